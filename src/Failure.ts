@@ -1,0 +1,54 @@
+/**
+ * The failure classes: everything a handler may fail with, and what each does to the job.
+ *
+ * | class     | transition                                                                                  |
+ * |-----------|---------------------------------------------------------------------------------------------|
+ * | Retry     | `failAndRetry`: the try counts, the job waits with exponential backoff; `error` at the last   |
+ * | WaitLane  | the job's lane starts nothing before `until`; the job is released, no try is counted          |
+ * | Skip      | `ack` as `skipped`                                                                            |
+ * | Permanent | `failAndRetry` without a retry: `error`                                                       |
+ * | Fatal     | the job is released and the run stops                                                         |
+ *
+ * `reason` is a stable word for scripts and statistics, `message` one line for a person.
+ */
+import * as Data from "effect/Data"
+
+/** The same may go well a little later: a reset connection, a 503 without a hint. */
+export class Retry extends Data.TaggedError("Retry")<{
+  readonly reason: string
+  readonly message: string
+  /** Not before this time, if the other side named one. */
+  readonly notBefore?: number
+  /** What the next try gets as its plan. Left out: the plan stays as it is. */
+  readonly plan?: unknown
+}> {}
+
+/** The lane has to wait, whatever the job: a 429, a Retry-After, an open breaker. */
+export class WaitLane extends Data.TaggedError("WaitLane")<{
+  readonly reason: string
+  readonly message: string
+  readonly until: number
+  readonly plan?: unknown
+}> {}
+
+/** There is nothing to do for this job, and that is no failure. */
+export class Skip extends Data.TaggedError("Skip")<{
+  readonly reason: string
+  readonly message: string
+  readonly result?: unknown
+}> {}
+
+/** Trying again is no use. */
+export class Permanent extends Data.TaggedError("Permanent")<{
+  readonly reason: string
+  readonly message: string
+  readonly result?: unknown
+}> {}
+
+/** The run itself can't go on: the disk is full, the output folder can't be written. */
+export class Fatal extends Data.TaggedError("Fatal")<{
+  readonly reason: string
+  readonly message: string
+}> {}
+
+export type Failure = Retry | WaitLane | Skip | Permanent | Fatal

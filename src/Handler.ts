@@ -1,0 +1,89 @@
+/**
+ * What runs a job: the seam for programs that bring their own work instead of our downloads.
+ *
+ * A handler gets a leased job with its payload decoded, and ends with an outcome or with one of the failure
+ * classes; the worker turns either into exactly one transition. It runs in its own fiber, is interrupted when the
+ * lease is lost or the run has to stop, and may be run again for the same job, so it must be safe to repeat.
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import { type Failure, Permanent } from "./Failure.ts"
+import type { Attempt, Lease } from "./Job.ts"
+import type { LeaseLost, Rerouted, RerouteVerdict, WorkQueueError } from "./WorkQueue.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------
+
+/** How a handler ends when nothing failed. */
+export type Outcome = Data.TaggedEnum<{
+  /** The work is done; `result` is any JSON value, kept with the job. */
+  Done: { readonly result: unknown }
+  /** The job was moved to another lane and waits there: there is nothing left to write. */
+  Moved: {}
+}>
+export const { Done, Moved, $match: matchOutcome } = Data.taggedEnum<Outcome>()
+
+/** A leased job in the handler's hands. */
+export interface Job<Payload> {
+  readonly lease: Lease
+  readonly payload: Payload
+  /** Notes a try at a step; written with the job's transition. */
+  readonly note: (attempt: Attempt) => Effect.Effect<void>
+  /** See `WorkQueue.reroute`. After `queued`, end with `Moved`. */
+  readonly reroute: (rerouted: Rerouted) => Effect.Effect<RerouteVerdict, LeaseLost | WorkQueueError>
+}
+
+/** Everything that can end a handler early: a failure class, or the queue itself. */
+export type HandlerError = Failure | LeaseLost | WorkQueueError
+
+// ---------------------------------------------------------------------------------------------------------------
+// Service
+// ---------------------------------------------------------------------------------------------------------------
+
+export interface HandlerService {
+  readonly handle: (job: Job<unknown>) => Effect.Effect<Outcome, HandlerError>
+}
+
+export class Handler extends Context.Tag("contentdownload/Handler")<Handler, HandlerService>() {}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Constructors and layers
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * A handler for payloads of one schema. A payload that doesn't decode ends its job in `error (bad-payload)`.
+ */
+export const make = <A, I, E extends HandlerError, R>(
+  payload: Schema.Schema<A, I>,
+  handle: (job: Job<A>) => Effect.Effect<Outcome, E, R>
+): Effect.Effect<HandlerService, never, R> =>
+  Effect.map(Effect.context<R>(), (context) => {
+    const decode = Schema.decodeUnknownEither(payload)
+    return {
+      handle: (job) =>
+        Either.match(decode(job.payload), {
+          onLeft: (error) =>
+            Effect.fail(
+              new Permanent({
+                reason: "bad-payload",
+                message: `the payload doesn't decode: ${ParseResult.ArrayFormatter.formatErrorSync(error)
+                  .map((issue) => `${issue.path.join(".") || "payload"}: ${issue.message}`)
+                  .join("; ")}`
+              })
+            ),
+          onRight: (decoded) => Effect.provide(handle({ ...job, payload: decoded }), context)
+        })
+    }
+  })
+
+/** `make` as a layer. */
+export const layer = <A, I, E extends HandlerError, R>(
+  payload: Schema.Schema<A, I>,
+  handle: (job: Job<A>) => Effect.Effect<Outcome, E, R>
+): Layer.Layer<Handler, never, R> => Layer.effect(Handler, make(payload, handle))

@@ -1,0 +1,179 @@
+/**
+ * At most n effects at once per key.
+ *
+ * Who waits is served in the order of arrival: a permit that comes free is handed to the first waiter and is never
+ * up for grabs in between, so nobody can be overtaken or starve. Interruption at any point, waiting, at the
+ * hand-over or running, neither loses a permit nor makes one. A key is forgotten with its last permit, so memory
+ * depends on the keys in use only.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as MetricBoundaries from "effect/MetricBoundaries"
+import type * as Option from "effect/Option"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------
+
+export interface KeyedLimiterOptions {
+  /** Effects at once per key, a whole number. Anything below 1 counts as 1. */
+  readonly cap: number
+  /**
+   * Caps of single keys; `undefined` means `cap`. Asked when a key comes into use, so a changed answer counts once
+   * the key has been idle.
+   */
+  readonly caps?: ((key: string) => number | undefined) | undefined
+}
+
+/** What the limiter holds now, over all keys. */
+export interface KeyedLimiterStats {
+  /** Keys in use. */
+  readonly keys: number
+  /** Permits in use. */
+  readonly inUse: number
+  /** Effects that wait for a permit. */
+  readonly waiting: number
+}
+
+/** Seconds between asking for a permit and getting it; nothing for who was interrupted before. */
+export const waitSeconds = Metric.histogram(
+  "keyed_limiter_wait_seconds",
+  MetricBoundaries.exponential({ start: 0.001, factor: 4, count: 10 }),
+  "Seconds waited for a permit"
+)
+
+/** A key in use. It is in the map as long as `inUse > 0`; somebody waits only while `inUse === cap`. */
+interface Slot {
+  readonly key: string
+  readonly cap: number
+  inUse: number
+  /** In the order of arrival. A waiter that is no longer in here owns a permit. */
+  readonly waiters: Set<Deferred.Deferred<void>>
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Service
+// ---------------------------------------------------------------------------------------------------------------
+
+export interface KeyedLimiterService {
+  /**
+   * Runs the effect with one of the key's permits, and waits for it first come, first served. Not re-entrant: an
+   * effect that asks for its own key again may wait for itself.
+   */
+  readonly withPermit: (key: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+  /** Runs the effect if the key has a permit free now, else answers `None` at once. */
+  readonly tryWithPermit: (
+    key: string
+  ) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<Option.Option<A>, E, R>
+
+  readonly stats: Effect.Effect<KeyedLimiterStats>
+}
+
+export class KeyedLimiter extends Context.Tag("contentdownload/KeyedLimiter")<
+  KeyedLimiter,
+  KeyedLimiterService
+>() {}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Constructors and layers
+// ---------------------------------------------------------------------------------------------------------------
+
+const capOf = (options: KeyedLimiterOptions, key: string): number => {
+  const cap = Math.floor(options.caps?.(key) ?? options.cap)
+  return cap >= 1 ? cap : 1
+}
+
+/** A limiter with no key in use. */
+export const make = (options: KeyedLimiterOptions): Effect.Effect<KeyedLimiterService> =>
+  Effect.sync(() => {
+    const slots = new Map<string, Slot>()
+
+    /** The key's slot with one permit more in use; `claimed` is false when all are taken. */
+    const claim = (key: string): { readonly slot: Slot; readonly claimed: boolean } => {
+      const slot = slots.get(key)
+      if (slot === undefined) {
+        const fresh: Slot = { key, cap: capOf(options, key), inUse: 1, waiters: new Set() }
+        slots.set(key, fresh)
+        return { slot: fresh, claimed: true }
+      }
+      if (slot.inUse >= slot.cap) return { slot, claimed: false }
+      slot.inUse += 1
+      return { slot, claimed: true }
+    }
+
+    /** Hands the permit straight to the first waiter; only without one does it come free. */
+    const giveBack = (slot: Slot) => {
+      for (const head of slot.waiters) {
+        slot.waiters.delete(head)
+        Deferred.unsafeDone(head, Effect.void)
+        return
+      }
+      slot.inUse -= 1
+      if (slot.inUse === 0) slots.delete(slot.key)
+    }
+
+    /** Waits in line. Whoever leaves it early returns the permit if it had been handed over in the meantime. */
+    const wait = (
+      slot: Slot,
+      restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+    ) => {
+      const turn = Deferred.unsafeMake<void>(FiberId.none)
+      slot.waiters.add(turn)
+      return Effect.onError(restore(Deferred.await(turn)), () =>
+        Effect.sync(() => {
+          if (!slot.waiters.delete(turn)) giveBack(slot)
+        })
+      )
+    }
+
+    /** Owns a permit of the slot; everything that can fail or be interrupted stands inside. */
+    const use = <A, E, R>(slot: Slot, effect: Effect.Effect<A, E, R>) =>
+      Effect.ensuring(
+        effect,
+        Effect.sync(() => giveBack(slot))
+      )
+
+    const withPermit: KeyedLimiterService["withPermit"] = (key) => (effect) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(Clock.currentTimeMillis, (asked) => {
+          const { claimed, slot } = claim(key)
+          if (claimed) return use(slot, restore(Effect.zipRight(Metric.update(waitSeconds, 0), effect)))
+          const measured = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+            Metric.update(waitSeconds, (now - asked) / 1000)
+          )
+          return Effect.zipRight(wait(slot, restore), use(slot, restore(Effect.zipRight(measured, effect))))
+        })
+      )
+
+    const tryWithPermit: KeyedLimiterService["tryWithPermit"] = (key) => (effect) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.suspend(() => {
+          const { claimed, slot } = claim(key)
+          return claimed
+            ? use(slot, restore(Effect.zipRight(Metric.update(waitSeconds, 0), Effect.asSome(effect))))
+            : Effect.succeedNone
+        })
+      )
+
+    const stats = Effect.sync(() => {
+      let inUse = 0
+      let waiting = 0
+      for (const slot of slots.values()) {
+        inUse += slot.inUse
+        waiting += slot.waiters.size
+      }
+      return { keys: slots.size, inUse, waiting }
+    })
+
+    return { withPermit, tryWithPermit, stats }
+  })
+
+/** `make` as a layer. */
+export const layer = (options: KeyedLimiterOptions): Layer.Layer<KeyedLimiter> =>
+  Layer.effect(KeyedLimiter, make(options))

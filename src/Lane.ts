@@ -1,0 +1,58 @@
+/**
+ * Lanes and pools: what a job waits for before it may start.
+ *
+ * A lane is the unit of fairness and politeness: a content host, or a resolver while the URL is not known yet.
+ * It holds a cap on the jobs in flight, a pace, a time before which nothing may start, and whether it is paused.
+ * Lanes stand in pools, which have a cap too. All of it lives in the queue, so it holds over every process that
+ * shares the queue, and across restarts.
+ */
+
+/** What a lane allows. */
+export interface LaneLimits {
+  /** The pool the lane stands in. */
+  readonly pool: string
+  /** Jobs in flight at once, at least 1. */
+  readonly cap: number
+  /** Milliseconds between two starts, 0 for no pace. */
+  readonly gapMs: number
+  /** Starts that may follow each other at once after a quiet time, at least 1. */
+  readonly burst: number
+}
+
+/** The limits of every lane and pool, by key. A pure function of the configuration. */
+export interface LanePolicy {
+  readonly lane: (key: string) => LaneLimits
+  /** Jobs in flight at once in all lanes of the pool. */
+  readonly pool: (key: string) => number
+}
+
+/** The cap of a pool that has none of its own. */
+export const UNLIMITED = 1_000_000_000
+
+/**
+ * One cap and pace for every lane, in one pool without a cap of its own.
+ * Defaults: cap 1, no gap, burst 1.
+ */
+export const uniform = (limits: Partial<Omit<LaneLimits, "pool">> = {}): LanePolicy => ({
+  lane: () => ({ pool: "all", cap: limits.cap ?? 1, gapMs: limits.gapMs ?? 0, burst: limits.burst ?? 1 }),
+  pool: () => UNLIMITED
+})
+
+/** A lane as the queue sees it now. `ready` and `delayed` are the queued jobs, those not due yet counted apart. */
+export interface LaneStats {
+  readonly lane: string
+  readonly pool: string
+  readonly cap: number
+  readonly gapMs: number
+  readonly ready: number
+  readonly delayed: number
+  readonly inFlight: number
+  readonly done: number
+  readonly skipped: number
+  readonly error: number
+  /** The time before which nothing starts here; `null` when something may start now. */
+  readonly nextAt: number | null
+  readonly paused: boolean
+  /** Why nothing starts before `nextAt`, such as `http-429`; `null` when it is only the lane's pace. */
+  readonly blockedReason: string | null
+}

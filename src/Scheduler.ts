@@ -1,0 +1,300 @@
+/**
+ * Keeps a bounded pool of workers busy: one dispatcher that leases, one heartbeat for all leases of the process.
+ *
+ * - The dispatcher never leases more than there are free slots, and sleeps until a slot frees, a lane's time comes
+ *   or the queue changes.
+ * - A lease that turns out lost has its job's fiber interrupted.
+ * - Stopping lets running jobs finish for a grace time, then interrupts them, which releases their leases; nothing
+ *   outlives `run`.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberMap from "effect/FiberMap"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
+import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Fatal } from "./Failure.ts"
+import type { Lease, LeaseRef } from "./Job.ts"
+import { type JobEnd, Worker } from "./Worker.ts"
+import { WorkerIdentity } from "./WorkerIdentity.ts"
+import { WorkQueue, type WorkQueueError, type WorkQueueService } from "./WorkQueue.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------
+
+export interface SchedulerOptions {
+  /** Jobs at once. Default 8. */
+  readonly maxWorkers?: number | undefined
+  /** How long a lease lasts without a heartbeat. Default 10 minutes. */
+  readonly leaseTtl?: Duration.DurationInput | undefined
+  /** Time between heartbeats, well below a third of the TTL. Default 30 seconds. */
+  readonly heartbeat?: Duration.DurationInput | undefined
+  /** How long running jobs may go on after `stop`. Default 30 seconds. */
+  readonly grace?: Duration.DurationInput | undefined
+}
+
+export interface RunOptions {
+  /** End when the queue has nothing more to do. Default false: go on until stopped. */
+  readonly drain?: boolean | undefined
+  /** Draining, the longest time to wait with nothing to do for work that is due later. Default 15 minutes. */
+  readonly maxWait?: Duration.DurationInput | undefined
+}
+
+/** How a run ended, and how many of its leases ended in which way. */
+export interface RunReport {
+  /** `drained`: nothing is left. `deferred`: what is left is due later than the run may wait. `stopped`: by request. */
+  readonly ended: "drained" | "deferred" | "stopped"
+  /** When the deferred work is due; `null` when no time is known, as for a paused lane. */
+  readonly nextReadyAt: number | null
+  readonly ends: Readonly<Record<JobEnd["end"], number>>
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Service
+// ---------------------------------------------------------------------------------------------------------------
+
+export interface SchedulerService {
+  /**
+   * Runs jobs until drained or stopped. Interrupting it interrupts the running jobs and releases them. Fails when a
+   * handler fails with `Fatal` or the queue can't be used; the leases are released first where that is possible.
+   */
+  readonly run: (options?: RunOptions) => Effect.Effect<RunReport, Fatal | WorkQueueError>
+  /**
+   * Leases no more, and ends the run when its jobs have ended, after the grace time at the latest. It is final: a later
+   * `run` of this scheduler ends at once.
+   */
+  readonly stop: Effect.Effect<void>
+  /** `stop` without the grace time: running jobs are interrupted and released. */
+  readonly stopNow: Effect.Effect<void>
+  /** The leases of the jobs that run now. */
+  readonly running: Effect.Effect<ReadonlyArray<Lease>>
+  /** Every end of a lease from the time of subscription on; a slow subscriber misses the oldest. */
+  readonly ends: Stream.Stream<JobEnd>
+}
+
+export class Scheduler extends Context.Tag("contentdownload/Scheduler")<Scheduler, SchedulerService>() {}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Constructors and layers
+// ---------------------------------------------------------------------------------------------------------------
+
+const noEnds = (): Record<JobEnd["end"], number> => ({
+  done: 0,
+  skipped: 0,
+  error: 0,
+  retry: 0,
+  waiting: 0,
+  moved: 0,
+  released: 0,
+  lost: 0
+})
+
+const keyOf = (lease: LeaseRef) => `${lease.job} ${lease.token}`
+
+/** How often the processes behind others' leases are looked at. */
+const RECLAIM_EVERY = Duration.seconds(2)
+
+/** The least time to sleep: between looking at the queue and leasing, others may have taken what was ready. */
+const MIN_SLEEP_MS = 5
+
+/** What to do when nothing can be leased now: sleep until something happens, at most until a time; or end. */
+type Idle =
+  | { readonly _tag: "Sleep"; readonly until: Option.Option<number> }
+  | { readonly _tag: "End"; readonly report: Omit<RunReport, "ends"> }
+
+const end = (ended: "drained" | "deferred", nextReadyAt: Option.Option<number>): Idle => ({
+  _tag: "End",
+  report: { ended, nextReadyAt: Option.getOrNull(nextReadyAt) }
+})
+
+/** Decides what an idle dispatcher does. It remembers since when nothing of this process has been running. */
+const makeIdle = (queue: WorkQueueService, options: RunOptions) => {
+  const maxWaitMs = Duration.toMillis(options.maxWait ?? "15 minutes")
+  let idleSince: number | undefined
+
+  return (running: number): Effect.Effect<Idle, WorkQueueError> =>
+    Effect.gen(function* () {
+      const next = yield* queue.nextReadyAt
+      if (running > 0 || options.drain !== true) {
+        idleSince = undefined
+        return { _tag: "Sleep", until: next }
+      }
+      const { in_progress, queued } = yield* queue.stats
+      if (queued + in_progress === 0) return end("drained", Option.none())
+      const now = yield* Clock.currentTimeMillis
+      idleSince ??= now
+      const deadline = idleSince + maxWaitMs
+      // Jobs of other processes may free a lane, fail or be left behind at any time.
+      const worthWaiting = in_progress > 0 || Option.exists(next, (at) => at <= deadline)
+      if (!worthWaiting || now >= deadline) return end("deferred", next)
+      return {
+        _tag: "Sleep",
+        until: Option.some(
+          Math.min(
+            deadline,
+            Option.getOrElse(next, () => deadline)
+          )
+        )
+      }
+    })
+}
+
+const sleepUntil = (until: Option.Option<number>): Effect.Effect<void> =>
+  Option.match(until, {
+    onNone: () => Effect.never,
+    onSome: (at) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.sleep(Duration.millis(Math.max(MIN_SLEEP_MS, at - now)))
+      )
+  })
+
+/** A locked queue is met again at the next round, long before the leases expire. */
+const unlessBusy = (effect: Effect.Effect<void, WorkQueueError>) =>
+  Effect.catchIf(
+    effect,
+    (error) => error.reason === "busy",
+    (error) => Effect.logWarning(error.message)
+  )
+
+/** A scheduler that hasn't run yet. */
+export const make = (
+  options: SchedulerOptions = {}
+): Effect.Effect<SchedulerService, never, WorkQueue | Worker | WorkerIdentity | Scope.Scope> =>
+  Effect.gen(function* () {
+    const queue = yield* WorkQueue
+    const worker = yield* Worker
+    const identity = yield* WorkerIdentity
+    const maxWorkers = options.maxWorkers ?? 8
+    const leaseTtl = Duration.decode(options.leaseTtl ?? "10 minutes")
+    const heartbeatEvery = Duration.decode(options.heartbeat ?? "30 seconds")
+    const grace = Duration.decode(options.grace ?? "30 seconds")
+
+    const stopping = yield* Deferred.make<void>()
+    const stoppingNow = yield* Deferred.make<void>()
+    const running = new Map<string, Lease>()
+    const ends = yield* Effect.acquireRelease(PubSub.sliding<JobEnd>(4096), PubSub.shutdown)
+
+    /** Leases of this machine's dead processes are free at once; those of others when they expire. */
+    const reclaimDead = Effect.gen(function* () {
+      const workers = new Set((yield* queue.leases).map((lease) => lease.worker))
+      const dead = [...workers].filter((name) => identity.isDead(name))
+      if (dead.length === 0) return
+      const count = yield* queue.reclaim(dead)
+      if (count > 0) yield* Effect.logInfo(`took back ${count} leases of ${dead.length} dead workers`)
+    })
+
+    const heartbeat = (jobs: FiberMap.FiberMap<string, unknown, never>) =>
+      Effect.gen(function* () {
+        const lost = yield* queue.heartbeat([...running.values()], leaseTtl)
+        for (const lease of lost) {
+          const id = running.get(keyOf(lease))?.id
+          // It ended by itself meanwhile.
+          if (id === undefined) continue
+          yield* Effect.logWarning(`the lease on ${id} is lost; its job is interrupted`)
+          yield* FiberMap.remove(jobs, keyOf(lease))
+        }
+      })
+
+    const run = (runOptions: RunOptions = {}) =>
+      Effect.gen(function* () {
+        const counts = noEnds()
+        const wake = yield* Queue.sliding<void>(1)
+        const broken = yield* Deferred.make<never, Fatal | WorkQueueError>()
+        const jobs = yield* FiberMap.make<string, unknown, never>()
+        const idle = makeIdle(queue, runOptions)
+        yield* reclaimDead
+
+        const runJob = (lease: Lease) =>
+          worker.run(lease).pipe(
+            Effect.flatMap((jobEnd) => {
+              counts[jobEnd.end] += 1
+              return PubSub.publish(ends, jobEnd)
+            }),
+            Effect.catchAll((error) => Deferred.fail(broken, error)),
+            Effect.ensuring(
+              Effect.suspend(() => {
+                running.delete(keyOf(lease))
+                return Queue.offer(wake, undefined)
+              })
+            )
+          )
+
+        /**
+         * Leases for every free slot; true: there was less than that. From the lease to the worker nothing may come
+         * between, or the lease would be nobody's: the job's fiber starts uninterruptible, and the worker alone lets
+         * interruption in.
+         */
+        const dispatch = Effect.gen(function* () {
+          const free = maxWorkers - running.size
+          if (free === 0) return false
+          const leases = yield* queue.lease({ worker: identity.worker, limit: free, ttl: leaseTtl })
+          for (const lease of leases) {
+            running.set(keyOf(lease), lease)
+            yield* FiberMap.run(jobs, keyOf(lease), runJob(lease))
+          }
+          return leases.length < free
+        }).pipe(Effect.uninterruptible)
+
+        const loop: Effect.Effect<Omit<RunReport, "ends">, WorkQueueError> = Effect.gen(function* () {
+          while (!(yield* Deferred.isDone(stopping))) {
+            const exhausted = yield* dispatch
+            const next: Idle = exhausted ? yield* idle(running.size) : { _tag: "Sleep", until: Option.none() }
+            if (next._tag === "End") return next.report
+            yield* Effect.raceAll([Queue.take(wake), sleepUntil(next.until), Deferred.await(stopping)])
+          }
+          return { ended: "stopped", nextReadyAt: null }
+        })
+
+        yield* unlessBusy(heartbeat(jobs)).pipe(
+          Effect.schedule(Schedule.spaced(heartbeatEvery)),
+          Effect.catchAll((error) => Deferred.fail(broken, error)),
+          Effect.forkScoped
+        )
+        yield* unlessBusy(reclaimDead).pipe(
+          Effect.schedule(Schedule.spaced(RECLAIM_EVERY)),
+          Effect.catchAll((error) => Deferred.fail(broken, error)),
+          Effect.forkScoped
+        )
+        yield* queue.changes.pipe(
+          Stream.runForEach(() => Queue.offer(wake, undefined)),
+          Effect.forkScoped
+        )
+
+        const finish = FiberMap.awaitEmpty(jobs).pipe(
+          Effect.timeoutOption(grace),
+          Effect.raceFirst(Deferred.await(stoppingNow))
+        )
+        // All at once: their releases then share a transaction.
+        const interruptAll = Effect.suspend(() => Fiber.interruptAll(Array.from(jobs, ([, fiber]) => fiber)))
+        const report = yield* loop.pipe(
+          Effect.zipLeft(finish),
+          Effect.raceFirst(Deferred.await(broken)),
+          Effect.ensuring(interruptAll)
+        )
+        return { ...report, ends: counts } satisfies RunReport
+      }).pipe(Effect.scoped)
+
+    return {
+      run,
+      stop: Effect.asVoid(Deferred.succeed(stopping, undefined)),
+      stopNow: Effect.asVoid(
+        Effect.zipRight(Deferred.succeed(stoppingNow, undefined), Deferred.succeed(stopping, undefined))
+      ),
+      running: Effect.sync(() => [...running.values()]),
+      ends: Stream.fromPubSub(ends)
+    }
+  })
+
+export const layer = (
+  options: SchedulerOptions = {}
+): Layer.Layer<Scheduler, never, WorkQueue | Worker | WorkerIdentity> =>
+  Layer.scoped(Scheduler, make(options))

@@ -1,0 +1,217 @@
+/**
+ * Runs one leased job through the handler and turns however that ends into exactly one transition.
+ *
+ * A result, a failure class, a defect, an interruption: each has its transition, in one table below. The transition
+ * itself is not interrupted. A worker whose lease is gone writes nothing.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import { type Fatal, Retry } from "./Failure.ts"
+import { Handler, type HandlerError, type Outcome } from "./Handler.ts"
+import type { Attempt, Lease } from "./Job.ts"
+import { type LeaseLost, WorkQueue, type WorkQueueError } from "./WorkQueue.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------
+
+export interface WorkerOptions {
+  /** Tries a job gets before it ends in `error`. Default 3. */
+  readonly maxAttempts?: number | undefined
+  /** The wait before the first retry; it doubles with each further one. Default 60 seconds. */
+  readonly backoff?: Duration.DurationInput | undefined
+  /** The longest wait before a retry. Default 6 hours. */
+  readonly maxBackoff?: Duration.DurationInput | undefined
+  /** A span around each job. Default false: a span costs more than the rest of this module. */
+  readonly spans?: boolean | undefined
+}
+
+/** How one lease ended. */
+export interface JobEnd {
+  readonly lease: Lease
+  /**
+   * `done`, `skipped`, `error`: the job's state. `retry`: it failed and waits. `waiting`: its lane has to wait.
+   * `moved`: it goes on in another lane. `released`: interrupted. `lost`: someone else has it.
+   */
+  readonly end: "done" | "skipped" | "error" | "retry" | "waiting" | "moved" | "released" | "lost"
+  readonly reason: string | null
+  readonly message: string | null
+  readonly durationMs: number
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Service
+// ---------------------------------------------------------------------------------------------------------------
+
+export interface WorkerService {
+  /**
+   * Runs the job and settles it. Interrupting it interrupts the handler, also in an uninterruptible region, and
+   * releases the job. Fails when the run can't go on: with `Fatal` from the handler (the job is released first), or
+   * with the queue's own failure.
+   */
+  readonly run: (lease: Lease) => Effect.Effect<JobEnd, Fatal | WorkQueueError>
+}
+
+export class Worker extends Context.Tag("contentdownload/Worker")<Worker, WorkerService>() {}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Constructors and layers
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * The wait before retry number `retry` (1, 2, …) in milliseconds: exponential backoff with full jitter, a uniform
+ * draw from nothing to the doubled bound (Brooker, "Exponential Backoff and Jitter", 2015).
+ */
+export const retryDelay = (retry: number, baseMs: number, maxMs: number): Effect.Effect<number> =>
+  Effect.map(Random.next, (draw) => Math.round(draw * Math.min(maxMs, baseMs * 2 ** (retry - 1))))
+
+type Ending = Omit<JobEnd, "lease" | "durationMs">
+
+export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, never, WorkQueue | Handler> =>
+  Effect.gen(function* () {
+    const queue = yield* WorkQueue
+    const handler = yield* Handler
+    const maxAttempts = options.maxAttempts ?? 3
+    const baseMs = Duration.toMillis(options.backoff ?? "60 seconds")
+    const maxMs = Duration.toMillis(options.maxBackoff ?? "6 hours")
+
+    /** A failed try: to be had again later, or the end. */
+    const retry = (lease: Lease, failure: Retry, history: ReadonlyArray<Attempt>) =>
+      Effect.gen(function* () {
+        const tries = lease.attempts + 1
+        const { message, plan, reason } = failure
+        if (tries >= maxAttempts) {
+          yield* queue.failAndRetry(lease, { reason, message, retryAt: null, plan }, history)
+          return { end: "error", reason, message } satisfies Ending
+        }
+        const now = yield* Clock.currentTimeMillis
+        const retryAt = Math.max(now + (yield* retryDelay(tries, baseMs, maxMs)), failure.notBefore ?? 0)
+        yield* queue.failAndRetry(lease, { reason, message, retryAt, plan }, history)
+        return { end: "retry", reason, message } satisfies Ending
+      })
+
+    const failed = (
+      lease: Lease,
+      error: HandlerError,
+      history: ReadonlyArray<Attempt>
+    ): Effect.Effect<Ending, LeaseLost | Fatal | WorkQueueError> => {
+      switch (error._tag) {
+        case "Retry":
+          return retry(lease, error, history)
+        case "WaitLane": {
+          const { message, plan, reason, until } = error
+          return Effect.as(queue.release(lease, { plan, hold: { until, reason } }, history), {
+            end: "waiting",
+            reason,
+            message
+          })
+        }
+        case "Skip": {
+          const { message, reason, result } = error
+          return Effect.as(queue.ack(lease, { state: "skipped", reason, message, result }, history), {
+            end: "skipped",
+            reason,
+            message
+          })
+        }
+        case "Permanent": {
+          const { message, reason, result } = error
+          return Effect.as(queue.failAndRetry(lease, { reason, message, retryAt: null, result }, history), {
+            end: "error",
+            reason,
+            message
+          })
+        }
+        case "Fatal":
+          return Effect.zipRight(queue.release(lease, {}, history), Effect.fail(error))
+        case "LeaseLost":
+        case "WorkQueueError":
+          return Effect.fail(error)
+      }
+    }
+
+    const settle = (lease: Lease, exit: Exit.Exit<Outcome, HandlerError>, history: ReadonlyArray<Attempt>) =>
+      Exit.match(exit, {
+        onSuccess: (outcome): Effect.Effect<Ending, LeaseLost | Fatal | WorkQueueError> =>
+          outcome._tag === "Moved"
+            ? Effect.succeed({ end: "moved", reason: null, message: null })
+            : Effect.as(queue.ack(lease, { state: "done", result: outcome.result }, history), {
+                end: "done",
+                reason: null,
+                message: null
+              }),
+        onFailure: (cause) => {
+          if (Cause.isInterruptedOnly(cause)) {
+            return Effect.as(queue.release(lease, {}, history), {
+              end: "released",
+              reason: "interrupted",
+              message: null
+            } satisfies Ending)
+          }
+          return Either.match(Cause.failureOrCause(cause), {
+            onLeft: (error) => failed(lease, error, history),
+            onRight: (defect) =>
+              Effect.zipRight(
+                Effect.logError("the handler has a fault", defect),
+                retry(
+                  lease,
+                  new Retry({
+                    reason: "internal-fault",
+                    message: Cause.pretty(defect).split("\n", 1)[0] ?? "unknown"
+                  }),
+                  history
+                )
+              )
+          })
+        }
+      })
+
+    const run = (lease: Lease) =>
+      Effect.uninterruptible(
+        Effect.gen(function* () {
+          const startedAt = yield* Clock.currentTimeMillis
+          let notes: Array<Attempt> = []
+          /** Notes are written once, with the first transition that follows them. */
+          const takeNotes = () => {
+            const taken = notes
+            notes = []
+            return taken
+          }
+          const exit = yield* Effect.interruptible(
+            handler.handle({
+              lease,
+              payload: lease.payload,
+              note: (attempt) => Effect.sync(() => void notes.push(attempt)),
+              reroute: (rerouted) => Effect.suspend(() => queue.reroute(lease, rerouted, takeNotes()))
+            })
+          ).pipe(Effect.exit)
+          const ending = yield* settle(lease, exit, takeNotes()).pipe(
+            Effect.catchTag("LeaseLost", (error) =>
+              Effect.succeed({ end: "lost", reason: "lease-lost", message: error.message } satisfies Ending)
+            )
+          )
+          const endedAt = yield* Clock.currentTimeMillis
+          return { lease, ...ending, durationMs: endedAt - startedAt }
+        })
+      )
+
+    return {
+      run:
+        options.spans === true
+          ? (lease) =>
+              Effect.withSpan(run(lease), "job", {
+                attributes: { "job.id": lease.id, "job.lane": lease.lane }
+              })
+          : run
+    }
+  })
+
+export const layer = (options: WorkerOptions = {}): Layer.Layer<Worker, never, WorkQueue | Handler> =>
+  Layer.effect(Worker, make(options))

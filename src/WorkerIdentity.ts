@@ -1,0 +1,93 @@
+/**
+ * Who this process is to the others on its queue, and which of them are certainly dead.
+ *
+ * A name holds what is needed to find out: host, boot, process-id space and process id. "Dead" is said only when it
+ * is sure; of a worker on another machine nothing is known, and its leases end by expiring.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import * as fs from "node:fs"
+import * as os from "node:os"
+
+export interface WorkerIdentityService {
+  /** The name leases are taken under; no other process ever has it. */
+  readonly worker: string
+  /** True only if the process behind this name is known to be gone. */
+  readonly isDead: (worker: string) => boolean
+}
+
+export class WorkerIdentity extends Context.Tag("contentdownload/WorkerIdentity")<
+  WorkerIdentity,
+  WorkerIdentityService
+>() {}
+
+/** The parts of a worker's name, in their order. */
+interface Name {
+  readonly host: string
+  readonly boot: string
+  readonly space: string
+  readonly pid: number
+}
+
+const format = (name: Name, nonce: string): string =>
+  [name.host.replaceAll(":", "_"), name.boot, name.space, name.pid, nonce].join(":")
+
+const parse = (worker: string): Name | undefined => {
+  const [host, boot, space, pid, nonce] = worker.split(":")
+  if (host === undefined || boot === undefined || space === undefined || nonce === undefined) return undefined
+  const number = Number(pid)
+  return Number.isInteger(number) && number > 0 ? { host, boot, space, pid: number } : undefined
+}
+
+/** Linux tells the boot and the process-id space apart; where a file isn't there, nothing is told. */
+const readOr = (read: () => string, otherwise: string): string => {
+  try {
+    return read()
+  } catch {
+    return otherwise
+  }
+}
+
+const runs = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // EPERM: it is there and belongs to someone else.
+    return !(error instanceof Error && "code" in error && error.code === "ESRCH")
+  }
+}
+
+/** The identity of this process on this machine. */
+export const make: Effect.Effect<WorkerIdentityService> = Effect.map(
+  Random.nextIntBetween(0, 36 ** 6),
+  (random) => {
+    const self: Name = {
+      host: os.hostname().replaceAll(":", "_"),
+      boot: readOr(() => fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").slice(0, 8), ""),
+      space: readOr(() => /\d+/.exec(fs.readlinkSync("/proc/self/ns/pid"))?.[0] ?? "", ""),
+      pid: process.pid
+    }
+    const worker = format(self, random.toString(36).padStart(6, "0"))
+    return {
+      worker,
+      isDead: (other) => {
+        const name = parse(other)
+        if (name === undefined || other === worker || name.host !== self.host) return false
+        // Same host, another boot: the machine went down since.
+        if (name.boot !== self.boot) return name.boot !== "" && self.boot !== ""
+        if (name.space !== self.space) return false
+        // Our own id under another name: its last owner is gone, or we would not have it.
+        return name.pid === self.pid || !runs(name.pid)
+      }
+    }
+  }
+)
+
+export const layer: Layer.Layer<WorkerIdentity> = Layer.effect(WorkerIdentity, make)
+
+/** A fixed name for tests; `dead` lists the workers it holds for dead. */
+export const layerTest = (worker: string, dead: ReadonlyArray<string> = []): Layer.Layer<WorkerIdentity> =>
+  Layer.succeed(WorkerIdentity, { worker, isDead: (other) => dead.includes(other) })
