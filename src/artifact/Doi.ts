@@ -1,0 +1,101 @@
+/**
+ * DOIs in one spelling: bare, in lower case, unescaped, without the punctuation of the text they stood in.
+ * Normalising a normalised DOI changes nothing.
+ */
+import * as Either from "effect/Either"
+import { excerpt, forbidden, isNo } from "./Excerpt.ts"
+
+/** The longest DOI, in characters: what leaves room for a label in an id. */
+export const MAX_DOI_LENGTH = 1000
+
+// Text longer than this isn't searched for a DOI.
+const MAX_TEXT_LENGTH = 8192
+
+type Normalised = Either.Either<string, string>
+
+export const doiLabel = /^(?:info:doi\/|doi\s*:)\s*/i
+export const doiUrl = /^(?:https?:\/\/)?(?:dx\.|www\.)?doi\.org\/+([^?#]*)/i
+export const webUrl = /^https?:\/\//i
+const openers = /^[([{<"'“‘]+/
+
+/**
+ * A DOI in lower case, bare: from `doi:…`, `info:doi/…`, a doi.org URL, or a reference with exactly one DOI in it.
+ * Case is folded for ASCII letters only, as DOIs define it.
+ */
+export const doi = (text: string): Normalised => {
+  const trimmed = text.trim()
+  if (trimmed.length > MAX_TEXT_LENGTH) {
+    return Either.left(`a DOI longer than ${MAX_DOI_LENGTH} characters`)
+  }
+  const whole = lonelyDoi(trimmed)
+  if (Either.isRight(whole) || !/\s/.test(trimmed)) {
+    return whole
+  }
+  const found = new Set<string>()
+  for (const word of trimmed.split(/\s+/)) {
+    const candidate = lonelyDoi(word)
+    if (Either.isRight(candidate)) {
+      found.add(candidate.right)
+    } else if (webUrl.test(word)) {
+      return whole
+    }
+  }
+  const [only, another] = found
+  if (another !== undefined) {
+    return Either.left(`${excerpt(trimmed)} has more than one DOI in it`)
+  }
+  return only === undefined ? whole : Either.right(only)
+}
+
+const lonelyDoi = (text: string): Normalised => {
+  const unlabelled = text.replace(openers, "").replace(doiLabel, "")
+  const path = doiUrl.exec(unlabelled)?.[1]
+  const decoded =
+    path === undefined
+      ? Either.right(unlabelled)
+      : Either.try({ try: () => decodeURIComponent(path), catch: () => isNo("DOI", text) })
+  return Either.flatMap(decoded, (raw) => {
+    const unescaped = anglesDecoded(raw.replace(doiLabel, ""))
+    if (/^10\/\S/.test(unescaped)) {
+      return Either.left(`${excerpt(text)} is a short DOI; the full one is needed`)
+    }
+    if (unescaped.length > MAX_DOI_LENGTH) {
+      return Either.left(`a DOI longer than ${MAX_DOI_LENGTH} characters`)
+    }
+    const [, prefix, suffix] = /^(10\.\d{4,9}(?:\.\d+)*)\/+(\S+)$/.exec(unescaped) ?? []
+    if (prefix === undefined || suffix === undefined || forbidden.test(suffix)) {
+      return Either.left(isNo("DOI", text))
+    }
+    const rest = withoutTrailing(asciiLowerCase(suffix))
+    return rest === "" ? Either.left(isNo("DOI", text)) : Either.right(`${prefix}/${rest}`)
+  })
+}
+
+const asciiLowerCase = (text: string): string => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+
+/** Old DOIs with `<…>` in them are often copied half-escaped. */
+const anglesDecoded = (text: string): string =>
+  /%3c/i.test(text) && /%3e/i.test(text) ? text.replace(/%3c/gi, "<").replace(/%3e/gi, ">") : text
+
+const closers: Record<string, string> = { ")": "(", "]": "[", "}": "{", ">": "<" }
+
+/** Without the punctuation of the sentence around it, and without brackets that were opened before it. */
+const withoutTrailing = (text: string): string => {
+  let end = text.length
+  for (; end > 0; end--) {
+    const last = text.charAt(end - 1)
+    const opener = closers[last]
+    if (opener === undefined ? !/[.,;"'”’]/.test(last) : !isUnbalanced(text.slice(0, end), opener, last)) {
+      break
+    }
+  }
+  return text.slice(0, end)
+}
+
+const isUnbalanced = (text: string, opener: string, closer: string): boolean => {
+  let open = 0
+  for (const char of text) {
+    open += char === opener ? 1 : char === closer ? -1 : 0
+  }
+  return open < 0
+}
