@@ -1,0 +1,47 @@
+/** What a person does to jobs: queue failed ones again, cancel one, remove old ones. */
+import type { JobState } from "../../Job.ts"
+import type { JobFilter } from "../../WorkQueue.ts"
+import { finish, forget, next, queue, type State } from "./State.ts"
+import { matching } from "./Read.ts"
+
+/** Queues jobs in `error` as if they were new, but for their history; answers how many. */
+export const retryFailed = (
+  state: State,
+  now: number,
+  filter: Omit<JobFilter, "state"> & { readonly dryRun?: boolean }
+): number => {
+  const failed = [...matching(state, { ...filter, state: "error" })]
+  if (filter.dryRun === true) return failed.length
+  for (const job of failed) {
+    job.attempts = 0
+    job.crashes = 0
+    job.reason = null
+    job.message = null
+    job.finishedAt = null
+    job.plan = "null"
+    job.result = "null"
+    queue(state, job, job.lane, now, null)
+  }
+  return failed.length
+}
+
+/** Ends a job unless it is final. Who holds it has a stale token from here on. */
+export const cancel = (state: State, now: number, id: string): boolean => {
+  const job = state.byId.get(id)
+  if (job === undefined || (job.state !== "queued" && job.state !== "in_progress")) return false
+  if (job.state === "in_progress") job.token = next(state)
+  finish(state, job, now, { state: "skipped", reason: "cancelled", message: "cancelled by hand" })
+  return true
+}
+
+/** Removes final jobs that ended before the time; answers how many. */
+export const prune = (
+  state: State,
+  filter: { readonly finishedBefore: number; readonly state?: JobState | undefined }
+): number => {
+  const past = [...matching(state, { state: filter.state })].filter(
+    (job) => job.finishedAt !== null && job.finishedAt < filter.finishedBefore
+  )
+  for (const job of past) forget(state, job)
+  return past.length
+}

@@ -1,0 +1,113 @@
+/** What stands in the queue, counted and listed. */
+import type { Attempt, JobDetail, JobSummary } from "../../Job.ts"
+import type { LaneStats } from "../../Lane.ts"
+import type { HeldLease, JobFilter, Stats } from "../../WorkQueue.ts"
+import { fromJson, type Job, type Lane, type State } from "./State.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Counting
+// ---------------------------------------------------------------------------------------------------------------
+
+export const stats = (state: State): Stats => {
+  const counts = { queued: 0, in_progress: 0, done: 0, skipped: 0, error: 0, total: state.jobs.size }
+  for (const job of state.jobs.values()) counts[job.state] += 1
+  return counts
+}
+
+type Counts = {
+  ready: number
+  delayed: number
+  inFlight: number
+  done: number
+  skipped: number
+  error: number
+}
+
+const placeOf = (job: Job): keyof Counts => {
+  if (job.state === "queued") return job.availableAt === null ? "ready" : "delayed"
+  return job.state === "in_progress" ? "inFlight" : job.state
+}
+
+const unfinished = (lane: LaneStats) => lane.ready + lane.delayed + lane.inFlight
+
+export const laneStats = (
+  state: State,
+  now: number,
+  options: { readonly limit: number; readonly lane?: string | undefined }
+): ReadonlyArray<LaneStats> => {
+  const counts = new Map<Lane, Counts>()
+  for (const lane of state.lanes.values()) {
+    if (options.lane !== undefined && lane.key !== options.lane) continue
+    counts.set(lane, { ready: 0, delayed: 0, inFlight: 0, done: 0, skipped: 0, error: 0 })
+  }
+  for (const job of state.jobs.values()) {
+    const of = counts.get(job.lane)
+    if (of !== undefined) of[placeOf(job)] += 1
+  }
+  return [...counts]
+    .map(([lane, of]) => {
+      const sleeps = lane.nextAt > now
+      return {
+        lane: lane.key,
+        pool: lane.pool.key,
+        cap: lane.cap,
+        gapMs: lane.gapMs,
+        ...of,
+        nextAt: sleeps ? lane.nextAt : null,
+        paused: lane.paused,
+        blockedReason: sleeps ? lane.blockedReason : null
+      }
+    })
+    .toSorted((a, b) => unfinished(b) - unfinished(a) || (a.lane < b.lane ? -1 : 1))
+    .slice(0, options.limit)
+}
+
+/** The leases held now, by job. */
+export const leases = (state: State): ReadonlyArray<HeldLease> => {
+  const held: Array<HeldLease> = []
+  for (const { leaseExpiresAt, number, token, worker } of state.leased) {
+    if (worker !== null && leaseExpiresAt !== null) {
+      held.push({ job: number, token, worker, expiresAt: leaseExpiresAt })
+    }
+  }
+  return held.toSorted((a, b) => a.job - b.job)
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Listing
+// ---------------------------------------------------------------------------------------------------------------
+
+/** The jobs the filter lets through, by number; read as it is consumed. */
+export function* matching(state: State, filter: JobFilter): Generator<Job> {
+  for (const job of state.jobs.values()) {
+    if (filter.state !== undefined && job.state !== filter.state) continue
+    if (filter.lane !== undefined && job.lane.key !== filter.lane) continue
+    if (filter.reason !== undefined && job.reason !== filter.reason) continue
+    yield job
+  }
+}
+
+export const summary = (job: Job): JobSummary => ({
+  job: job.number,
+  id: job.id,
+  state: job.state,
+  lane: job.lane.key,
+  priority: job.priority,
+  availableAt: job.availableAt,
+  attempts: job.attempts,
+  crashes: job.crashes,
+  reason: job.reason,
+  worker: job.worker,
+  leaseExpiresAt: job.leaseExpiresAt,
+  enqueuedAt: job.enqueuedAt,
+  finishedAt: job.finishedAt
+})
+
+export const detail = (job: Job): JobDetail => ({
+  ...summary(job),
+  payload: fromJson(job.payload),
+  plan: fromJson(job.plan),
+  result: fromJson(job.result),
+  message: job.message,
+  history: job.history.map((attempt): Attempt => ({ ...attempt }))
+})

@@ -1,0 +1,158 @@
+/**
+ * Lanes and pools: made when the first job names them, limited by the policy, paused and resumed by hand.
+ */
+import * as Effect from "effect/Effect"
+import type { LanePolicy, LaneStats } from "../../Lane.ts"
+import type { Query } from "./Database.ts"
+import * as Sequence from "./Sequence.ts"
+
+/** The numbers of these lanes, made by the policy where they are missing. A new lane goes to the end of the line. */
+export const ensure = (query: Query, policy: LanePolicy, keys: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const found = yield* query<{ readonly id: number; readonly key: string }>(
+      "SELECT id, key FROM lanes WHERE key IN (SELECT value FROM json_each(:keys))",
+      { keys: JSON.stringify(keys) }
+    )
+    const ids = new Map(found.map((lane) => [lane.key, lane.id]))
+    const missing = keys.filter((key) => !ids.has(key))
+    if (missing.length === 0) return ids
+    const limits = missing.map((key) => ({ key, ...policy.lane(key) }))
+    yield* ensurePools(query, policy, [...new Set(limits.map((lane) => lane.pool))])
+    const firstTurn = yield* Sequence.take(query, missing.length)
+    const made = yield* query<{ readonly id: number; readonly key: string }>(
+      `INSERT INTO lanes (key, pool_id, cap, gap_ms, burst, turn)
+       SELECT n.value ->> 0, p.id, n.value ->> 2, n.value ->> 3, n.value ->> 4, n.value ->> 5
+       FROM json_each(:lanes) n JOIN pools p ON p.key = n.value ->> 1 ORDER BY n.key
+       RETURNING id, key`,
+      {
+        lanes: JSON.stringify(
+          limits.map((lane, i) => [lane.key, lane.pool, lane.cap, lane.gapMs, lane.burst, firstTurn + i])
+        )
+      }
+    )
+    for (const lane of made) ids.set(lane.key, lane.id)
+    return ids
+  })
+
+const ensurePools = (query: Query, policy: LanePolicy, keys: ReadonlyArray<string>) =>
+  query(
+    `INSERT INTO pools (key, cap) SELECT value ->> 0, value ->> 1 FROM json_each(:pools) WHERE true
+     ON CONFLICT (key) DO NOTHING`,
+    { pools: JSON.stringify(keys.map((key) => [key, policy.pool(key)])) }
+  )
+
+/** Gives all lanes and pools the limits of the policy; a lane that changes its pool takes its counts along. */
+export const applyPolicy = (query: Query, policy: LanePolicy) =>
+  Effect.gen(function* () {
+    const lanes = yield* query<{
+      readonly id: number
+      readonly key: string
+      readonly pool: string
+      readonly cap: number
+      readonly gap_ms: number
+      readonly burst: number
+    }>(
+      `SELECT l.id, l.key, p.key AS pool, l.cap, l.gap_ms, l.burst FROM lanes l JOIN pools p ON p.id = l.pool_id`
+    )
+    const changed: Array<ReadonlyArray<unknown>> = []
+    const pools = new Set<string>()
+    for (const lane of lanes) {
+      const limits = policy.lane(lane.key)
+      pools.add(limits.pool)
+      if (
+        limits.pool !== lane.pool ||
+        limits.cap !== lane.cap ||
+        limits.gapMs !== lane.gap_ms ||
+        limits.burst !== lane.burst
+      ) {
+        changed.push([lane.id, limits.pool, limits.cap, limits.gapMs, limits.burst])
+      }
+    }
+    yield* ensurePools(query, policy, [...pools])
+    const known = yield* query<{ readonly key: string; readonly cap: number }>("SELECT key, cap FROM pools")
+    const recapped = known.filter((pool) => policy.pool(pool.key) !== pool.cap)
+    yield* query(
+      "UPDATE pools SET cap = n.value ->> 1 FROM json_each(:pools) n WHERE pools.key = n.value ->> 0",
+      { pools: JSON.stringify(recapped.map((pool) => [pool.key, policy.pool(pool.key)])) }
+    )
+    if (changed.length === 0) return
+    yield* query(
+      `UPDATE lanes SET pool_id = n.pool_id, cap = n.cap, gap_ms = n.gap_ms, burst = n.burst
+       FROM (SELECT n.value ->> 0 AS id, p.id AS pool_id, n.value ->> 2 AS cap, n.value ->> 3 AS gap_ms,
+               n.value ->> 4 AS burst
+             FROM json_each(:lanes) n JOIN pools p ON p.key = n.value ->> 1) n
+       WHERE lanes.id = n.id`,
+      { lanes: JSON.stringify(changed) }
+    )
+    yield* query(
+      `UPDATE pools SET ready = s.ready, delayed = s.delayed, in_flight = s.in_flight, done = s.done,
+         skipped = s.skipped, error = s.error
+       FROM (SELECT p.id, coalesce(sum(l.ready), 0) AS ready, coalesce(sum(l.delayed), 0) AS delayed,
+               coalesce(sum(l.in_flight), 0) AS in_flight, coalesce(sum(l.done), 0) AS done,
+               coalesce(sum(l.skipped), 0) AS skipped, coalesce(sum(l.error), 0) AS error
+             FROM pools p LEFT JOIN lanes l ON l.pool_id = p.id GROUP BY p.id) s
+       WHERE pools.id = s.id`
+    )
+  })
+
+/** Pauses or resumes one lane, or the whole queue. False: there is no such lane. */
+export const setPaused = (query: Query, lane: string | undefined, paused: boolean) =>
+  lane === undefined
+    ? Effect.as(query("UPDATE queue SET paused = :paused", { paused: paused ? 1 : 0 }), true)
+    : Effect.map(
+        query("UPDATE lanes SET paused = :paused WHERE key = :lane RETURNING id", {
+          paused: paused ? 1 : 0,
+          lane
+        }),
+        (rows) => rows.length > 0
+      )
+
+export const isPaused = (query: Query) =>
+  Effect.map(query<{ readonly paused: number }>("SELECT paused FROM queue"), (rows) => rows[0]?.paused === 1)
+
+/** A lane with every counter, as the table holds it. */
+interface LaneRow {
+  readonly key: string
+  readonly pool: string
+  readonly cap: number
+  readonly gap_ms: number
+  readonly next_at: number
+  readonly blocked_reason: string | null
+  readonly paused: number
+  readonly ready: number
+  readonly delayed: number
+  readonly in_flight: number
+  readonly done: number
+  readonly skipped: number
+  readonly error: number
+}
+
+/** Lanes by unfinished jobs, most first; one lane when it is named. */
+export const stats = (query: Query, now: number, limit: number, lane: string | undefined) =>
+  Effect.map(
+    query<LaneRow>(
+      `SELECT l.*, p.key AS pool FROM lanes l JOIN pools p ON p.id = l.pool_id
+       WHERE :lane IS NULL OR l.key = :lane
+       ORDER BY l.ready + l.delayed + l.in_flight DESC, l.key LIMIT :limit`,
+      { lane: lane ?? null, limit }
+    ),
+    (rows) =>
+      rows.map((row): LaneStats => {
+        const sleeping = row.next_at > now
+        return {
+          lane: row.key,
+          pool: row.pool,
+          cap: row.cap,
+          gapMs: row.gap_ms,
+          ready: row.ready,
+          delayed: row.delayed,
+          inFlight: row.in_flight,
+          done: row.done,
+          skipped: row.skipped,
+          error: row.error,
+          nextAt: sleeping ? row.next_at : null,
+          paused: row.paused === 1,
+          blockedReason: sleeping ? row.blocked_reason : null
+        }
+      })
+  )

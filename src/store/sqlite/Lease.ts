@@ -1,0 +1,243 @@
+/**
+ * Leasing: search lanes that may start something, never jobs; then take the head of each.
+ *
+ * Runnable lanes stand in a line per pool, ordered by the time they were last served, so a served lane goes behind
+ * every waiting one (the back-queue heap of Mercator, kept in an index). The cost depends on the jobs leased, not
+ * on those that wait.
+ */
+import * as Effect from "effect/Effect"
+import type { Lease } from "../../Job.ts"
+import { applyTally, emptyTally, tally, tallyMove } from "./Counters.ts"
+import type { Query } from "./Database.ts"
+import { admit, opensAt } from "./Pace.ts"
+import * as Sequence from "./Sequence.ts"
+import { takeBack } from "./TakeBack.ts"
+
+export interface LeaseRequest {
+  readonly worker: string
+  readonly limit: number
+  readonly ttlMs: number
+  readonly now: number
+  readonly maxCrashes: number
+}
+
+/** Delayed jobs made ready by one lease; the rest follows with the next, so no transaction grows without bound. */
+const PROMOTE_AT_ONCE = 1_000
+
+const dueQuery = `SELECT paused,
+  EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND available_at > 0 AND available_at <= :now) AS delayed,
+  EXISTS (SELECT 1 FROM jobs WHERE state = 'in_progress' AND lease_expires_at <= :now) AS expired,
+  EXISTS (SELECT 1 FROM lanes WHERE next_at > 0 AND next_at <= :now) AS sleeping
+  FROM queue`
+
+/** Makes ready what has become due: delayed jobs, expired leases, lanes whose time has come. Answers "paused". */
+const promote = (query: Query, now: number, maxCrashes: number) =>
+  Effect.gen(function* () {
+    const [due] = yield* query<{
+      readonly paused: number
+      readonly delayed: number
+      readonly expired: number
+      readonly sleeping: number
+    }>(dueQuery, { now })
+    if (due === undefined) return true
+    if (due.sleeping === 1) {
+      yield* query(
+        "UPDATE lanes SET next_at = 0, blocked_reason = NULL WHERE next_at > 0 AND next_at <= :now",
+        { now }
+      )
+    }
+    if (due.delayed === 1) {
+      const rows = yield* query<{ readonly lane_id: number }>(
+        `UPDATE jobs SET available_at = 0 WHERE id IN
+           (SELECT id FROM jobs WHERE state = 'queued' AND available_at > 0 AND available_at <= :now
+            ORDER BY available_at LIMIT ${PROMOTE_AT_ONCE})
+         RETURNING lane_id`,
+        { now }
+      )
+      const changes = emptyTally()
+      for (const row of rows) tallyMove(changes, row.lane_id, "delayed", "ready")
+      yield* applyTally(query, changes)
+    }
+    if (due.expired === 1) {
+      yield* takeBack(query, {
+        where: "lease_expires_at <= :match",
+        match: now,
+        reason: "lease-expired",
+        now,
+        maxCrashes
+      })
+    }
+    return due.paused === 1
+  })
+
+interface Candidate {
+  readonly id: number
+  readonly key: string
+  readonly pool_id: number
+  readonly room: number
+  readonly pool_room: number
+  readonly ready: number
+  readonly gap_ms: number
+  readonly burst: number
+  readonly tat: number
+}
+
+const candidatesQuery = `SELECT l.id, l.key, l.pool_id, l.cap - l.in_flight AS room,
+    p.cap - p.in_flight AS pool_room, l.ready, l.gap_ms, l.burst, l.tat
+  FROM pools p CROSS JOIN lanes l
+    ON l.id IN (SELECT id FROM lanes WHERE pool_id = p.id AND runnable ORDER BY turn, id LIMIT :limit)
+  WHERE p.in_flight < p.cap AND p.ready > 0
+  ORDER BY l.turn, l.id`
+
+/** How many jobs each lane gives, and the pace it has afterwards. */
+interface Share {
+  readonly lane: Candidate
+  count: number
+  tat: number
+}
+
+/** Deals out `limit` starts in rounds: in each, every lane that still may gets one. */
+const deal = (lanes: ReadonlyArray<Candidate>, limit: number, now: number): ReadonlyArray<Share> => {
+  const poolRoom = new Map(lanes.map((lane) => [lane.pool_id, lane.pool_room]))
+  const shares = new Map<number, Share>()
+  let left = limit
+  let line = lanes
+  while (left > 0 && line.length > 0) {
+    const next: Array<Candidate> = []
+    for (const lane of line) {
+      if (left === 0) break
+      const room = poolRoom.get(lane.pool_id) ?? 0
+      const share = shares.get(lane.id) ?? { lane, count: 0, tat: lane.tat }
+      if (room === 0 || share.count >= Math.min(lane.room, lane.ready)) continue
+      const admitted = admit(share.tat, lane.gap_ms, lane.burst, now)
+      if (admitted === undefined) continue
+      share.tat = admitted
+      share.count += 1
+      shares.set(lane.id, share)
+      poolRoom.set(lane.pool_id, room - 1)
+      left -= 1
+      next.push(lane)
+    }
+    line = next
+  }
+  return [...shares.values()]
+}
+
+const takeHeads = (count: number) => `UPDATE jobs
+  SET state = 'in_progress', fencing_token = :token, worker = :worker, lease_expires_at = :expiresAt
+  WHERE id IN (SELECT j.id FROM json_each(:lanes) w CROSS JOIN jobs j ON j.id IN
+    (SELECT id FROM jobs WHERE lane_id = w.value AND state = 'queued' AND available_at = 0
+     ORDER BY priority, id LIMIT ${count}))
+  RETURNING id, artifact_id, lane_id, priority, attempts, crashes,
+    (SELECT payload FROM bodies WHERE job_id = jobs.id) AS payload,
+    (SELECT plan FROM bodies WHERE job_id = jobs.id) AS plan`
+
+interface LeasedRow {
+  readonly id: number
+  readonly artifact_id: string
+  readonly lane_id: number
+  readonly priority: number
+  readonly attempts: number
+  readonly crashes: number
+  readonly payload: string
+  readonly plan: string | null
+}
+
+/** Leases up to `limit` jobs; see `WorkQueue.lease`. */
+export const lease = (query: Query, request: LeaseRequest) =>
+  Effect.gen(function* () {
+    const { limit, now, ttlMs, worker } = request
+    const paused = yield* promote(query, now, request.maxCrashes)
+    if (paused || limit < 1) return []
+    const shares = deal(yield* query<Candidate>(candidatesQuery, { limit }), limit, now)
+    if (shares.length === 0) return []
+
+    const token = yield* Sequence.take(query, 1 + shares.length)
+    const expiresAt = now + ttlMs
+    const byCount = new Map<number, Array<number>>()
+    for (const share of shares) {
+      const lanes = byCount.get(share.count)
+      if (lanes === undefined) byCount.set(share.count, [share.lane.id])
+      else lanes.push(share.lane.id)
+    }
+    const rows: Array<LeasedRow> = []
+    for (const [count, lanes] of byCount) {
+      rows.push(
+        ...(yield* query<LeasedRow>(takeHeads(count), {
+          lanes: JSON.stringify(lanes),
+          token,
+          worker,
+          expiresAt
+        }))
+      )
+    }
+
+    const changes = emptyTally()
+    for (const share of shares) {
+      tally(changes, share.lane.id, "ready", -share.count)
+      tally(changes, share.lane.id, "in_flight", share.count)
+    }
+    yield* applyTally(query, changes)
+    yield* query(
+      `UPDATE lanes SET turn = s.value ->> 1, tat = s.value ->> 2, next_at = s.value ->> 3
+       FROM json_each(:lanes) s WHERE lanes.id = s.value ->> 0`,
+      {
+        lanes: JSON.stringify(
+          shares.map(({ lane, tat }, i) => {
+            const opens = opensAt(tat, lane.gap_ms, lane.burst)
+            return [lane.id, token + 1 + i, tat, opens > now ? opens : 0]
+          })
+        )
+      }
+    )
+    return inTurns(shares, rows).map(([key, row]): Lease => ({
+      job: row.id,
+      token,
+      id: row.artifact_id,
+      lane: key,
+      worker,
+      expiresAt,
+      attempts: row.attempts,
+      crashes: row.crashes,
+      payload: JSON.parse(row.payload),
+      plan: row.plan === null ? null : JSON.parse(row.plan)
+    }))
+  })
+
+/** The order the jobs were dealt out in: lane by lane in each round. */
+const inTurns = (shares: ReadonlyArray<Share>, rows: ReadonlyArray<LeasedRow>) => {
+  const byLane = new Map<number, Array<LeasedRow>>()
+  for (const row of rows) {
+    const jobs = byLane.get(row.lane_id)
+    if (jobs === undefined) byLane.set(row.lane_id, [row])
+    else jobs.push(row)
+  }
+  for (const jobs of byLane.values()) jobs.sort((a, b) => a.priority - b.priority || a.id - b.id)
+  const ordered: Array<readonly [lane: string, row: LeasedRow]> = []
+  for (let round = 0; ordered.length < rows.length; round++) {
+    for (const { lane } of shares) {
+      const row = byLane.get(lane.id)?.[round]
+      if (row !== undefined) ordered.push([lane.key, row])
+    }
+  }
+  return ordered
+}
+
+/** Extends the leases whose tokens still hold and answers the others. */
+export const heartbeat = (
+  query: Query,
+  leases: ReadonlyArray<{ readonly job: number; readonly token: number }>,
+  expiresAt: number
+) =>
+  Effect.map(
+    query<{ readonly id: number; readonly fencing_token: number }>(
+      `UPDATE jobs SET lease_expires_at = :expiresAt FROM json_each(:leases) l
+       WHERE jobs.id = l.value ->> 0 AND jobs.fencing_token = l.value ->> 1 AND jobs.state = 'in_progress'
+       RETURNING jobs.id, jobs.fencing_token`,
+      { leases: JSON.stringify(leases.map(({ job, token }) => [job, token])), expiresAt }
+    ),
+    (rows) => {
+      const held = new Set(rows.map((row) => `${row.id} ${row.fencing_token}`))
+      return leases.filter(({ job, token }) => !held.has(`${job} ${token}`))
+    }
+  )

@@ -1,0 +1,11 @@
+/**
+ * A lane's pace: the generic cell rate algorithm (ITU-T I.371) on one integer, the theoretical arrival time. It
+ * survives a restart as that integer and, kept in the queue, holds over processes.
+ */
+
+/** The earliest time a lane with this theoretical arrival time starts the next job, in milliseconds. */
+export const opensAt = (tat: number, gapMs: number, burst: number): number => tat - (burst - 1) * gapMs
+
+/** The theoretical arrival time after a start at `now`; `undefined` when nothing may start yet. */
+export const admit = (tat: number, gapMs: number, burst: number, now: number): number | undefined =>
+  gapMs === 0 ? tat : now < opensAt(tat, gapMs, burst) ? undefined : Math.max(tat, now) + gapMs

@@ -1,0 +1,286 @@
+/**
+ * The fenced transitions: ack, failAndRetry, release and reroute, a batch in one transaction.
+ *
+ * Each counts only while its job is in progress under the very token it names. The verdicts answer in the order
+ * of the batch; a job stands at most once in a batch.
+ */
+import * as Effect from "effect/Effect"
+import type { Attempt, JobState, Lease } from "../../Job.ts"
+import type { LanePolicy } from "../../Lane.ts"
+import type { FailedTry, Released, Rerouted, RerouteVerdict, Settled } from "../../WorkQueue.ts"
+import { applyTally, counterOf, emptyTally, type Tally, tally, tallyMove } from "./Counters.ts"
+import type { Query } from "./Database.ts"
+import * as Lanes from "./Lanes.ts"
+import { admit, opensAt } from "./Pace.ts"
+
+export type Transition = { readonly lease: Lease; readonly history: ReadonlyArray<Attempt> } & (
+  | { readonly kind: "ack"; readonly settled: Settled }
+  | { readonly kind: "failAndRetry"; readonly failed: FailedTry }
+  | { readonly kind: "release"; readonly released: Released }
+  | { readonly kind: "reroute"; readonly rerouted: Rerouted }
+)
+
+/** `lost`: the token is stale and nothing was changed. */
+export type Verdict = "ok" | "lost" | RerouteVerdict
+
+/** What a transition writes to its job; `reason: undefined` leaves the reason as it is. */
+interface Change {
+  readonly state: JobState
+  readonly availableAt: number
+  readonly counts: boolean
+  readonly reason: string | null | undefined
+  readonly final: boolean
+  readonly plan?: unknown
+  readonly result?: unknown
+  readonly message?: string | null
+}
+
+const changeOf = (transition: Exclude<Transition, { kind: "reroute" }>, now: number): Change => {
+  switch (transition.kind) {
+    case "ack": {
+      const { settled } = transition
+      return settled.state === "done"
+        ? {
+            state: "done",
+            availableAt: 0,
+            counts: true,
+            reason: null,
+            final: true,
+            result: settled.result,
+            message: null
+          }
+        : {
+            state: "skipped",
+            availableAt: 0,
+            counts: true,
+            reason: settled.reason,
+            final: true,
+            result: settled.result,
+            message: settled.message
+          }
+    }
+    case "failAndRetry": {
+      const { message, plan, reason, result, retryAt } = transition.failed
+      return retryAt === null
+        ? { state: "error", availableAt: 0, counts: true, reason, final: true, plan, result, message }
+        : {
+            state: "queued",
+            availableAt: retryAt > now ? retryAt : 0,
+            counts: true,
+            reason,
+            final: false,
+            plan,
+            result,
+            message
+          }
+    }
+    case "release":
+      return {
+        state: "queued",
+        availableAt: 0,
+        counts: false,
+        reason: undefined,
+        final: false,
+        plan: transition.released.plan
+      }
+  }
+}
+
+const updateJobs = `UPDATE jobs
+  SET state = s.state, available_at = s.available_at, attempts = jobs.attempts + s.counts,
+    reason = iif(s.keep_reason, jobs.reason, s.reason), finished_at = s.finished_at,
+    worker = NULL, lease_expires_at = NULL
+  FROM (SELECT value ->> 0 AS id, value ->> 1 AS token, value ->> 2 AS state, value ->> 3 AS available_at,
+      value ->> 4 AS counts, value ->> 5 AS keep_reason, value ->> 6 AS reason, value ->> 7 AS finished_at
+    FROM json_each(:rows)) s
+  WHERE jobs.id = s.id AND jobs.fencing_token = s.token AND jobs.state = 'in_progress'
+  RETURNING jobs.id, jobs.lane_id`
+
+const updateBodies = `UPDATE bodies
+  SET plan = iif(s.has_plan, s.plan, bodies.plan), result = iif(s.has_result, s.result, bodies.result),
+    message = iif(s.has_message, s.message, bodies.message)
+  FROM (SELECT value ->> 0 AS id, value ->> 1 AS has_plan, value ->> 2 AS plan, value ->> 3 AS has_result,
+      value ->> 4 AS result, value ->> 5 AS has_message, value ->> 6 AS message
+    FROM json_each(:rows)) s
+  WHERE bodies.job_id = s.id`
+
+const insertAttempts = `INSERT INTO attempts (job_id, started_at, duration_ms, step, target, class, reason, message)
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+  FROM json_each(:rows)`
+
+const hold = `UPDATE lanes
+  SET blocked_reason = iif(:until > next_at, :reason, blocked_reason), next_at = max(next_at, :until)
+  WHERE id = :lane`
+
+const json = (value: unknown): string | null =>
+  value === undefined || value === null ? null : JSON.stringify(value)
+
+const attemptRow = (job: number, attempt: Attempt) => [
+  job,
+  attempt.startedAt,
+  attempt.durationMs,
+  attempt.step,
+  attempt.target,
+  attempt.class,
+  attempt.reason,
+  attempt.message
+]
+
+/** Carries out a batch; see `WorkQueue.ack` and its neighbours. */
+export const settle = (query: Query, policy: LanePolicy, now: number, batch: ReadonlyArray<Transition>) =>
+  Effect.gen(function* () {
+    const changes = new Map<number, Change>()
+    const holds: Array<Extract<Transition, { kind: "release" }>> = []
+    for (const transition of batch) {
+      if (transition.kind === "reroute") continue
+      changes.set(transition.lease.job, changeOf(transition, now))
+      if (transition.kind === "release" && transition.released.hold !== undefined) holds.push(transition)
+    }
+    const counts = emptyTally()
+    const laneOf = yield* writeJobs(query, batch, changes, now, counts)
+
+    for (const { lease, released } of holds) {
+      const lane = laneOf.get(lease.job)
+      if (lane !== undefined && released.hold !== undefined && released.hold.until > now) {
+        yield* query(hold, { lane, until: released.hold.until, reason: released.hold.reason })
+      }
+    }
+    const verdicts: Array<Verdict> = []
+    const attempts: Array<ReadonlyArray<unknown>> = []
+    for (const transition of batch) {
+      const { lease } = transition
+      const verdict: Verdict =
+        transition.kind === "reroute"
+          ? yield* reroute(query, policy, now, lease, transition.rerouted, counts)
+          : laneOf.has(lease.job)
+            ? "ok"
+            : "lost"
+      verdicts.push(verdict)
+      if (verdict !== "lost")
+        for (const attempt of transition.history) attempts.push(attemptRow(lease.job, attempt))
+    }
+    if (attempts.length > 0) yield* query(insertAttempts, { rows: JSON.stringify(attempts) })
+    yield* applyTally(query, counts)
+    return verdicts
+  })
+
+/** Writes jobs and bodies; answers the lanes of the jobs whose tokens held. */
+const writeJobs = (
+  query: Query,
+  batch: ReadonlyArray<Transition>,
+  changes: ReadonlyMap<number, Change>,
+  now: number,
+  counts: Tally
+) =>
+  Effect.gen(function* () {
+    if (changes.size === 0) return new Map<number, number>()
+    const rows: Array<ReadonlyArray<unknown>> = []
+    for (const { lease } of batch) {
+      const change = changes.get(lease.job)
+      if (change === undefined) continue
+      rows.push([
+        lease.job,
+        lease.token,
+        change.state,
+        change.availableAt,
+        change.counts ? 1 : 0,
+        change.reason === undefined ? 1 : 0,
+        change.reason ?? null,
+        change.final ? now : null
+      ])
+    }
+    const held = yield* query<{ readonly id: number; readonly lane_id: number }>(updateJobs, {
+      rows: JSON.stringify(rows)
+    })
+    const bodies: Array<ReadonlyArray<unknown>> = []
+    for (const { id, lane_id } of held) {
+      const change = changes.get(id)
+      if (change === undefined) continue
+      tallyMove(counts, lane_id, "in_flight", counterOf(change.state, change.availableAt))
+      const { message, plan, result } = change
+      if (plan !== undefined || result !== undefined || message !== undefined) {
+        bodies.push([
+          id,
+          plan === undefined ? 0 : 1,
+          json(plan),
+          result === undefined ? 0 : 1,
+          json(result),
+          message === undefined ? 0 : 1,
+          message ?? null
+        ])
+      }
+    }
+    if (bodies.length > 0) yield* query(updateBodies, { rows: JSON.stringify(bodies) })
+    return new Map(held.map((row) => [row.id, row.lane_id]))
+  })
+
+interface TargetLane {
+  readonly open: number
+  readonly awake: number
+  readonly gap_ms: number
+  readonly burst: number
+  readonly tat: number
+}
+
+const targetLane = `SELECT
+    (SELECT paused FROM queue) = 0 AND l.paused = 0 AND l.in_flight < l.cap AND p.in_flight < p.cap AS open,
+    l.next_at <= :now AS awake, l.gap_ms, l.burst, l.tat
+  FROM lanes l JOIN pools p ON p.id = l.pool_id WHERE l.id = :lane`
+
+/**
+ * Moves one job. The counters are written at once, not with the batch's tally: the next reroute of the batch has to
+ * see the slot this one took.
+ */
+const reroute = (
+  query: Query,
+  policy: LanePolicy,
+  now: number,
+  lease: Lease,
+  rerouted: Rerouted,
+  pending: Tally
+) =>
+  Effect.gen(function* () {
+    const [job] = yield* query<{ readonly lane_id: number }>(
+      "SELECT lane_id FROM jobs WHERE id = :job AND fencing_token = :token AND state = 'in_progress'",
+      { job: lease.job, token: lease.token }
+    )
+    if (job === undefined) return "lost"
+    yield* query("UPDATE bodies SET plan = :plan WHERE job_id = :job", {
+      job: lease.job,
+      plan: json(rerouted.plan)
+    })
+    const lanes = yield* Lanes.ensure(query, policy, [rerouted.lane])
+    const lane = lanes.get(rerouted.lane) ?? job.lane_id
+    if (lane === job.lane_id) return "granted"
+
+    yield* applyTally(query, pending)
+    pending.clear()
+    const counts = emptyTally()
+    tally(counts, job.lane_id, "in_flight", -1)
+    yield* applyTally(query, counts)
+    const [target] = yield* query<TargetLane>(targetLane, { lane, now })
+    const tat =
+      target !== undefined && target.open === 1 && target.awake === 1
+        ? admit(target.tat, target.gap_ms, target.burst, now)
+        : undefined
+    const granted = target !== undefined && tat !== undefined
+    if (granted) {
+      const opens = opensAt(tat, target.gap_ms, target.burst)
+      yield* query("UPDATE lanes SET tat = :tat, next_at = :nextAt, blocked_reason = NULL WHERE id = :lane", {
+        lane,
+        tat,
+        nextAt: opens > now ? opens : 0
+      })
+      yield* query("UPDATE jobs SET lane_id = :lane WHERE id = :job", { lane, job: lease.job })
+    } else {
+      yield* query(
+        `UPDATE jobs SET lane_id = :lane, state = 'queued', available_at = 0, worker = NULL, lease_expires_at = NULL
+         WHERE id = :job`,
+        { lane, job: lease.job }
+      )
+    }
+    const arrived = emptyTally()
+    tally(arrived, lane, granted ? "in_flight" : "ready", 1)
+    yield* applyTally(query, arrived)
+    return granted ? "granted" : "queued"
+  })

@@ -1,0 +1,185 @@
+/**
+ * The WorkQueue on one SQLite file: several processes of one machine share it and hold the caps together.
+ *
+ * Every operation is one transaction. Transitions of a process that arrive together share theirs. The statements
+ * stand in the files beside this one, a group to a file.
+ */
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Chunk from "effect/Chunk"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as PubSub from "effect/PubSub"
+import * as Ref from "effect/Ref"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { LanePolicy } from "../../Lane.ts"
+import {
+  type EnqueueSummary,
+  LeaseLost,
+  WorkQueue,
+  type WorkQueueError,
+  type WorkQueueService
+} from "../../WorkQueue.ts"
+import { type Database, type DatabaseOptions, open, type Query } from "./Database.ts"
+import * as Enqueue from "./Enqueue.ts"
+import * as GroupCommit from "./GroupCommit.ts"
+import * as Lanes from "./Lanes.ts"
+import * as Lease from "./Lease.ts"
+import * as Operate from "./Operate.ts"
+import * as Read from "./Read.ts"
+import { settle, type Transition, type Verdict } from "./Settle.ts"
+import { takeBack } from "./TakeBack.ts"
+
+export interface SqliteWorkQueueOptions extends DatabaseOptions {
+  /** The limits of lanes and pools that are made from now on; `applyPolicy` changes those that are there. */
+  readonly policy: LanePolicy
+  /** Lost leases after which a job ends in `error (crashed)`. Default 20. */
+  readonly maxCrashes?: number | undefined
+  /** How often changes by other processes are looked for. Default 25 ms; one look costs some microseconds. */
+  readonly pollInterval?: Duration.DurationInput | undefined
+}
+
+/** Opens the queue; it is closed with the scope. */
+export const make = (
+  options: SqliteWorkQueueOptions
+): Effect.Effect<WorkQueueService, WorkQueueError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const database = yield* open(options)
+    const { policy } = options
+    const maxCrashes = options.maxCrashes ?? 20
+    const ticks = yield* PubSub.sliding<void>(1)
+    const tick = PubSub.publish(ticks, undefined)
+    const now = Clock.currentTimeMillis
+
+    /** A transaction of its own at the current time. */
+    const write = <A>(body: (query: Query, now: number) => Effect.Effect<A, SqlError>) =>
+      Effect.flatMap(now, (time) => database.write((query) => body(query, time)))
+
+    const transition = GroupCommit.make<Transition, Verdict, WorkQueueError>({
+      key: (item) => item.lease.job,
+      write: (batch) =>
+        Effect.tap(
+          write((query, time) => settle(query, policy, time, batch)),
+          () => tick
+        )
+    })
+    const fenced = (item: Transition) =>
+      Effect.flatMap(transition(item), (verdict) =>
+        verdict === "lost"
+          ? Effect.fail(new LeaseLost({ id: item.lease.id, token: item.lease.token }))
+          : Effect.succeed(verdict)
+      )
+    const ticking = <A, E>(effect: Effect.Effect<A, E>) => Effect.tap(effect, () => tick)
+
+    const service: WorkQueueService = {
+      enqueue: (job) =>
+        ticking(
+          Effect.flatMap(now, (time) =>
+            Effect.map(
+              database.writeDurably((query) => Enqueue.enqueue(query, policy, time, [job])),
+              (summary) => (summary.new === 1 ? "new" : "duplicate")
+            )
+          )
+        ),
+      enqueueAll: (jobs) =>
+        Effect.gen(function* () {
+          const total = yield* Ref.make<EnqueueSummary>({ new: 0, duplicate: 0 })
+          yield* Stream.runForEachChunk(Stream.rechunk(jobs, Enqueue.BATCH_SIZE), (chunk) =>
+            Effect.flatMap(
+              ticking(
+                write((query, time) => Enqueue.enqueue(query, policy, time, Chunk.toReadonlyArray(chunk)))
+              ),
+              (batch) =>
+                Ref.update(total, (sum) => ({
+                  new: sum.new + batch.new,
+                  duplicate: sum.duplicate + batch.duplicate
+                }))
+            )
+          )
+          // The log is synced up to here by this commit, and with it every batch before.
+          yield* database.writeDurably(() => Effect.void)
+          return yield* Ref.get(total)
+        }),
+      lease: ({ limit, ttl, worker }) =>
+        write((query, time) =>
+          Lease.lease(query, { worker, limit, ttlMs: Duration.toMillis(ttl), now: time, maxCrashes })
+        ),
+      heartbeat: (leases, ttl) =>
+        leases.length === 0
+          ? Effect.succeed([])
+          : write((query, time) => Lease.heartbeat(query, leases, time + Duration.toMillis(ttl))),
+      ack: (lease, settled, history = []) => Effect.asVoid(fenced({ kind: "ack", lease, settled, history })),
+      failAndRetry: (lease, failed, history = []) =>
+        Effect.asVoid(fenced({ kind: "failAndRetry", lease, failed, history })),
+      release: (lease, released = {}, history = []) =>
+        Effect.asVoid(fenced({ kind: "release", lease, released, history })),
+      reroute: (lease, rerouted, history = []) =>
+        Effect.map(fenced({ kind: "reroute", lease, rerouted, history }), (verdict) =>
+          verdict === "queued" ? "queued" : "granted"
+        ),
+      cancel: (id) => ticking(write((query, time) => Operate.cancel(query, id, time))),
+      stats: database.read(Read.stats),
+      laneStats: ({ lane, limit }) =>
+        Effect.flatMap(now, (time) => database.read((query) => Lanes.stats(query, time, limit, lane))),
+      list: (filter) => Read.list(database, filter),
+      details: (filter) => Read.details(database, filter),
+      get: (id) => database.read((query) => Read.get(query, id)),
+      retryFailed: (filter) => ticking(database.write((query) => Operate.retryFailed(query, filter))),
+      pause: (lane) => database.write((query) => Lanes.setPaused(query, lane, true)),
+      resume: (lane) => ticking(database.write((query) => Lanes.setPaused(query, lane, false))),
+      paused: database.read(Lanes.isPaused),
+      prune: ({ finishedBefore, state }) =>
+        Effect.iterate(
+          { removed: 0, last: Operate.PRUNE_BATCH },
+          {
+            while: ({ last }) => last === Operate.PRUNE_BATCH,
+            body: ({ removed }) =>
+              Effect.map(
+                database.write((query) => Operate.prune(query, finishedBefore, state)),
+                (count) => ({ removed: removed + count, last: count })
+              )
+          }
+        ).pipe(Effect.map(({ removed }) => removed)),
+      nextReadyAt: Effect.flatMap(now, (time) => database.read((query) => Read.nextReadyAt(query, time))),
+      leases: database.read(Read.leases),
+      reclaim: (workers) =>
+        ticking(
+          write((query, time) =>
+            takeBack(query, {
+              where: "worker IN (SELECT value FROM json_each(:match))",
+              match: JSON.stringify(workers),
+              reason: "worker-died",
+              now: time,
+              maxCrashes
+            })
+          )
+        ),
+      applyPolicy: (next) => ticking(database.write((query) => Lanes.applyPolicy(query, next))),
+      changes: Stream.merge(
+        Stream.fromPubSub(ticks),
+        changesByOthers(database, options.pollInterval ?? "25 millis")
+      )
+    }
+    return service
+  })
+
+/**
+ * SQLite counts the commits of other connections for each connection; a look at that number touches no table. A
+ * look that fails is no news: whoever leases next meets the same failure and reports it.
+ */
+const changesByOthers = (database: Database, interval: Duration.DurationInput): Stream.Stream<void> =>
+  Stream.repeatEffectWithSchedule(
+    database.dataVersion.pipe(Effect.catchAll((error) => Effect.as(Effect.logDebug(error.message), 0))),
+    Schedule.spaced(interval)
+  ).pipe(
+    Stream.changes,
+    Stream.drop(1),
+    Stream.map(() => undefined)
+  )
+
+/** The queue in a file; it is opened with the layer. */
+export const layer = (options: SqliteWorkQueueOptions): Layer.Layer<WorkQueue, WorkQueueError> =>
+  Layer.scoped(WorkQueue, make(options))

@@ -1,0 +1,2 @@
+/** The WorkQueue on SQLite. */
+export { layer, make, type SqliteWorkQueueOptions } from "./SqliteWorkQueue.ts"
