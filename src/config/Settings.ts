@@ -1,0 +1,287 @@
+/**
+ * Every setting there is: one Schema with names, defaults, limits and a description for each key.
+ *
+ * The file, the environment and the flags are merged before they are decoded with it, so a setting is refused
+ * for the same reasons wherever it comes from. `config init` and `config schema` are made from it too.
+ */
+import { isIP } from "node:net"
+import * as Schema from "effect/Schema"
+import {
+  baseUrl,
+  contact,
+  flag,
+  headerText,
+  integer,
+  isHost,
+  type Kind,
+  mail,
+  number,
+  oneOf,
+  orNull,
+  positive,
+  record,
+  text,
+  WEEK
+} from "./Kinds.ts"
+
+/** The annotation that says in words what a key may be; used in refusals. */
+export const Allowed: unique symbol = Symbol.for("contentdownload/config/allowed")
+
+/** The annotation of values that say who someone is; `config show` masks them. */
+export const Personal: unique symbol = Symbol.for("contentdownload/config/personal")
+
+// ---------------------------------------------------------------------------------------------------------------
+// Keys and sections
+// ---------------------------------------------------------------------------------------------------------------
+
+/** A key that may be left out: it then has its default. */
+const key = <A, I>(
+  kind: Kind<A, I>,
+  fallback: NoInfer<A>,
+  description: string,
+  annotations: { readonly [Personal]?: true } = {}
+) =>
+  Schema.optionalWith(
+    kind.schema.annotations({
+      title: kind.allowed,
+      description,
+      default: fallback,
+      [Allowed]: kind.allowed,
+      ...annotations
+    }),
+    { exact: true, default: () => fallback }
+  )
+
+/** A key of an entry that has no default of its own. */
+const optionalKey = <A, I>(kind: Kind<A, I>, description: string) =>
+  Schema.optionalWith(
+    kind.schema.annotations({ title: kind.allowed, description, [Allowed]: kind.allowed }),
+    { exact: true }
+  )
+
+/** A section that may be left out: all its keys then have their defaults. */
+const section = <A, I>(schema: Schema.Schema<A, I>, description: string) => {
+  const annotated = schema.annotations({ description })
+  // An empty section always decodes, since every key has a default.
+  const defaults = Schema.decodeUnknownSync(schema)
+  return Schema.optionalWith(annotated, { exact: true, default: () => defaults({}) })
+}
+
+/** The names a resolver may have. */
+export const RESOLVERS = ["arxiv", "unpaywall"] as const
+
+const HostLimits = Schema.Struct({
+  max: optionalKey(integer(1), "Requests at once."),
+  gap_ms: optionalKey(integer(0, WEEK * 1000), "Milliseconds from one start to the next."),
+  burst: optionalKey(integer(1), "Starts that may follow each other at once after a quiet time.")
+})
+export type HostLimits = typeof HostLimits.Type
+
+/** Limits that hosts have asked for in public. A configured entry of the same name is laid over them key by key. */
+export const BUILT_IN_HOSTS: { readonly [name: string]: HostLimits } = {
+  "arxiv.org": { max: 1, gap_ms: 3000, burst: 1 },
+  "export.arxiv.org": { max: 1, gap_ms: 3000, burst: 1 }
+}
+
+const resolver = (options: {
+  readonly baseUrl: string
+  readonly max: number
+  readonly rate: number
+  readonly burst: number
+}) => ({
+  enabled: key(flag, true, "Whether it is asked at all."),
+  base_url: key(baseUrl, options.baseUrl, "Where its service answers."),
+  max: key(
+    integer(1),
+    options.max,
+    "Questions at once, unless orchestrator.max_per_resolver says otherwise."
+  ),
+  rate_per_second: key(positive(1000), options.rate, "Questions a second in the long run."),
+  burst: key(
+    integer(1, 100_000),
+    options.burst,
+    "Questions that may follow each other at once after a quiet time."
+  ),
+  timeout_seconds: key(positive(3600), 30, "How long one answer may take.")
+})
+
+const sections = Schema.Struct({
+  orchestrator: section(
+    Schema.Struct({
+      max_workers: key(integer(1, 1024), 8, "Jobs that run at once in one process."),
+      max_per_host: key(integer(1), 4, "Requests at once to one host, over all processes on the queue."),
+      hosts: key(
+        {
+          schema: record(HostLimits, isHost),
+          allowed: "host names without a port, each with max, gap_ms or burst"
+        },
+        BUILT_IN_HOSTS,
+        "Limits for single hosts, by name: max, gap_ms, burst."
+      ),
+      max_per_resolver: key(
+        {
+          schema: record(Schema.Int.pipe(Schema.greaterThanOrEqualTo(1)), (name) =>
+            RESOLVERS.some((known) => known === name)
+          ),
+          allowed: `whole numbers, at least 1, for ${RESOLVERS.join(", ")}`
+        },
+        {},
+        "Questions at once to one resolver, by name."
+      ),
+      lease_ttl_seconds: key(
+        integer(30, WEEK),
+        600,
+        "How long a job stays with a process that gives no sign of life."
+      ),
+      heartbeat_seconds: key(
+        {
+          schema: number(5, WEEK / 3).schema,
+          allowed: "a number, at least 5 and less than a third of lease_ttl_seconds"
+        },
+        30,
+        "How often a process gives a sign of life for its jobs."
+      ),
+      max_job_attempts: key(integer(1, 1000), 3, "Tries that may fail before a job ends in error."),
+      max_job_crashes: key(integer(1, 1000), 20, "Times a job may lose its process before it ends in error."),
+      retry_backoff_seconds: key(
+        number(0, WEEK),
+        60,
+        "The wait after the first failed try; it doubles each time."
+      ),
+      jitter_seconds: key(
+        number(0, 86_400),
+        15,
+        "Up to this much is added to waits, so that not all end at once."
+      ),
+      grace_seconds: key(number(0, 86_400), 30, "How long running jobs may go on after the first Ctrl-C."),
+      max_wait_seconds: key(
+        number(0, 52 * WEEK),
+        900,
+        "How long a draining run waits for work that isn't due yet."
+      )
+    }),
+    "How many jobs run, and how often they are tried."
+  ),
+  queue: section(
+    Schema.Struct({
+      backend: key(
+        { ...oneOf("sqlite"), allowed: "sqlite; other backends, such as postgres, aren't available yet" },
+        "sqlite",
+        "What keeps the queue."
+      ),
+      path: key(text, "state/workqueue.sqlite", "The file of the queue."),
+      wal_mode: key(
+        flag,
+        true,
+        "Write-ahead log: readers don't wait for writers. Off for network file systems."
+      ),
+      timeout_sec: key(positive(3600), 10, "How long to wait for another process that holds the queue.")
+    }),
+    "Where the queue is kept."
+  ),
+  http: section(
+    Schema.Struct({
+      contact: key(
+        orNull(contact),
+        null,
+        "Who servers may turn to: a mail address or a URL, sent in the User-Agent."
+      ),
+      user_agent: key(
+        orNull(headerText),
+        null,
+        "The User-Agent as a whole. Null: name, version and contact."
+      ),
+      connect_timeout_seconds: key(positive(3600), 10, "How long a connection may take to open."),
+      first_byte_timeout_seconds: key(positive(3600), 30, "How long a server may take to begin its answer."),
+      idle_timeout_seconds: key(positive(3600), 30, "How long a body may stand still."),
+      min_bytes_per_second: key(
+        integer(0),
+        1024,
+        "The slowest a body may flow, over the window. 0: no such limit."
+      ),
+      min_rate_window_seconds: key(positive(3600), 60, "The window min_bytes_per_second is measured over."),
+      max_redirects: key(integer(0, 100), 10, "Redirects that are followed for one file."),
+      max_retry_after_seconds: key(
+        integer(0, 52 * WEEK),
+        WEEK,
+        "The longest wait a server can ask for and get."
+      ),
+      resolve: key(
+        {
+          schema: record(Schema.String.pipe(Schema.filter((value) => isIP(value) !== 0)), isHost),
+          allowed: "host names without a port, each with an IP address"
+        },
+        {},
+        "Addresses for host names, asked before the name service."
+      )
+    }),
+    "How servers are spoken to."
+  ),
+  download: section(
+    Schema.Struct({
+      out: key(text, "downloads", "The folder the files go to."),
+      max_bytes: key(integer(1), 200 * 1024 * 1024, "The largest file that is taken.")
+    }),
+    "What is taken, and where it goes."
+  ),
+  storage: section(
+    Schema.Struct({
+      min_free_bytes: key(integer(0), 100 * 1024 * 1024, "A run stops when the disk has less room than this.")
+    }),
+    "The disk the files go to."
+  ),
+  resolvers: section(
+    Schema.Struct({
+      order: key(
+        {
+          schema: Schema.Array(Schema.Literal(...RESOLVERS)).pipe(
+            Schema.filter((names) => new Set(names).size === names.length)
+          ),
+          allowed: `a list of ${RESOLVERS.join(", ")}, each at most once`
+        },
+        [...RESOLVERS],
+        "Which services are asked for the files of an identifier, first to last."
+      ),
+      arxiv: section(
+        Schema.Struct(resolver({ baseUrl: "https://arxiv.org", max: 1, rate: 0.33, burst: 1 })),
+        "arXiv: turns arXiv ids into files."
+      ),
+      unpaywall: section(
+        Schema.Struct({
+          ...resolver({ baseUrl: "https://api.unpaywall.org", max: 2, rate: 1, burst: 5 }),
+          email: key(
+            orNull(mail),
+            null,
+            "The mail address its service asks for. Null: UNPAYWALL_EMAIL, else http.contact if that is one.",
+            { [Personal]: true }
+          )
+        }),
+        "Unpaywall: turns DOIs into open-access files."
+      )
+    }),
+    "The services that know where the file of an identifier is."
+  ),
+  log: section(
+    Schema.Struct({
+      level: key(
+        oneOf("trace", "debug", "info", "warning", "error", "fatal", "none"),
+        "info",
+        "The least important messages that are shown."
+      ),
+      format: key(oneOf("pretty", "json"), "pretty", "Lines for people, or one JSON object a line.")
+    }),
+    "Messages on stderr."
+  )
+})
+
+/**
+ * All settings. Decoding `{}` gives the defaults. Keys are the same, in snake_case, on both sides.
+ */
+export const Settings = sections.pipe(
+  Schema.filter(({ orchestrator }) =>
+    orchestrator.heartbeat_seconds * 3 < orchestrator.lease_ttl_seconds
+      ? undefined
+      : { path: ["orchestrator", "heartbeat_seconds"], message: "not less than a third of lease_ttl_seconds" }
+  )
+)
+export type Settings = typeof Settings.Type

@@ -1,0 +1,79 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as FastCheck from "effect/FastCheck"
+import * as Schema from "effect/Schema"
+import { lanePolicy } from "../../src/config/Limits.ts"
+import { nearest } from "../../src/config/Nearest.ts"
+import { Settings } from "../../src/config/Settings.ts"
+import { UNLIMITED } from "../../src/Lane.ts"
+
+const policy = (settings: typeof Settings.Encoded = {}) => lanePolicy(Schema.decodeSync(Settings)(settings))
+
+describe("limits of lanes", () => {
+  it("give every host the common cap and no pace", () => {
+    expect(policy({ orchestrator: { max_per_host: 7 } }).lane("host:example.org")).toEqual({
+      pool: "hosts",
+      cap: 7,
+      gapMs: 0,
+      burst: 1
+    })
+    expect(policy().pool("hosts")).toBe(UNLIMITED)
+  })
+
+  it("give a host its own limits, whatever its spelling", () => {
+    const { lane } = policy({
+      orchestrator: { hosts: { "Example.org.": { max: 2, gap_ms: 500, burst: 3 } } }
+    })
+    expect(lane("host:example.org")).toEqual({ pool: "hosts", cap: 2, gapMs: 500, burst: 3 })
+    expect(lane("host:www.example.org").cap).toBe(4)
+  })
+
+  it("hold arXiv to what it asks for", () => {
+    expect(policy().lane("host:export.arxiv.org")).toEqual({ pool: "hosts", cap: 1, gapMs: 3000, burst: 1 })
+  })
+
+  it("give a resolver a pool of its own, and its lane no pace", () => {
+    const { lane, pool } = policy({ orchestrator: { max_per_resolver: { arxiv: 3 } } })
+    expect(lane("resolver:arxiv")).toEqual({ pool: "resolver:arxiv", cap: 3, gapMs: 0, burst: 1 })
+    expect(pool("resolver:arxiv")).toBe(3)
+    expect(pool("resolver:unpaywall")).toBe(2)
+    expect(pool("resolver:none")).toBe(1)
+  })
+
+  it("aren't fooled by names of JavaScript", () => {
+    expect(policy().lane("host:constructor").cap).toBe(4)
+    expect(policy().lane("resolver:__proto__").cap).toBe(1)
+  })
+
+  it.prop(
+    "are never below 1",
+    { key: FastCheck.string(), max: FastCheck.integer({ min: 1, max: 9 }) },
+    ({ key, max }) => {
+      const { lane, pool } = policy({ orchestrator: { max_per_host: max } })
+      const limits = lane(key)
+      expect(limits.cap).toBeGreaterThanOrEqual(1)
+      expect(limits.burst).toBeGreaterThanOrEqual(1)
+      expect(pool(limits.pool)).toBeGreaterThanOrEqual(1)
+    }
+  )
+})
+
+describe("the nearest word", () => {
+  const known = ["max_workers", "max_per_host", "queue", "run"]
+
+  it.prop("is the word itself when it is known", { word: FastCheck.constantFrom(...known) }, ({ word }) => {
+    expect(nearest(word, known)).toBe(word)
+  })
+
+  it("is found over one slip", () => {
+    expect(nearest("max_wokers", known)).toBe("max_workers")
+    expect(nearest("queeu", known)).toBe("queue")
+    expect(nearest("rum", known)).toBe("run")
+    expect(nearest("RUN", known)).toBe("run")
+  })
+
+  it("isn't made up", () => {
+    expect(nearest("banana", known)).toBeUndefined()
+    expect(nearest("", known)).toBeUndefined()
+    expect(nearest("x".repeat(1_000_000), known)).toBeUndefined()
+  })
+})
