@@ -1,0 +1,245 @@
+/**
+ * GET over one shared pool of connections.
+ *
+ * A response belongs to a scope; when the scope closes or the fiber is interrupted, its connection is closed at once
+ * unless the body was read to its end. Redirects are not followed and bodies not decoded: what comes is what was
+ * sent. There is no limit on the total time, only on connecting, on the first byte and on silence.
+ */
+import { lookup as systemLookup } from "node:dns"
+import { isIP, type LookupFunction } from "node:net"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { Agent, buildConnector, type Dispatcher } from "undici"
+import { ADDRESS_REFUSED, fromCause, HttpError } from "./HttpError.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------
+
+/** The configuration's section `http`, as far as requests need it. */
+export interface HttpSettings {
+  /** A mail address or URL at which the operators of a host reach whoever runs this. Part of the User-Agent. */
+  readonly contact: string | null
+  /** Replaces the whole User-Agent. */
+  readonly user_agent: string | null
+  readonly connect_timeout_seconds: number
+  readonly first_byte_timeout_seconds: number
+  readonly idle_timeout_seconds: number
+  /** Addresses for host names, used instead of looking them up. */
+  readonly resolve: { readonly [host: string]: string }
+}
+
+/** An answer, its head read and its body not. */
+export interface Response {
+  readonly status: number
+  /** The value of a header, the first if it came several times. Names in lower case. */
+  readonly header: (name: string) => string | undefined
+  /** What Content-Length announces. */
+  readonly contentLength: number | undefined
+  /** May be read once. Throws what `bodyError` understands. */
+  readonly body: AsyncIterable<Uint8Array>
+  /** Closes the connection; `body` then ends with an error. Harmless after the end. */
+  readonly abort: () => void
+  readonly bodyError: (cause: unknown) => HttpError
+  /** Reads a short rest of the body, so that the connection can serve another request; closes it else. */
+  readonly discard: Effect.Effect<void>
+}
+
+export interface HttpOptions {
+  /** Part of the User-Agent. */
+  readonly version?: string | undefined
+  /**
+   * The place for an address policy: sees the address of each new connection before anything is sent on it.
+   * Default: every address is allowed.
+   */
+  readonly allowAddress?: ((address: string) => boolean) | undefined
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Service
+// ---------------------------------------------------------------------------------------------------------------
+
+export interface HttpService {
+  /** Sends a GET and answers when the head of the response is there. `headers` with names in lower case. */
+  readonly get: (
+    url: string,
+    headers?: Readonly<Record<string, string>>
+  ) => Effect.Effect<Response, HttpError, Scope.Scope>
+}
+
+export class Http extends Context.Tag("contentdownload/Http")<Http, HttpService>() {}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Constructors and layers
+// ---------------------------------------------------------------------------------------------------------------
+
+/** What of a body is still read for the sake of its connection, and how long that may take. */
+const DISCARD_BYTES = 64 * 1024
+const DISCARD_MS = 1000
+
+/** How long an idle connection is kept, whatever the server offers: idle sockets count as open files. */
+const KEEP_ALIVE_MS = 4000
+const KEEP_ALIVE_MAX_MS = 10_000
+
+/** `contentdownload/1.2.3 (+mailto:someone@host.org)`. */
+export const userAgent = (
+  settings: Pick<HttpSettings, "contact" | "user_agent">,
+  version = process.env.CONTENTDOWNLOAD_VERSION ?? "0"
+): string => {
+  if (settings.user_agent !== null) return settings.user_agent
+  const { contact } = settings
+  if (contact === null) return `contentdownload/${version}`
+  return `contentdownload/${version} (+${/^https?:/i.test(contact) ? contact : `mailto:${contact}`})`
+}
+
+/** Looks names up in `resolve` first; the name stays what TLS and the Host header say. */
+const lookupWith =
+  (resolve: HttpSettings["resolve"]): LookupFunction =>
+  (hostname, options, callback) => {
+    const address = resolve[hostname.toLowerCase()]
+    if (address === undefined) systemLookup(hostname, options, callback)
+    else if (options.all === true) callback(null, [{ address, family: isIP(address) }])
+    else callback(null, address, isIP(address))
+  }
+
+const connectorWith = (
+  settings: HttpSettings,
+  allowAddress: (address: string) => boolean
+): buildConnector.connector => {
+  const connect = buildConnector({
+    timeout: settings.connect_timeout_seconds * 1000,
+    lookup: lookupWith(settings.resolve)
+  })
+  return (options, callback) => {
+    connect(options, (error, socket) => {
+      if (error !== null) callback(error, null)
+      else if (allowAddress(socket.remoteAddress ?? "")) callback(null, socket)
+      else {
+        socket.destroy()
+        callback(Object.assign(new Error("address refused"), { code: ADDRESS_REFUSED }), null)
+      }
+    })
+  }
+}
+
+const first = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
+  typeof value === "string" ? value : value?.[0]
+
+const toResponse = (url: URL, data: Dispatcher.ResponseData): Response => {
+  const { body, headers, statusCode } = data
+  const length = first(headers["content-length"])
+  return {
+    status: statusCode,
+    header: (name) => first(headers[name]),
+    contentLength: length !== undefined && /^\d+$/.test(length) ? Number(length) : undefined,
+    body,
+    abort: () => {
+      body.destroy()
+    },
+    bodyError: (cause) => fromCause(cause, url.host, true),
+    discard: Effect.promise(() =>
+      body.dump({ limit: DISCARD_BYTES, signal: AbortSignal.timeout(DISCARD_MS) }).catch(() => undefined)
+    ).pipe(Effect.asVoid)
+  }
+}
+
+/**
+ * Closes the connection, or leaves it to the pool if the body was read to its end. The pool learns of either a turn of
+ * the event loop later; who goes on before that would open a further connection to the host.
+ */
+const close = (response: Response): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    response.abort()
+    setImmediate(() => resume(Effect.void))
+  })
+
+export const make = (
+  settings: HttpSettings,
+  options: HttpOptions = {}
+): Effect.Effect<HttpService, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const pool = yield* Effect.acquireRelease(
+      Effect.sync(
+        () =>
+          new Agent({
+            connect: connectorWith(settings, options.allowAddress ?? (() => true)),
+            headersTimeout: settings.first_byte_timeout_seconds * 1000,
+            bodyTimeout: settings.idle_timeout_seconds * 1000,
+            keepAliveTimeout: KEEP_ALIVE_MS,
+            keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
+            pipelining: 1,
+            allowH2: false
+          })
+      ),
+      (agent) => Effect.promise(() => agent.destroy())
+    )
+    const agentName = userAgent(settings, options.version)
+
+    const request = (url: URL, headers: Readonly<Record<string, string>>) =>
+      Effect.async<Dispatcher.ResponseData, HttpError>((resume) => {
+        const controller = new AbortController()
+        pool
+          .request({
+            origin: url.origin,
+            path: `${url.pathname}${url.search}`,
+            method: "GET",
+            headers: { "user-agent": agentName, accept: "*/*", "accept-encoding": "identity", ...headers },
+            signal: controller.signal
+          })
+          .then(
+            (data) => {
+              // A body that is closed unread reports that as an error event, which is fatal without a listener.
+              data.body.on("error", () => undefined)
+              // The head may come in the same moment as the interruption: then nobody else closes the body.
+              if (controller.signal.aborted) data.body.destroy()
+              else resume(Effect.succeed(data))
+            },
+            (cause: unknown) => resume(Effect.fail(fromCause(cause, url.host, false)))
+          )
+        return Effect.sync(() => controller.abort())
+      })
+
+    return {
+      get: (target, headers = {}) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function* () {
+            if (!URL.canParse(target)) {
+              return yield* new HttpError({ reason: "protocol", message: "this is no URL" })
+            }
+            const url = new URL(target)
+            const response = toResponse(url, yield* restore(request(url, headers)))
+            yield* Effect.addFinalizer(() => close(response))
+            return response
+          })
+        )
+    }
+  })
+
+export const layer = (settings: HttpSettings, options?: HttpOptions): Layer.Layer<Http> =>
+  Layer.scoped(Http, make(settings, options))
+
+// ---------------------------------------------------------------------------------------------------------------
+// Reading
+// ---------------------------------------------------------------------------------------------------------------
+
+/** The body as text, if it has at most `limit` bytes; `undefined` and a closed connection if it has more. */
+export const readText = (response: Response, limit: number): Effect.Effect<string | undefined, HttpError> =>
+  Effect.async((resume) => {
+    const read = async () => {
+      const chunks: Array<Uint8Array> = []
+      let bytes = 0
+      for await (const chunk of response.body) {
+        bytes += chunk.length
+        if (bytes > limit) return undefined
+        chunks.push(chunk)
+      }
+      return Buffer.concat(chunks).toString("utf8")
+    }
+    read().then(
+      (text) => resume(Effect.succeed(text)),
+      (cause: unknown) => resume(Effect.fail(response.bodyError(cause)))
+    )
+    return Effect.sync(response.abort)
+  })

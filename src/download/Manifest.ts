@@ -1,0 +1,116 @@
+/**
+ * What is left of a job when it is over: the receipt a download ends with, and the line of the manifest made from it.
+ *
+ * The manifest is data for programs: values are exact, times are ISO 8601 in UTC, paths relative to the output folder
+ * with `/` between their parts.
+ */
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { JobState, type JobDetail } from "../Job.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------
+
+const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
+
+/** The result of a job that is done. */
+export const Receipt = Schema.Struct({
+  /** The candidate that worked. */
+  url: Schema.String,
+  /** Where it led over its redirects. */
+  final_url: Schema.String,
+  /** Relative to the output folder. */
+  path: Schema.String,
+  sha256: Schema.String,
+  bytes: Schema.Int,
+  /** As the content shows; as the server said where it doesn't. */
+  content_type: Schema.String,
+  /** `direct`, or the resolver that named the candidate. */
+  resolver: Schema.String,
+  redirects: Schema.Int,
+  etag: optional(Schema.String),
+  last_modified: optional(Schema.String),
+  license: optional(Schema.String),
+  version: optional(Schema.String)
+})
+export type Receipt = typeof Receipt.Type
+
+/** One job in the manifest. What a job without a file hasn't got is `null`. */
+export const ManifestLine = Schema.Struct({
+  id: Schema.String,
+  state: JobState,
+  reason: Schema.NullOr(Schema.String),
+  url: Schema.NullOr(Schema.String),
+  final_url: Schema.NullOr(Schema.String),
+  path: Schema.NullOr(Schema.String),
+  sha256: Schema.NullOr(Schema.String),
+  bytes: Schema.NullOr(Schema.Int),
+  content_type: Schema.NullOr(Schema.String),
+  resolver: Schema.NullOr(Schema.String),
+  attempts: Schema.Int,
+  finished_at: Schema.NullOr(Schema.String)
+})
+export type ManifestLine = typeof ManifestLine.Type
+
+// ---------------------------------------------------------------------------------------------------------------
+// Lines
+// ---------------------------------------------------------------------------------------------------------------
+
+const decodeReceipt = Schema.decodeUnknownOption(Receipt)
+const decodeUrls = Schema.decodeUnknownOption(Schema.Struct({ urls: Schema.Array(Schema.String) }))
+
+/** The receipt of a job, if it ended with one. */
+export const receiptOf = (job: Pick<JobDetail, "state" | "result">): Option.Option<Receipt> =>
+  job.state === "done" ? decodeReceipt(job.result) : Option.none()
+
+/** A job as a line of the manifest. Without a file, `url` is the first one the artifact brought. */
+export const manifestLine = (job: JobDetail): ManifestLine => {
+  const receipt = Option.getOrUndefined(receiptOf(job))
+  const wanted = Option.getOrUndefined(decodeUrls(job.payload))?.urls[0]
+  return {
+    id: job.id,
+    state: job.state,
+    reason: job.reason,
+    url: receipt?.url ?? wanted ?? null,
+    final_url: receipt?.final_url ?? null,
+    path: receipt?.path ?? null,
+    sha256: receipt?.sha256 ?? null,
+    bytes: receipt?.bytes ?? null,
+    content_type: receipt?.content_type ?? null,
+    resolver: receipt?.resolver ?? null,
+    attempts: job.attempts,
+    finished_at: job.finishedAt === null ? null : new Date(job.finishedAt).toISOString()
+  }
+}
+
+/** The columns of the manifest as CSV, in order. */
+export const COLUMNS = [
+  "id",
+  "state",
+  "reason",
+  "url",
+  "final_url",
+  "path",
+  "sha256",
+  "bytes",
+  "content_type",
+  "resolver",
+  "attempts",
+  "finished_at"
+] as const satisfies ReadonlyArray<keyof ManifestLine>
+
+/** A row of CSV (RFC 4180), without its line end. `null` is an empty field. */
+export const csvRow = (values: ReadonlyArray<string | number | null>): string =>
+  values
+    .map((value) => {
+      const text = value === null ? "" : String(value)
+      return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+    })
+    .join(",")
+
+/** The first line of a manifest as CSV. */
+export const csvHeader: string = csvRow(COLUMNS)
+
+/** A line of the manifest as CSV. */
+export const csvLine = (line: ManifestLine): string => csvRow(COLUMNS.map((column) => line[column]))

@@ -1,0 +1,183 @@
+/**
+ * One file on its way to the disk: written, hashed and counted in one pass, then made durable and renamed, or removed.
+ *
+ * Plain promises over Node's file handles: a fiber per chunk would cost more than the chunk. A part that is dropped
+ * leaves nothing behind, and a body too small to fill the buffer opens no file before it is kept.
+ */
+import { createHash, type Hash } from "node:crypto"
+import { createReadStream } from "node:fs"
+import { type FileHandle, mkdir, open, rename, stat, unlink } from "node:fs/promises"
+import { dirname } from "node:path"
+import { codeOf, PART_REMOVED } from "./StorageError.ts"
+
+/** What is collected before it is written: enough for few system calls, small enough for many workers. */
+const BUFFER_BYTES = 256 * 1024
+
+/** What the source of the bytes threw, kept apart from what the file system throws. */
+export class SourceFailed {
+  readonly cause: unknown
+  constructor(cause: unknown) {
+    this.cause = cause
+  }
+}
+
+/** A directory can't be opened or synced everywhere; there its entries are as durable as they get. */
+const NO_DIRECTORY_SYNC = new Set(["EISDIR", "EPERM", "EACCES", "EINVAL", "ENOTSUP", "EBADF"])
+
+/** Makes the entries of a folder durable. */
+export const syncFolder = async (folder: string): Promise<void> => {
+  let handle: FileHandle | undefined
+  try {
+    handle = await open(folder, "r")
+    await handle.sync()
+  } catch (cause) {
+    if (!NO_DIRECTORY_SYNC.has(codeOf(cause))) throw cause
+  } finally {
+    await handle?.close()
+  }
+}
+
+/** Makes a folder and the ones above it, and the new entries durable. */
+export const makeFolder = async (folder: string): Promise<void> => {
+  const created = await mkdir(folder, { recursive: true })
+  if (created !== undefined) await syncFolder(dirname(created))
+}
+
+/** The SHA-256 of a file, in hex. */
+const hashFile = async (path: string): Promise<string> => {
+  const hash = createHash("sha256")
+  const content: AsyncIterable<Uint8Array> = createReadStream(path, { highWaterMark: BUFFER_BYTES })
+  for await (const chunk of content) hash.update(chunk)
+  return hash.digest("hex")
+}
+
+/** What stands at a path: nothing, a file with this content, or something else. */
+const compare = async (path: string, bytes: number, sha256: string): Promise<"free" | "same" | "other"> => {
+  try {
+    const found = await stat(path)
+    if (!found.isFile() || found.size !== bytes) return "other"
+    return (await hashFile(path)) === sha256 ? "same" : "other"
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return "free"
+    throw cause
+  }
+}
+
+export class PartFile {
+  readonly #path: string
+  readonly #sha256: Hash = createHash("sha256")
+  readonly #md5: Hash | undefined
+  #handle: FileHandle | undefined
+  #buffered: Array<Uint8Array> = []
+  #bufferedBytes = 0
+  #opened = false
+  #kept = false
+  #bytes = 0
+
+  constructor(path: string, options: { readonly md5: boolean }) {
+    this.#path = path
+    this.#md5 = options.md5 ? createHash("md5") : undefined
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Reads the source to its end. Throws `SourceFailed` for the source, anything else for the file system. */
+  async fill(source: AsyncIterable<Uint8Array>): Promise<void> {
+    const chunks = source[Symbol.asyncIterator]()
+    for (;;) {
+      let step: IteratorResult<Uint8Array>
+      try {
+        step = await chunks.next()
+      } catch (cause) {
+        throw new SourceFailed(cause)
+      }
+      if (step.done === true) return
+      const chunk = step.value
+      this.#sha256.update(chunk)
+      this.#md5?.update(chunk)
+      this.#bytes += chunk.length
+      this.#buffered.push(chunk)
+      this.#bufferedBytes += chunk.length
+      if (this.#bufferedBytes >= BUFFER_BYTES) await this.#flush()
+    }
+  }
+
+  /** The hashes of everything filled in, in hex. To be called once, at the end. */
+  digest(): { readonly sha256: string; readonly md5: string | undefined } {
+    return { sha256: this.#sha256.digest("hex"), md5: this.#md5?.digest("hex") }
+  }
+
+  /**
+   * Makes the content durable under the first of `names` that is free or holds the same content already, and answers
+   * its index. A file with other content is left alone, except under the last name: that one carries the whole hash,
+   * so other content there is damage.
+   */
+  async keep(folder: string, names: ReadonlyArray<string>, sha256: string): Promise<number> {
+    const handle = await this.#flush()
+    await handle.sync()
+    await handle.close()
+    this.#handle = undefined
+    for (const [index, path] of names.entries()) {
+      const there = await compare(path, this.#bytes, sha256)
+      if (there === "other" && index < names.length - 1) continue
+      if (there === "same") await unlink(this.#path)
+      else await this.#rename(path, folder)
+      this.#kept = true
+      // Also when the file was there: its entry may be newer than the folder on the disk.
+      await syncFolder(folder)
+      return index
+    }
+    throw new Error("a part needs a name")
+  }
+
+  /** Closes and removes what wasn't kept. */
+  async drop(): Promise<void> {
+    await this.#handle?.close().catch(() => undefined)
+    this.#handle = undefined
+    if (this.#opened && !this.#kept) await unlink(this.#path).catch(() => undefined)
+  }
+
+  async #flush(): Promise<FileHandle> {
+    if (this.#handle === undefined) {
+      this.#handle = await this.#open()
+      this.#opened = true
+    }
+    let rest = this.#buffered
+    this.#buffered = []
+    this.#bufferedBytes = 0
+    while (rest.length > 0) {
+      const total = rest.reduce((sum, chunk) => sum + chunk.length, 0)
+      const { bytesWritten } = await this.#handle.writev(rest)
+      // A disk that runs full takes a part of it, and says so only at the next write.
+      rest = bytesWritten < total ? [Buffer.concat(rest).subarray(bytesWritten)] : []
+    }
+    return this.#handle
+  }
+
+  /** Opens afresh: what a dead holder of the same lease left is not content. */
+  async #open(): Promise<FileHandle> {
+    try {
+      return await open(this.#path, "w")
+    } catch (cause) {
+      if (codeOf(cause) !== "ENOENT") throw cause
+      await makeFolder(dirname(this.#path))
+      return await open(this.#path, "w")
+    }
+  }
+
+  async #rename(path: string, folder: string): Promise<void> {
+    try {
+      await rename(this.#path, path)
+    } catch (cause) {
+      if (codeOf(cause) !== "ENOENT") throw cause
+      await makeFolder(folder)
+      await rename(this.#path, path).catch((again: unknown) => {
+        throw codeOf(again) === "ENOENT"
+          ? Object.assign(new Error("part removed"), { code: PART_REMOVED })
+          : again
+      })
+    }
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * The handler that downloads: it walks a job's plan, asks resolvers when it runs out of candidates, and ends with a
+ * stored file or with the one failure that sums up what was tried.
+ *
+ * Before each request the job stands in the lane of whom it asks; where that lane is full, the job goes back to the
+ * queue with its plan, and the worker to another job. What may pass is tried again only when nothing else worked.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { Artifact } from "../Artifact.ts"
+import { WaitLane } from "../Failure.ts"
+import * as Handler from "../Handler.ts"
+import type { Attempt } from "../Job.ts"
+import type { KeyedLimiter } from "../KeyedLimiter.ts"
+import type { Candidate } from "../resolver/Candidate.ts"
+import type { ResolverFailure } from "../resolver/Resolver.ts"
+import { Resolvers, type ResolversService } from "../resolver/Resolvers.ts"
+import * as Fetch from "./Fetch.ts"
+import type { FetchFailure } from "./FetchFailure.ts"
+import type { Http } from "./Http.ts"
+import * as Plan from "./Plan.ts"
+import { askedUrl, hostLane } from "./Route.ts"
+import type { Storage } from "./Storage.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// One job
+// ---------------------------------------------------------------------------------------------------------------
+
+/** Where a step leaves the job: going on with a plan, or over. */
+type Left = { readonly plan: Plan.Plan } | { readonly outcome: Handler.Outcome }
+
+/** Of a failed step, what the plan keeps. */
+type Lesson = Pick<Plan.Tried, "class" | "reason" | "message" | "not_before">
+
+const lessonOf = (failure: FetchFailure): Lesson => ({
+  class: failure.class,
+  reason: failure.reason,
+  message: failure.message,
+  ...(failure.notBefore === undefined ? {} : { not_before: failure.notBefore })
+})
+
+const RESOLVER_REASONS: Readonly<Record<ResolverFailure["outcome"], string>> = {
+  not_found: "not-found",
+  no_open_access: "no-open-access",
+  rate_limited: "resolver-rate",
+  config_error: "resolver-config",
+  failed: "resolver-failed"
+}
+
+/** Walks the plan of one job. Not shared: it remembers in which lane the job stands. */
+const walk = (job: Handler.Job<Artifact>, resolvers: ResolversService, fetch: Fetch.Fetch) => {
+  const artifact = job.payload
+  const { job: number, token } = job.lease
+  const owner = { id: artifact.id, job: number, token }
+
+  /** The job's lane, and whether its start there is still to be used. */
+  let stands = { lane: job.lease.lane, unused: true }
+
+  /** A start in a lane: the one the job came with, or a new one. False: the job waits in the queue. */
+  const enter = (lane: string, plan: Plan.Plan) =>
+    Effect.suspend(() => {
+      if (stands.lane === lane && stands.unused) {
+        stands = { lane, unused: false }
+        return Effect.succeed(true)
+      }
+      return Effect.map(job.reroute({ lane, plan }), (verdict) => {
+        if (verdict === "granted") stands = { lane, unused: false }
+        return verdict === "granted"
+      })
+    })
+
+  const noteSince = (
+    startedAt: number,
+    attempt: Pick<Attempt, "step" | "target" | "class" | "reason" | "message">
+  ) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      job.note({ ...attempt, startedAt, durationMs: Math.max(0, now - startedAt) })
+    )
+
+  const fetchStep = (plan: Plan.Plan, candidate: Candidate, hop: Plan.Hop | undefined) =>
+    Effect.gen(function* () {
+      const url = askedUrl(hop?.url ?? candidate.url)
+      if (Either.isLeft(url)) {
+        const message = `this is ${url.left}`
+        return { plan: Plan.failed(plan, { class: "try-next", reason: "bad-url", message }) } satisfies Left
+      }
+      if (!(yield* enter(hostLane(url.right), plan))) {
+        return { outcome: Handler.Moved() } satisfies Left
+      }
+      const startedAt = yield* Clock.currentTimeMillis
+      const step = { step: "fetch", target: candidate.url }
+      return yield* fetch({ artifact, candidate, owner, hop }, (lane, next) =>
+        Effect.gen(function* () {
+          const message = next === undefined ? "from the start again" : `redirected to ${next.url}`
+          yield* noteSince(startedAt, { ...step, class: "ok", reason: "redirect", message })
+          return yield* enter(lane, Plan.withHop(plan, next))
+        })
+      ).pipe(
+        Effect.flatMap(
+          Fetch.Fetched.$match({
+            Stored: ({ receipt }) =>
+              Effect.as(noteSince(startedAt, { ...step, class: "ok", reason: null, message: null }), {
+                outcome: Handler.Done({ result: receipt })
+              } satisfies Left),
+            Moved: () => Effect.succeed<Left>({ outcome: Handler.Moved() }),
+            Held: ({ hop: from, waits: { message, reason, until } }) =>
+              Effect.zipRight(
+                noteSince(startedAt, { ...step, class: "wait", reason, message }),
+                new WaitLane({ reason, message, until, plan: Plan.withHop(plan, from) })
+              )
+          })
+        ),
+        Effect.catchTag("FetchFailure", (failure) =>
+          Effect.as(
+            noteSince(startedAt, {
+              ...step,
+              class: failure.class,
+              reason: failure.reason,
+              message: failure.message
+            }),
+            { plan: Plan.failed(plan, lessonOf(failure)) } satisfies Left
+          )
+        )
+      )
+    })
+
+  const askStep = (plan: Plan.Plan, resolver: string) =>
+    Effect.gen(function* () {
+      const lane = resolvers.lane(resolver)
+      if (Option.isSome(lane) && !(yield* enter(lane.value, plan))) {
+        return { outcome: Handler.Moved() } satisfies Left
+      }
+      const startedAt = yield* Clock.currentTimeMillis
+      const step = { step: "resolve", target: resolver }
+      return yield* resolvers.ask(resolver, artifact).pipe(
+        Effect.tap(() => noteSince(startedAt, { ...step, class: "ok", reason: null, message: null })),
+        Effect.map((found): Left => ({ plan: Plan.resolved(plan, resolver, found) })),
+        Effect.catchTag("ResolverFailure", ({ message, outcome, passing, until }) => {
+          const reason = RESOLVER_REASONS[outcome]
+          if (until !== undefined) {
+            return Effect.zipRight(
+              noteSince(startedAt, { ...step, class: "wait", reason, message }),
+              new WaitLane({ reason, message, until, plan })
+            )
+          }
+          const lesson: Lesson = { class: passing === true ? "retry" : "try-next", reason, message }
+          return Effect.as(noteSince(startedAt, { ...step, ...lesson }), {
+            plan: Plan.unresolved(plan, resolver, lesson)
+          } satisfies Left)
+        })
+      )
+    })
+
+  return Effect.gen(function* () {
+    const applicable = resolvers.applicable(artifact)
+    let plan = Plan.restore(job.lease.plan, artifact.urls)
+    for (;;) {
+      const step = Plan.next(plan, applicable)
+      if (step._tag === "Exhausted") return yield* Plan.verdict(plan)
+      const left: Left = yield* step._tag === "Fetch"
+        ? fetchStep(plan, step.candidate, step.hop)
+        : askStep(plan, step.resolver)
+      if ("outcome" in left) return left.outcome
+      plan = left.plan
+    }
+  })
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Layer
+// ---------------------------------------------------------------------------------------------------------------
+
+/** The handler for artifacts. */
+export const layer = (
+  settings: Fetch.FetchSettings
+): Layer.Layer<Handler.Handler, never, Http | Storage | Resolvers | KeyedLimiter> =>
+  Layer.effect(
+    Handler.Handler,
+    Effect.gen(function* () {
+      const fetch = yield* Fetch.make(settings)
+      const resolvers = yield* Resolvers
+      return yield* Handler.make(Artifact, (job) => walk(job, resolvers, fetch))
+    })
+  )

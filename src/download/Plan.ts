@@ -1,0 +1,194 @@
+/**
+ * What is still to be tried for a job, kept in the job: candidates in order, a cursor, and what became of those
+ * before it.
+ *
+ * The functions are pure: a plan and an event give the next plan. Nothing is asked twice while a plan lives, except
+ * what failed in a way that may pass, and that only in a later try of the job.
+ */
+import * as Data from "effect/Data"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { Permanent, Retry, Skip } from "../Failure.ts"
+import { Candidate, DIRECT } from "../resolver/Candidate.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------
+
+/** A candidate, or a resolver where `url` is `null`, that led to nothing. `retry`: it may do later. */
+export const Tried = Schema.Struct({
+  url: Schema.NullOr(Schema.String),
+  resolver: Schema.String,
+  class: Schema.Literal("retry", "try-next", "skip"),
+  reason: Schema.String,
+  message: Schema.String,
+  /** The other side asked not to be tried before this time. */
+  not_before: Schema.optionalWith(Schema.Int, { exact: true })
+})
+export type Tried = typeof Tried.Type
+
+/** The target of a redirect that waits for its host's lane. */
+export const Hop = Schema.Struct({
+  url: Schema.String,
+  /** Redirects followed so far, this one included. */
+  count: Schema.Int,
+  /** The URL that led here. */
+  from: Schema.String
+})
+export type Hop = typeof Hop.Type
+
+export const Plan = Schema.Struct({
+  candidates: Schema.Array(Candidate),
+  /** The candidate to try next. */
+  cursor: Schema.Int,
+  tried: Schema.Array(Tried),
+  /** The resolvers that have answered. */
+  asked: Schema.Array(Schema.String),
+  /** Where the candidate at the cursor goes on. */
+  hop: Schema.optionalWith(Hop, { exact: true })
+})
+export type Plan = typeof Plan.Type
+
+export type Step = Data.TaggedEnum<{
+  Fetch: { readonly candidate: Candidate; readonly hop: Hop | undefined }
+  Ask: { readonly resolver: string }
+  Exhausted: {}
+}>
+export const Step = Data.taggedEnum<Step>()
+
+// ---------------------------------------------------------------------------------------------------------------
+// Plans
+// ---------------------------------------------------------------------------------------------------------------
+
+/** The plan a job starts with: its own URLs, each once. */
+export const start = (urls: ReadonlyArray<string>): Plan => ({
+  candidates: [...new Set(urls)].map((url) => ({ url, resolver: DIRECT })),
+  cursor: 0,
+  tried: [],
+  asked: []
+})
+
+const decode = Schema.decodeUnknownOption(Plan)
+
+/** The plan an earlier lease left, or a new one where there is none or it can't be read. */
+export const restore = (stored: unknown, urls: ReadonlyArray<string>): Plan =>
+  Option.getOrElse(decode(stored), () => start(urls))
+
+/** What to do next. `resolvers`: those that take the artifact, in the order to ask them. */
+export const next = (plan: Plan, resolvers: ReadonlyArray<string>): Step => {
+  const candidate = plan.candidates[plan.cursor]
+  if (candidate !== undefined) return Step.Fetch({ candidate, hop: plan.hop })
+  const resolver = resolvers.find((name) => !plan.asked.includes(name))
+  return resolver === undefined ? Step.Exhausted() : Step.Ask({ resolver })
+}
+
+/** The candidate at the cursor goes on at `hop`, or from its own URL. */
+export const withHop = (plan: Plan, hop: Hop | undefined): Plan => {
+  const { hop: _, ...rest } = plan
+  return hop === undefined ? rest : { ...rest, hop }
+}
+
+/** The candidate at the cursor led to nothing. */
+export const failed = (plan: Plan, tried: Omit<Tried, "url" | "resolver">): Plan => {
+  const candidate = plan.candidates[plan.cursor]
+  if (candidate === undefined) return plan
+  return {
+    ...withHop(plan, undefined),
+    cursor: plan.cursor + 1,
+    tried: [...plan.tried, { url: candidate.url, resolver: candidate.resolver, ...tried }]
+  }
+}
+
+/** A resolver named candidates; those known already are left out. */
+export const resolved = (plan: Plan, resolver: string, candidates: ReadonlyArray<Candidate>): Plan => {
+  const known = new Set<string | null>([...plan.candidates, ...plan.tried].map(({ url }) => url))
+  const added: Array<Candidate> = []
+  for (const candidate of candidates) {
+    if (known.has(candidate.url)) continue
+    known.add(candidate.url)
+    added.push(candidate)
+  }
+  return { ...plan, candidates: [...plan.candidates, ...added], asked: [...plan.asked, resolver] }
+}
+
+/** A resolver named none. */
+export const unresolved = (plan: Plan, resolver: string, tried: Omit<Tried, "url" | "resolver">): Plan => ({
+  ...plan,
+  asked: [...plan.asked, resolver],
+  tried: [...plan.tried, { url: null, resolver, ...tried }]
+})
+
+/** The plan of the job's next try: only what failed in a way that may pass, in the same order. */
+export const again = (plan: Plan): Plan => {
+  const passing = plan.tried.filter((tried) => tried.class === "retry")
+  return {
+    candidates: plan.candidates.filter(({ url }) => passing.some((tried) => tried.url === url)),
+    cursor: 0,
+    tried: plan.tried.filter((tried) => tried.class !== "retry"),
+    asked: plan.asked.filter(
+      (name) => !passing.some(({ resolver, url }) => url === null && resolver === name)
+    )
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// The end
+// ---------------------------------------------------------------------------------------------------------------
+
+/** How many tries a message names. */
+const NAMED = 5
+
+const describe = (tried: ReadonlyArray<Tried>): string => {
+  const [only] = tried
+  if (only !== undefined && tried.length === 1) {
+    return only.url === null ? only.message : `${only.url}: ${only.message}`
+  }
+  const named = tried.slice(0, NAMED).map(({ reason, resolver, url }) => `${url ?? resolver}: ${reason}`)
+  return [...named, ...(tried.length > NAMED ? [`and ${tried.length - NAMED} more`] : [])].join("; ")
+}
+
+/**
+ * What becomes of a job whose plan is exhausted. If anything may pass, the job is tried again, with that alone;
+ * if all its candidates were skipped, so is the job; else there is no use.
+ */
+export const verdict = (plan: Plan): Retry | Skip | Permanent => {
+  const passing = plan.tried.filter((tried) => tried.class === "retry")
+  const [transient] = passing
+  if (transient !== undefined) {
+    const times = passing.flatMap(({ not_before }) => (not_before === undefined ? [] : [not_before]))
+    return new Retry({
+      reason: transient.reason,
+      message: describe(plan.tried),
+      plan: again(plan),
+      ...(times.length === 0 ? {} : { notBefore: Math.max(...times) })
+    })
+  }
+  const result = { tried: plan.tried }
+  const candidates = plan.tried.filter(({ url }) => url !== null)
+  const [first] = candidates
+  if (first !== undefined) {
+    if (candidates.every((tried) => tried.class === "skip")) {
+      return new Skip({ reason: first.reason, message: describe(plan.tried), result })
+    }
+    return candidates.length === 1
+      ? new Permanent({ reason: first.reason, message: describe(plan.tried), result })
+      : new Permanent({
+          reason: "all-candidates-failed",
+          message: `none of ${candidates.length} candidates: ${describe(plan.tried)}`,
+          result
+        })
+  }
+  const [resolver] = plan.tried
+  if (resolver === undefined) {
+    return new Permanent({
+      reason: "no-candidates",
+      message: "the artifact has no URL, and no enabled resolver takes its identifiers",
+      result
+    })
+  }
+  return new Permanent({
+    reason: plan.tried.length === 1 ? resolver.reason : "no-candidates",
+    message: describe(plan.tried),
+    result
+  })
+}

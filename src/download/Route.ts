@@ -1,0 +1,48 @@
+/**
+ * Which lane a job waits in: that of the host it will ask first, or of the resolver while no URL is known.
+ *
+ * A host has one lane whatever its port, its case and its scheme, so that no spelling of a URL escapes the host's
+ * cap.
+ */
+import * as Either from "effect/Either"
+import type { Artifact } from "../Artifact.ts"
+import type { NewJob } from "../Job.ts"
+import { accepts } from "../resolver/Accepts.ts"
+
+/**
+ * A URL as it is asked for: http or https, without credentials and fragment. Else, in words, what it is instead.
+ * `base`: what it is relative to.
+ */
+export const askedUrl = (location: string, base?: string): Either.Either<string, string> => {
+  if (!URL.canParse(location, base)) return Either.left("something that is no URL")
+  const url = new URL(location, base)
+  if (url.protocol !== "http:" && url.protocol !== "https:") return Either.left(`a ${url.protocol} URL`)
+  url.username = ""
+  url.password = ""
+  url.hash = ""
+  return Either.right(url.href)
+}
+
+/** `host:` and the URL's host name in lower case, without port and without the root's dot. Takes a valid URL. */
+export const hostLane = (url: string): string => `host:${new URL(url).hostname.replace(/\.$/, "")}`
+
+/** `resolver:` and the resolver's name. */
+export const resolverLane = (name: string): string => `resolver:${name}`
+
+/** The lane of jobs that have no URL and that no resolver takes. They end at once, and say so. */
+export const NO_RESOLVER = resolverLane("none")
+
+/** The lane of the artifact's first URL, else of the first resolver in the order that takes the artifact. */
+export const firstLane = (artifact: Artifact, resolverOrder: ReadonlyArray<string>): string => {
+  const [url] = artifact.urls
+  if (url !== undefined) return hostLane(url)
+  const resolver = resolverOrder.find((name) => accepts(name, artifact))
+  return resolver === undefined ? NO_RESOLVER : resolverLane(resolver)
+}
+
+/** The artifact as a job for the queue: its payload is the artifact itself. */
+export const toNewJob = (artifact: Artifact, resolverOrder: ReadonlyArray<string>): NewJob => ({
+  id: artifact.id,
+  lane: firstLane(artifact, resolverOrder),
+  payload: artifact
+})

@@ -1,0 +1,64 @@
+/**
+ * What bytes are, by looking at them: headers lie in both directions.
+ */
+
+/** A kind of content: its media type, and the extension its files get. */
+export interface ContentType {
+  readonly mediaType: string
+  readonly extension: string
+}
+
+const type = (mediaType: string, extension: string): ContentType => ({ mediaType, extension })
+
+export const PDF = type("application/pdf", ".pdf")
+export const HTML = type("text/html", ".html")
+export const BINARY = type("application/octet-stream", ".bin")
+const XML = type("application/xml", ".xml")
+const TEXT = type("text/plain", ".txt")
+
+/** A PDF may begin with this many bytes of something else. */
+export const PDF_JUNK = 1024
+/** What is needed to know a type. */
+export const HEAD_BYTES = PDF_JUNK + 5
+/** `%%EOF` stands within this many bytes of a PDF's end. */
+export const PDF_TAIL = 2048
+
+/** First bytes, as latin-1 text. */
+const MAGIC: ReadonlyArray<readonly [string, ContentType]> = [
+  ["PK\x03\x04", type("application/zip", ".zip")],
+  ["PK\x05\x06", type("application/zip", ".zip")],
+  ["\x1f\x8b", type("application/gzip", ".gz")],
+  ["BZh", type("application/x-bzip2", ".bz2")],
+  ["\x89PNG\r\n\x1a\n", type("image/png", ".png")],
+  ["\xff\xd8\xff", type("image/jpeg", ".jpg")],
+  ["GIF8", type("image/gif", ".gif")],
+  ["%!PS", type("application/postscript", ".ps")],
+  ["{\\rtf", type("application/rtf", ".rtf")],
+  ["AT&TFORM", type("image/vnd.djvu", ".djvu")]
+]
+
+const latin1 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1")
+
+const HTML_START = /^(?:<!--[\s\S]*?-->\s*)*<(?:!doctype\s+html|html|head|body|script|title|meta)[\s>]/i
+/** An XML declaration or comments may precede the root of XHTML. */
+const XHTML_ROOT = /<(?:!doctype\s+html|html)[\s>]/i
+// oxlint-disable-next-line no-control-regex -- control characters are what tells bytes from text
+const NOT_TEXT = /[\x00-\x08\x0e-\x1a\x1c-\x1f]/
+
+/** The type of content that begins with `head`; `BINARY` when it is none of the known ones. */
+export const sniff = (head: Uint8Array): ContentType => {
+  const start = latin1(head.subarray(0, HEAD_BYTES))
+  const known = MAGIC.find(([magic]) => start.startsWith(magic))
+  if (known !== undefined) return known[1]
+  const text = start.replace(/^\xef\xbb\xbf/, "").trimStart()
+  if (HTML_START.test(text)) return HTML
+  // After HTML: a page may well mention the magic number.
+  if (start.indexOf("%PDF-") >= 0 && start.indexOf("%PDF-") <= PDF_JUNK) return PDF
+  if (text.startsWith("<?xml")) return XHTML_ROOT.test(text) ? HTML : XML
+  if (/^<[a-z!][^<>]*>/i.test(text)) return XML
+  return start.length > 0 && !NOT_TEXT.test(start) ? TEXT : BINARY
+}
+
+/** Whether a PDF ends as one should. */
+export const hasPdfEnd = (tail: Uint8Array): boolean => latin1(tail.subarray(-PDF_TAIL)).includes("%%EOF")

@@ -1,0 +1,95 @@
+/**
+ * What each status of an answer means for the candidate, the job and the host: one table.
+ *
+ * | status                                 | meaning                                                               |
+ * |----------------------------------------|-----------------------------------------------------------------------|
+ * | 200, 203                               | a body                                                                |
+ * | 301, 302, 303, 307, 308 with Location  | a redirect                                                            |
+ * | 429, and 503 with Retry-After          | the host waits, at least as long as it asks for                       |
+ * | 202, 206, 408, 425, other 5xx          | may go well later                                                     |
+ * | 501, 505, everything else              | the next candidate                                                    |
+ */
+import * as Option from "effect/Option"
+import type { Response } from "./Http.ts"
+import * as RetryAfter from "./RetryAfter.ts"
+
+/** What an answer's head says. `until`, `notBefore`: milliseconds since the epoch. */
+export type Meaning =
+  | { readonly _tag: "Body" }
+  | { readonly _tag: "Redirect"; readonly location: string }
+  | { readonly _tag: "Wait"; readonly reason: string; readonly message: string; readonly until: number }
+  | {
+      readonly _tag: "Retry"
+      readonly reason: string
+      readonly message: string
+      readonly notBefore: number | undefined
+    }
+  | { readonly _tag: "TryNext"; readonly reason: string; readonly message: string }
+
+/** How long a host waits that refuses a request for its rate and doesn't say for how long. */
+export const DEFAULT_WAIT_MS = 60_000
+/** The shortest wait, so that a hint of zero doesn't become a loop without a pause. */
+const SHORTEST_WAIT_MS = 1000
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308])
+const PASSING = new Set([202, 206, 408, 425])
+const LASTING = new Set([501, 505])
+
+const NAMES: Readonly<Record<number, string>> = {
+  202: "the file isn't ready yet",
+  204: "there is no content",
+  206: "only a part came, though all was asked for",
+  401: "it asks for credentials",
+  402: "it asks to pay",
+  403: "it forbids access",
+  404: "it isn't there",
+  408: "the server waited too long for the request",
+  410: "it is gone",
+  429: "the server asks for fewer requests",
+  451: "it is blocked for legal reasons",
+  500: "the server failed",
+  502: "the server behind it failed",
+  503: "the server is overloaded or down",
+  504: "the server behind it didn't answer in time"
+}
+
+/** Reads the head of an answer. `maxSeconds` bounds what a server may ask to wait. */
+export const meaning = (
+  response: Pick<Response, "status" | "header">,
+  now: number,
+  maxSeconds: number
+): Meaning => {
+  const { header, status } = response
+  const reason = `http-${status}`
+  const message = `${NAMES[status] ?? "no file came"} (HTTP ${status})`
+  const retryAfter = () =>
+    Option.fromNullable(header("retry-after")).pipe(
+      Option.flatMap((value) => RetryAfter.parse(value, now, maxSeconds))
+    )
+  const wait = (until: number): Meaning => ({
+    _tag: "Wait",
+    reason,
+    message,
+    until: Math.max(until, now + SHORTEST_WAIT_MS)
+  })
+
+  if (status === 200 || status === 203) return { _tag: "Body" }
+  if (REDIRECTS.has(status)) {
+    const location = header("location")
+    return location === undefined || location.trim() === ""
+      ? { _tag: "TryNext", reason: "bad-redirect", message: `a redirect without a target (HTTP ${status})` }
+      : { _tag: "Redirect", location: location.trim() }
+  }
+  if (header("cf-mitigated")?.toLowerCase() === "challenge") {
+    return { _tag: "TryNext", reason: "challenge", message: `the server checks for a human (HTTP ${status})` }
+  }
+  if (status === 429) {
+    return wait(Option.getOrElse(RetryAfter.hint(header, now, maxSeconds), () => now + DEFAULT_WAIT_MS))
+  }
+  const asked = retryAfter()
+  if (status === 503 && Option.isSome(asked)) return wait(asked.value)
+  if (PASSING.has(status) || (status >= 500 && !LASTING.has(status))) {
+    return { _tag: "Retry", reason, message, notBefore: Option.getOrUndefined(asked) }
+  }
+  return { _tag: "TryNext", reason, message }
+}

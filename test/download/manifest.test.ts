@@ -1,0 +1,106 @@
+import { describe, expect, it } from "@effect/vitest"
+import { parse } from "csv-parse/sync"
+import * as FastCheck from "effect/FastCheck"
+import * as Schema from "effect/Schema"
+import * as Manifest from "../../src/download/Manifest.ts"
+import type { JobDetail } from "../../src/Job.ts"
+
+const job: JobDetail = {
+  job: 1,
+  id: "paper",
+  state: "done",
+  lane: "host:a.test",
+  priority: 0,
+  availableAt: null,
+  attempts: 2,
+  crashes: 0,
+  reason: null,
+  worker: null,
+  leaseExpiresAt: null,
+  enqueuedAt: 0,
+  finishedAt: Date.UTC(2026, 10, 24, 12),
+  payload: { id: "paper", urls: ["http://a.test/1", "http://b.test/2"] },
+  plan: null,
+  result: null,
+  message: null,
+  history: []
+}
+
+const receipt: Manifest.Receipt = {
+  url: "http://b.test/2",
+  final_url: "http://b.test/3",
+  path: "ab/paper~01234567.pdf",
+  sha256: "0".repeat(64),
+  bytes: 10,
+  content_type: "application/pdf",
+  resolver: "direct",
+  redirects: 1
+}
+
+describe("a line of the manifest", () => {
+  it("of a stored file says where it came from and where it is", () => {
+    expect(Manifest.manifestLine({ ...job, result: receipt })).toEqual({
+      id: "paper",
+      state: "done",
+      reason: null,
+      url: "http://b.test/2",
+      final_url: "http://b.test/3",
+      path: "ab/paper~01234567.pdf",
+      sha256: "0".repeat(64),
+      bytes: 10,
+      content_type: "application/pdf",
+      resolver: "direct",
+      attempts: 2,
+      finished_at: "2026-11-24T12:00:00.000Z"
+    })
+  })
+
+  it("of anything else says what was wanted and why it isn't there", () => {
+    const failed = {
+      ...job,
+      state: "error",
+      reason: "http-404",
+      result: { tried: [] },
+      finishedAt: null
+    } as const
+    expect(Manifest.manifestLine(failed)).toMatchObject({
+      state: "error",
+      reason: "http-404",
+      url: "http://a.test/1",
+      path: null,
+      sha256: null,
+      finished_at: null
+    })
+    expect(Manifest.manifestLine({ ...failed, payload: "?" })).toMatchObject({ url: null })
+  })
+
+  it("has a column for each of its fields", () => {
+    expect(Manifest.COLUMNS).toEqual(Object.keys(Manifest.ManifestLine.fields))
+    expect(Schema.is(Manifest.ManifestLine)(Manifest.manifestLine({ ...job, result: receipt }))).toBe(true)
+  })
+})
+
+describe("CSV", () => {
+  const value = FastCheck.oneof(
+    FastCheck.string(),
+    FastCheck.string({ unit: FastCheck.constantFrom('"', ",", "\n", "\r", "=", " ", "a") })
+  )
+
+  it.prop(
+    "gives back exactly what went in",
+    [FastCheck.array(value, { minLength: 2, maxLength: 6 })],
+    ([values]) => {
+      const rows = parse(`${Manifest.csvRow(values)}\r\n`, {
+        record_delimiter: "\r\n",
+        relax_column_count: true
+      })
+      expect(rows).toEqual([values])
+    }
+  )
+
+  it("leaves out what there isn't", () => {
+    expect(Manifest.csvLine(Manifest.manifestLine(job))).toBe(
+      "paper,done,,http://a.test/1,,,,,,,2,2026-11-24T12:00:00.000Z"
+    )
+  })
+})

@@ -1,0 +1,137 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as FastCheck from "effect/FastCheck"
+import * as Schema from "effect/Schema"
+import * as Plan from "../../src/download/Plan.ts"
+
+const RESOLVERS = ["one", "two"]
+const anyUrl = FastCheck.constantFrom("http://a/1", "http://a/2", "http://b/1", "http://b/2", "http://c/1")
+const ending = FastCheck.constantFrom("retry" as const, "try-next" as const, "skip" as const)
+
+/** What the world does: how each URL ends, and what each resolver answers. */
+const anyWorld = FastCheck.record({
+  own: FastCheck.array(anyUrl, { maxLength: 4 }),
+  endings: FastCheck.dictionary(anyUrl, ending, { noNullPrototype: true }),
+  answers: FastCheck.record({
+    one: FastCheck.oneof(FastCheck.array(anyUrl, { maxLength: 3 }), ending),
+    two: FastCheck.oneof(FastCheck.array(anyUrl, { maxLength: 3 }), ending)
+  })
+})
+type World = typeof anyWorld extends FastCheck.Arbitrary<infer A> ? A : never
+
+const lesson = (how: "retry" | "try-next" | "skip") => ({ class: how, reason: how, message: how })
+
+/** Runs a plan to its end and lists what was asked for, in order. */
+const run = (from: Plan.Plan, { answers, endings }: World) => {
+  let plan = from
+  const asked: Array<string> = []
+  for (;;) {
+    const step = Plan.next(plan, RESOLVERS)
+    if (step._tag === "Exhausted") return { plan, asked }
+    if (step._tag === "Fetch") {
+      asked.push(step.candidate.url)
+      plan = Plan.failed(plan, lesson(endings[step.candidate.url] ?? "try-next"))
+    } else {
+      asked.push(step.resolver)
+      const answer = answers[step.resolver === "one" ? "one" : "two"]
+      plan =
+        typeof answer === "string"
+          ? Plan.unresolved(plan, step.resolver, lesson(answer))
+          : Plan.resolved(
+              plan,
+              step.resolver,
+              answer.map((url) => ({ url, resolver: step.resolver }))
+            )
+    }
+  }
+}
+
+describe("a plan", () => {
+  it.prop("asks for every URL and every resolver once, its own URLs first", [anyWorld], ([world]) => {
+    const { asked } = run(Plan.start(world.own), world)
+    expect(new Set(asked).size).toBe(asked.length)
+    const own = [...new Set(world.own)]
+    expect(asked.slice(0, own.length)).toEqual(own)
+    expect(asked.filter((step) => RESOLVERS.includes(step))).toEqual(RESOLVERS)
+  })
+
+  it.prop("is the same after its way through the queue", [anyWorld], ([world]) => {
+    const { plan } = run(Plan.start(world.own), world)
+    const stored: unknown = JSON.parse(JSON.stringify(plan))
+    expect(Plan.restore(stored, [])).toEqual(plan)
+    expect(Schema.is(Plan.Plan)(stored)).toBe(true)
+  })
+
+  it.prop("asks again for exactly what may pass", [anyWorld], ([world]) => {
+    const first = run(Plan.start(world.own), world)
+    const transient = new Set(
+      first.plan.tried.filter((tried) => tried.class === "retry").map(({ resolver, url }) => url ?? resolver)
+    )
+    const second = run(Plan.again(first.plan), world)
+    expect(new Set(second.asked)).toEqual(transient)
+    expect(second.asked.length).toBe(transient.size)
+  })
+
+  it.prop(
+    "ends in a retry if anything may pass, else in a skip only if every candidate is skipped",
+    [anyWorld],
+    ([world]) => {
+      const { plan } = run(Plan.start(world.own), world)
+      const classes = plan.tried.map((tried) => tried.class)
+      const candidates = plan.tried.filter((tried) => tried.url !== null).map((tried) => tried.class)
+      const expected = classes.includes("retry")
+        ? "Retry"
+        : candidates.length > 0 && candidates.every((each) => each === "skip")
+          ? "Skip"
+          : "Permanent"
+      expect(Plan.verdict(plan)._tag).toBe(expected)
+    }
+  )
+
+  it("starts anew where what is stored can't be read", () => {
+    expect(Plan.restore({ cursor: "x" }, ["http://a/1"])).toEqual(Plan.start(["http://a/1"]))
+    expect(Plan.restore(null, [])).toEqual(Plan.start([]))
+  })
+
+  it("keeps a hop for the candidate at the cursor, and drops it with the candidate", () => {
+    const hop = { url: "http://b/1", count: 1, from: "http://a/1" }
+    const plan = Plan.withHop(Plan.start(["http://a/1", "http://a/2"]), hop)
+    expect(Plan.next(plan, [])).toMatchObject({ _tag: "Fetch", hop })
+    expect(Plan.next(Plan.failed(plan, lesson("try-next")), [])).toMatchObject({ hop: undefined })
+  })
+
+  it("asks to wait for the last of the times it was told", () => {
+    let plan = Plan.start(["http://a/1", "http://a/2"])
+    plan = Plan.failed(plan, { ...lesson("retry"), not_before: 500 })
+    plan = Plan.failed(plan, { ...lesson("retry"), not_before: 400 })
+    expect(Plan.verdict(plan)).toMatchObject({ _tag: "Retry", notBefore: 500 })
+  })
+
+  it("says what a job without any candidate lacks", () => {
+    expect(Plan.verdict(Plan.start([]))).toMatchObject({ _tag: "Permanent", reason: "no-candidates" })
+    const asked = Plan.unresolved(Plan.start([]), "one", {
+      class: "try-next",
+      reason: "not-found",
+      message: "one: unknown"
+    })
+    expect(Plan.verdict(asked)).toMatchObject({
+      _tag: "Permanent",
+      reason: "not-found",
+      message: "one: unknown"
+    })
+  })
+
+  it("names the single candidate's reason, and lists several", () => {
+    const one = Plan.failed(Plan.start(["http://a/1"]), {
+      class: "try-next",
+      reason: "http-404",
+      message: "it isn't there"
+    })
+    expect(Plan.verdict(one)).toMatchObject({ reason: "http-404", message: "http://a/1: it isn't there" })
+    let two = Plan.start(["http://a/1", "http://b/1"])
+    two = Plan.failed(two, { class: "try-next", reason: "http-404", message: "" })
+    two = Plan.failed(two, { class: "skip", reason: "too-large", message: "" })
+    const verdict = Plan.verdict(two)
+    expect(verdict).toMatchObject({ _tag: "Permanent", reason: "all-candidates-failed" })
+    expect(verdict.message).toContain("http://a/1: http-404; http://b/1: too-large")
+  })
+})

@@ -1,0 +1,167 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import type { Artifact } from "../../src/Artifact.ts"
+import { firstLane, hostLane, toNewJob } from "../../src/download/Route.ts"
+import * as KeyedLimiter from "../../src/KeyedLimiter.ts"
+import type { Candidate } from "../../src/resolver/Candidate.ts"
+import { type Resolver, ResolverFailure } from "../../src/resolver/Resolver.ts"
+import { enabledOrder, makeWith } from "../../src/resolver/Resolvers.ts"
+import * as TokenBucket from "../../src/TokenBucket.ts"
+import { settings } from "../download/Rig.ts"
+
+const artifact: Artifact = { id: "x", urls: [], doi: "10.1/x" }
+const found: ReadonlyArray<Candidate> = [{ url: "http://a.test/x", resolver: "r", kind: "pdf" }]
+
+/** A resolver that records when it was asked. */
+const recording = (
+  resolve: Resolver["resolve"] = () => Effect.succeed(found),
+  remote = true
+): Resolver & { readonly asked: Array<number> } => {
+  const asked: Array<number> = []
+  return {
+    asked,
+    name: "r",
+    remote,
+    accepts: () => true,
+    resolve: (wanted) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        asked.push(now)
+        return resolve(wanted)
+      })
+  }
+}
+
+const limits = Layer.merge(
+  KeyedLimiter.layer({ cap: 1 }),
+  TokenBucket.layerMemory({ limits: () => ({ capacity: 1, refillPerSecond: 2 }) })
+)
+
+const serviceOf = (resolver: Resolver, timeoutMs = 5000) =>
+  Effect.provide(makeWith([{ resolver, timeoutMs }]), limits)
+
+describe("asking a resolver", () => {
+  it.effect("waits a moment for its rate", () =>
+    Effect.gen(function* () {
+      const resolver = recording()
+      const { ask } = yield* serviceOf(resolver)
+      const fiber = yield* Effect.fork(Effect.all([ask("r", artifact), ask("r", artifact)]))
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* Fiber.join(fiber)).toEqual([found, found])
+      expect(resolver.asked).toEqual([0, 500])
+    })
+  )
+
+  it.effect("hands a longer wait back", () =>
+    Effect.gen(function* () {
+      const limited = new ResolverFailure({ outcome: "rate_limited", message: "slowly", until: 60_000 })
+      const resolver = recording(() => Effect.fail(limited))
+      const { ask } = yield* serviceOf(resolver)
+      expect(yield* Effect.flip(ask("r", artifact))).toMatchObject({ message: "slowly" })
+      const next = yield* Effect.flip(ask("r", artifact))
+      expect(next.outcome).toBe("rate_limited")
+      expect(next.until).toBeGreaterThanOrEqual(60_000)
+      expect(resolver.asked).toHaveLength(1)
+    })
+  )
+
+  it.effect("that refuses whoever asks stops for the run, and says so once", () =>
+    Effect.gen(function* () {
+      const lines: Array<unknown> = []
+      const refused = new ResolverFailure({ outcome: "config_error", message: "no address" })
+      const resolver = recording(() => Effect.fail(refused))
+      const { ask } = yield* serviceOf(resolver)
+      const twice = Effect.all([Effect.flip(ask("r", artifact)), Effect.flip(ask("r", artifact))])
+      const logger = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ message }) => void lines.push(message))
+      )
+      expect(yield* Effect.provide(twice, logger)).toMatchObject([
+        { message: "no address" },
+        { message: "no address" }
+      ])
+      expect(resolver.asked).toHaveLength(1)
+      expect(lines).toHaveLength(1)
+    })
+  )
+
+  it.effect("gives up after its time, and not while it waits for its turn", () =>
+    Effect.gen(function* () {
+      const resolver = recording(() => Effect.delay(Effect.succeed(found), "3 seconds"))
+      const { ask } = yield* serviceOf(resolver, 4000)
+      const fiber = yield* Effect.fork(
+        Effect.all([ask("r", artifact), ask("r", artifact), ask("r", artifact)], { concurrency: "unbounded" })
+      )
+      yield* TestClock.adjust("30 seconds")
+      expect(yield* Fiber.join(fiber)).toEqual([found, found, found])
+
+      const never = yield* serviceOf(
+        recording(() => Effect.never),
+        4000
+      )
+      const silent = yield* Effect.fork(Effect.flip(never.ask("r", artifact)))
+      yield* TestClock.adjust("4 seconds")
+      expect(yield* Fiber.join(silent)).toMatchObject({ outcome: "failed", passing: true })
+    })
+  )
+
+  it.effect("that asks nobody needs no lane and no rate", () =>
+    Effect.gen(function* () {
+      const resolver = recording(undefined, false)
+      const { ask, lane } = yield* serviceOf(resolver)
+      yield* Effect.all([ask("r", artifact), ask("r", artifact), ask("r", artifact)])
+      expect(resolver.asked).toEqual([0, 0, 0])
+      expect(lane("r")).toEqual(Option.none())
+      const remote = yield* serviceOf(recording())
+      expect(remote.lane("r")).toEqual(Option.some("resolver:r"))
+    })
+  )
+
+  it.effect("that knows landing pages only knows no free copy", () =>
+    Effect.gen(function* () {
+      const page: Candidate = { url: "http://a.test/page", resolver: "r", kind: "landing" }
+      const { ask } = yield* serviceOf(recording(() => Effect.succeed([page])))
+      expect(yield* Effect.flip(ask("r", artifact))).toMatchObject({ outcome: "no_open_access" })
+    })
+  )
+})
+
+describe("a job's first lane", () => {
+  const order = ["arxiv", "unpaywall"]
+
+  it.each([
+    [
+      { id: "x", urls: ["http://Papers.test:8080/x", "http://other.test/"], doi: "10.1/x" },
+      "host:papers.test"
+    ],
+    [{ id: "x", urls: ["http://[::1]:80/x"] }, "host:[::1]"],
+    [{ id: "x", urls: ["https://papers.test./x"] }, "host:papers.test"],
+    [{ id: "x", urls: [], doi: "10.1/x" }, "resolver:unpaywall"],
+    [{ id: "x", urls: [], doi: "10.1/x", arxiv: "1304.1068" }, "resolver:arxiv"],
+    [{ id: "x", urls: [], doi: "10.48550/arxiv.1304.1068" }, "resolver:arxiv"],
+    [{ id: "x", urls: [], pmid: "123" }, "resolver:none"]
+  ])("of %j is %s", (wanted, lane) => {
+    expect(firstLane(wanted, order)).toBe(lane)
+    expect(toNewJob(wanted, order)).toEqual({ id: "x", lane, payload: wanted })
+  })
+
+  it("follows the order of the enabled resolvers", () => {
+    const both: Artifact = { id: "x", urls: [], doi: "10.1/x", arxiv: "1304.1068" }
+    expect(firstLane(both, ["unpaywall", "arxiv"])).toBe("resolver:unpaywall")
+    const all = settings("unused")
+    expect(enabledOrder(all)).toEqual(order)
+    expect(enabledOrder(settings("unused", { arxiv: { enabled: false } }))).toEqual(["unpaywall"])
+    expect(enabledOrder(settings("unused", { order: ["unpaywall", "other"] }))).toEqual(["unpaywall"])
+  })
+
+  it("is one for a host, whatever its port and case", () => {
+    expect(
+      new Set(["http://a.test/", "https://A.TEST:444/x?y", "http://a.test.:80/"].map(hostLane)).size
+    ).toBe(1)
+  })
+})
