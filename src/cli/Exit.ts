@@ -1,0 +1,30 @@
+/**
+ * How the program ends: the exit codes, and the one error that carries them.
+ */
+import * as Data from "effect/Data"
+
+/** The exit codes scripts may rely on. */
+export const ExitCode = {
+  ok: 0,
+  /** A bug. */
+  fault: 1,
+  /** A wrong command line, configuration or input. */
+  usage: 2,
+  /** Drained; some jobs ended in error. */
+  failedJobs: 3,
+  /** Drained as far as allowed; some jobs wait for later. */
+  deferred: 4,
+  /** The disk or the queue can't be used. */
+  fatal: 6,
+  sigint: 130,
+  sigterm: 143
+} as const
+
+/** The program ends with `code`; `message`, if there is one, is still to be said on stderr. */
+export class Exited extends Data.TaggedError("Exited")<{
+  readonly code: number
+  readonly message?: string
+}> {}
+
+/** Ends with code 2: what was asked for can't be done as it was asked. */
+export const usage = (message: string): Exited => new Exited({ code: ExitCode.usage, message })

@@ -1,0 +1,179 @@
+/**
+ * Where the program writes: data to stdout, everything else to stderr.
+ *
+ * A write waits until the stream has taken it, so a slow reader slows the writer instead of filling the memory. A
+ * reader that closes the pipe ends the program quietly.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
+import * as Stream from "effect/Stream"
+import { createColors } from "picocolors"
+import stringWidth from "string-width"
+import { Exited, ExitCode } from "./Exit.ts"
+import { clean, json } from "./Text.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------
+
+/** What one of the streams can show. */
+export interface Terminal {
+  /** Whether a person may be watching. */
+  readonly tty: boolean
+  readonly colours: ReturnType<typeof createColors>
+  /** The width of a line, in columns. */
+  readonly columns: number
+}
+
+/** A column of a table. */
+export interface Column<A> {
+  readonly title: string
+  readonly value: (row: A) => string | number
+  /** Default: left. */
+  readonly align?: "left" | "right"
+}
+
+export type Format = "table" | "json"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Service
+// ---------------------------------------------------------------------------------------------------------------
+
+export interface OutputService {
+  /** Writes to stdout as it is. */
+  readonly out: (text: string) => Effect.Effect<void, Exited>
+  /** Writes to stderr as it is. */
+  readonly err: (text: string) => Effect.Effect<void>
+  /** The same from where nothing can wait, such as a logger. */
+  readonly unsafeErr: (text: string) => void
+  readonly stdout: Terminal
+  readonly stderr: Terminal
+}
+
+export class Output extends Context.Tag("contentdownload/cli/Output")<Output, OutputService>() {}
+
+/** One line on stdout. */
+export const line = (text: string): Effect.Effect<void, Exited, Output> =>
+  Effect.flatMap(Output, ({ out }) => out(`${text}\n`))
+
+/** One line on stderr. */
+export const note = (text: string): Effect.Effect<void, never, Output> =>
+  Effect.flatMap(Output, ({ err }) => err(`${text}\n`))
+
+/** One JSON value on stdout, indented. */
+export const value = (data: unknown): Effect.Effect<void, Exited, Output> => line(json(data, 2))
+
+// ---------------------------------------------------------------------------------------------------------------
+// Tables and arrays
+// ---------------------------------------------------------------------------------------------------------------
+
+/** Rows that are laid out together: the widths of the columns hold for so many. */
+const PAGE = 1000
+
+/** The columns a text takes on a terminal. */
+const widthOf = (text: string): number => (/^[ -~]*$/.test(text) ? text.length : stringWidth(text))
+
+/** Cells in columns two spaces apart, each as wide as its widest cell. */
+const layOut = (
+  rows: ReadonlyArray<ReadonlyArray<string>>,
+  aligns: ReadonlyArray<"left" | "right">
+): ReadonlyArray<string> => {
+  const widths = aligns.map((_, column) =>
+    rows.reduce((widest, row) => Math.max(widest, widthOf(row[column] ?? "")), 0)
+  )
+  return rows.map((row) =>
+    row
+      .map((cell, column) => {
+        const room = " ".repeat((widths[column] ?? 0) - widthOf(cell))
+        return aligns[column] === "right" ? room + cell : cell + room
+      })
+      .join("  ")
+      .trimEnd()
+  )
+}
+
+/** A table on stdout, page by page in constant memory. Without rows: `empty` on stderr. */
+export const table = <A, E, R>(
+  rows: Stream.Stream<A, E, R>,
+  columns: ReadonlyArray<Column<A>>,
+  empty: string
+): Effect.Effect<void, E | Exited, R | Output> =>
+  Effect.gen(function* () {
+    const { out, stdout } = yield* Output
+    const aligns = columns.map(({ align }) => align ?? "left")
+    const first = yield* Ref.make(true)
+    yield* Stream.runForEach(Stream.grouped(rows, PAGE), (page) =>
+      Effect.gen(function* () {
+        const cells = Array.from(page, (row) => columns.map((column) => clean(String(column.value(row)))))
+        if (!(yield* Ref.getAndSet(first, false))) return yield* out(`${layOut(cells, aligns).join("\n")}\n`)
+        const [head, ...lines] = layOut([columns.map(({ title }) => title), ...cells], aligns)
+        yield* out(`${[stdout.colours.bold(head ?? ""), ...lines].join("\n")}\n`)
+      })
+    )
+    if (yield* Ref.get(first)) yield* note(empty)
+  })
+
+/** One JSON array on stdout, element by element in constant memory. */
+export const array = <A, E, R>(
+  rows: Stream.Stream<A, E, R>,
+  toJson: (row: A) => unknown
+): Effect.Effect<void, E | Exited, R | Output> =>
+  Effect.gen(function* () {
+    const { out } = yield* Output
+    const first = yield* Ref.make(true)
+    yield* Stream.runForEachChunk(rows, (chunk) =>
+      Effect.flatMap(Ref.getAndSet(first, false), (isFirst) => {
+        const text = Array.from(chunk, (row) => json(toJson(row))).join(",\n  ")
+        return out(`${isFirst ? "[\n  " : ",\n  "}${text}`)
+      })
+    )
+    yield* out((yield* Ref.get(first)) ? "[]\n" : "\n]\n")
+  })
+
+// ---------------------------------------------------------------------------------------------------------------
+// Layers
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * Whether to colour a stream. `NO_COLOR`, not empty, says no to all; `FORCE_COLOR` says yes, `0` and `false` no;
+ * else only a terminal that isn't `dumb` gets colours.
+ */
+export const wantsColours = (env: { readonly [name: string]: string | undefined }, tty: boolean): boolean => {
+  const force = env["FORCE_COLOR"]
+  if (env["NO_COLOR"] !== undefined && env["NO_COLOR"] !== "") return false
+  if (force !== undefined) return force !== "0" && force !== "false"
+  return tty && env["TERM"] !== "dumb"
+}
+
+const terminal = (
+  stream: { readonly isTTY?: boolean; readonly columns?: number },
+  env: { readonly [name: string]: string | undefined }
+): Terminal => ({
+  tty: stream.isTTY === true,
+  colours: createColors(wantsColours(env, stream.isTTY === true)),
+  columns: stream.columns ?? 80
+})
+
+const write = (stream: NodeJS.WriteStream, text: string): Effect.Effect<void, NodeJS.ErrnoException> =>
+  Effect.async((resume) => {
+    stream.write(text, (error) => resume(error ? Effect.fail(error) : Effect.void))
+  })
+
+/** The streams of this process. */
+export const layer: Layer.Layer<Output> = Layer.sync(Output, () => ({
+  out: (text) =>
+    Effect.catchAll(write(process.stdout, text), (error) =>
+      error.code === "EPIPE"
+        ? new Exited({ code: ExitCode.ok })
+        : new Exited({ code: ExitCode.fatal, message: `standard output can't be written: ${error.message}` })
+    ),
+  // There is nowhere left to say that stderr can't be written.
+  err: (text) => Effect.ignore(write(process.stderr, text)),
+  unsafeErr: (text) => {
+    process.stderr.write(text)
+  },
+  stdout: terminal(process.stdout, process.env),
+  stderr: terminal(process.stderr, process.env)
+}))

@@ -1,0 +1,49 @@
+/**
+ * The tree of commands. A new command is one import and one entry here.
+ */
+import * as Command from "@effect/cli/Command"
+import * as Tuple from "effect/Tuple"
+import * as Grammar from "../Grammar.ts"
+import { configCommands } from "./config.ts"
+import { enqueue } from "./enqueue.ts"
+import { exportManifest } from "./export.ts"
+import { importFile } from "./import.ts"
+import { list } from "./list.ts"
+import { pause, resume } from "./pause.ts"
+import { retryFailed } from "./retryFailed.ts"
+import { show } from "./show.ts"
+import { stats } from "./stats.ts"
+
+const queueCommands = Tuple.make(
+  enqueue,
+  importFile,
+  stats,
+  list,
+  show,
+  retryFailed,
+  pause,
+  resume,
+  exportManifest
+)
+
+const topCommands = Tuple.make(
+  Command.make("queue").pipe(Command.withSubcommands(queueCommands)),
+  Command.make("config").pipe(Command.withSubcommands(configCommands))
+)
+
+/** All commands, for the library that runs them. */
+export const root = Command.make("contentdownload").pipe(Command.withSubcommands(topCommands))
+
+/** All commands, as they may be typed. */
+export const grammar = Grammar.make([
+  {
+    name: "queue",
+    description: "Fills, runs and looks at the queue.",
+    children: queueCommands.map(({ descriptor }) => descriptor)
+  },
+  {
+    name: "config",
+    description: "Looks at the configuration and sets it up.",
+    children: configCommands.map(({ descriptor }) => descriptor)
+  }
+])

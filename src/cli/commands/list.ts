@@ -1,0 +1,74 @@
+/**
+ * `queue list`: jobs in the order they were queued.
+ */
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { JobSummary } from "../../Job.ts"
+import { WorkQueue } from "../../WorkQueue.ts"
+import * as Common from "../Common.ts"
+import * as Output from "../Output.ts"
+import { cut, isoTime, localTimeNear } from "../Text.ts"
+
+/** A job for programs. */
+export const jobJson = (job: JobSummary) => ({
+  id: job.id,
+  state: job.state,
+  lane: job.lane,
+  priority: job.priority,
+  available_at: isoTime(job.availableAt),
+  attempts: job.attempts,
+  crashes: job.crashes,
+  reason: job.reason,
+  worker: job.worker,
+  lease_expires_at: isoTime(job.leaseExpiresAt),
+  enqueued_at: isoTime(job.enqueuedAt),
+  finished_at: isoTime(job.finishedAt)
+})
+
+const when = (job: JobSummary, now: number): string => {
+  if (job.finishedAt !== null) return `ended ${localTimeNear(job.finishedAt, now)}`
+  return job.state === "queued" && job.availableAt !== null && job.availableAt > now
+    ? `not before ${localTimeNear(job.availableAt, now)}`
+    : ""
+}
+
+export const list = Command.make(
+  "list",
+  {
+    state: Common.state,
+    lane: Common.lane,
+    reason: Common.reason,
+    limit: Common.integer("limit", 1).pipe(
+      Options.withDescription("Show at most so many. Default: 100."),
+      Options.withDefault(100)
+    ),
+    ...Common.options
+  },
+  (args) =>
+    Effect.gen(function* () {
+      const queue = yield* WorkQueue
+      const now = yield* Clock.currentTimeMillis
+      const jobs = queue.list({
+        state: Option.getOrUndefined(args.state),
+        lane: Option.getOrUndefined(args.lane),
+        reason: Option.getOrUndefined(args.reason),
+        limit: args.limit
+      })
+      if (args.format === "json") return yield* Output.array(jobs, jobJson)
+      yield* Output.table(
+        jobs,
+        [
+          { title: "id", value: ({ id }) => cut(id, 60) },
+          { title: "state", value: ({ state }) => state },
+          { title: "lane", value: ({ lane }) => cut(lane, 40) },
+          { title: "tries", value: ({ attempts }) => attempts, align: "right" },
+          { title: "reason", value: ({ reason }) => reason ?? "" },
+          { title: "when", value: (job) => when(job, now) }
+        ],
+        "No job matches."
+      )
+    }).pipe(Effect.provide(Common.layerQueue("existing")), Common.run(args))
+).pipe(Command.withDescription("Lists jobs in the order they were queued."))

@@ -1,0 +1,112 @@
+/**
+ * `queue show`: everything the queue knows of one job.
+ */
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { fromText } from "../../Artifact.ts"
+import { manifestLine } from "../../download/Manifest.ts"
+import type { Attempt, JobDetail } from "../../Job.ts"
+import { WorkQueue } from "../../WorkQueue.ts"
+import * as Common from "../Common.ts"
+import { usage } from "../Exit.ts"
+import * as Output from "../Output.ts"
+import { clean, cut, isoTime, localTime } from "../Text.ts"
+import { jobWaiting } from "../Waiting.ts"
+import { jobJson } from "./list.ts"
+
+const attemptJson = (attempt: Attempt) => ({
+  started_at: isoTime(attempt.startedAt),
+  duration_ms: attempt.durationMs,
+  step: attempt.step,
+  target: attempt.target,
+  class: attempt.class,
+  reason: attempt.reason,
+  message: attempt.message
+})
+
+const detailJson = (job: JobDetail, waits: string | null) => {
+  const { bytes, content_type, final_url, path, resolver, sha256, url } = manifestLine(job)
+  return {
+    ...jobJson(job),
+    message: job.message,
+    waiting: waits,
+    stored: path === null ? null : { path, sha256, bytes, content_type, url, final_url, resolver },
+    artifact: job.payload,
+    plan: job.plan,
+    history: job.history.map(attemptJson)
+  }
+}
+
+const fields = (job: JobDetail, waits: string | null): ReadonlyArray<readonly [string, string]> => {
+  const stored = manifestLine(job)
+  const all: ReadonlyArray<readonly [string, string | number | null]> = [
+    ["id", cut(job.id, 200)],
+    ["state", job.state],
+    ["reason", job.reason],
+    ["message", job.message],
+    ["waits", waits],
+    ["lane", job.lane],
+    ["tries", job.attempts],
+    ["crashes", job.crashes === 0 ? null : job.crashes],
+    ["worker", job.worker],
+    ["file", stored.path],
+    ["sha256", stored.sha256],
+    ["bytes", stored.bytes],
+    ["type", stored.content_type],
+    ["from", stored.final_url ?? stored.url],
+    ["resolver", stored.resolver],
+    ["queued", localTime(job.enqueuedAt)],
+    ["ended", job.finishedAt === null ? null : localTime(job.finishedAt)]
+  ]
+  return all.flatMap(([name, value]) => (value === null ? [] : [[name, clean(String(value))] as const]))
+}
+
+const showTable = (job: JobDetail, waits: string | null) =>
+  Effect.gen(function* () {
+    const lines = fields(job, waits).map(([name, value]) => `${name.padEnd(10)}${value}`)
+    yield* Output.line(lines.join("\n"))
+    if (job.history.length === 0) return
+    yield* Output.line("")
+    yield* Output.table(
+      Stream.fromIterable(job.history),
+      [
+        { title: "when", value: ({ startedAt }) => localTime(startedAt) },
+        { title: "ms", value: ({ durationMs }) => durationMs, align: "right" },
+        { title: "step", value: ({ step }) => step },
+        { title: "outcome", value: (attempt) => attempt.reason ?? attempt.class },
+        { title: "target", value: ({ target }) => cut(target ?? "", 80) },
+        { title: "message", value: ({ message }) => cut(message ?? "", 100) }
+      ],
+      ""
+    )
+  })
+
+export const show = Command.make(
+  "show",
+  {
+    id: Args.text({ name: "ID" }).pipe(Args.withDescription("The artifact's id, as 'queue list' shows it.")),
+    ...Common.options
+  },
+  (args) =>
+    Effect.gen(function* () {
+      const queue = yield* WorkQueue
+      const exact = yield* queue.get(args.id)
+      // Typed as for enqueue: `10.1000/x` for `doi:10.1000/x`.
+      const found = Option.isSome(exact)
+        ? exact
+        : yield* Either.match(fromText(args.id), {
+            onLeft: () => Effect.succeedNone,
+            onRight: ({ id }) => queue.get(id)
+          })
+      if (Option.isNone(found)) return yield* usage(`there is no job ${cut(args.id, 100)} in the queue`)
+      const job = found.value
+      const [lane] = yield* queue.laneStats({ limit: 1, lane: job.lane })
+      const waits = jobWaiting(job, lane, yield* Clock.currentTimeMillis, yield* queue.paused)
+      yield* args.format === "json" ? Output.value(detailJson(job, waits)) : showTable(job, waits)
+    }).pipe(Effect.provide(Common.layerQueue("existing")), Common.run(args))
+).pipe(Command.withDescription("Shows one job: its state, its tries, its file, and why it waits."))
