@@ -1,26 +1,48 @@
 // Bundles the command into dist/, so that it starts in a fraction of the time the modules would take one by one.
-import { chmod, readFile, rm } from "node:fs/promises"
+import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { build } from "esbuild"
 
 const { version } = JSON.parse(await readFile("package.json", "utf8"))
 
 await rm("dist/chunks", { recursive: true, force: true })
-await build({
-  entryPoints: { bin: "src/bin.ts" },
+await mkdir("dist", { recursive: true })
+
+const common = {
   outdir: "dist",
-  chunkNames: "chunks/[name]-[hash]",
   bundle: true,
-  splitting: true,
   minify: true,
   keepNames: true,
   platform: "node",
   target: "node20",
+  logLevel: "warning"
+}
+
+await build({
+  ...common,
+  entryPoints: { program: "src/cli/Program.ts" },
+  chunkNames: "chunks/[name]-[hash]",
+  splitting: true,
   format: "esm",
+  outExtension: { ".js": ".mjs" },
   external: ["better-sqlite3"],
   define: { "process.env.CONTENTDOWNLOAD_VERSION": JSON.stringify(version) },
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);"
-  },
-  logLevel: "warning"
+  }
 })
+
+// The executable is CommonJS (see src/bin.cts) and loads the program, which is not.
+await build({
+  ...common,
+  entryPoints: { bin: "src/bin.cts" },
+  format: "cjs",
+  plugins: [
+    {
+      name: "program",
+      setup: ({ onResolve }) =>
+        onResolve({ filter: /^\.\/cli\/Program\.ts$/ }, () => ({ path: "./program.mjs", external: true }))
+    }
+  ]
+})
+await writeFile("dist/package.json", '{ "type": "commonjs" }\n')
 await chmod("dist/bin.js", 0o755)

@@ -47,6 +47,8 @@ export interface RunOptions {
   readonly drain?: boolean | undefined
   /** Draining, the longest time to wait with nothing to do for work that is due later. Default 15 minutes. */
   readonly maxWait?: Duration.DurationInput | undefined
+  /** Told of the end of each lease, before its slot is free again. */
+  readonly onEnd?: ((end: JobEnd) => Effect.Effect<void>) | undefined
 }
 
 /** How a run ended, and how many of its leases ended in which way. */
@@ -217,7 +219,7 @@ export const make = (
           worker.run(lease).pipe(
             Effect.flatMap((jobEnd) => {
               counts[jobEnd.end] += 1
-              return PubSub.publish(ends, jobEnd)
+              return Effect.zipRight(PubSub.publish(ends, jobEnd), runOptions.onEnd?.(jobEnd) ?? Effect.void)
             }),
             Effect.catchAll((error) => Deferred.fail(broken, error)),
             Effect.ensuring(

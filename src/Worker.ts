@@ -9,14 +9,15 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import { type Fatal, Retry } from "./Failure.ts"
 import { Handler, type HandlerError, type Outcome } from "./Handler.ts"
 import type { Attempt, Lease } from "./Job.ts"
-import { type LeaseLost, WorkQueue, type WorkQueueError } from "./WorkQueue.ts"
+import { type LeaseLost, type Rerouted, WorkQueue, type WorkQueueError } from "./WorkQueue.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -70,7 +71,10 @@ export class Worker extends Context.Tag("contentdownload/Worker")<Worker, Worker
  * draw from nothing to the doubled bound (Brooker, "Exponential Backoff and Jitter", 2015).
  */
 export const retryDelay = (retry: number, baseMs: number, maxMs: number): Effect.Effect<number> =>
-  Effect.map(Random.next, (draw) => Math.round(draw * Math.min(maxMs, baseMs * 2 ** (retry - 1))))
+  // Doubled no further than a number reaches: 0 * Infinity is none.
+  Effect.map(Random.next, (draw) =>
+    Math.round(draw * Math.min(maxMs, baseMs * 2 ** Math.min(retry - 1, 1023)))
+  )
 
 type Ending = Omit<JobEnd, "lease" | "durationMs">
 
@@ -130,69 +134,96 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
           })
         }
         case "Fatal":
-          return Effect.zipRight(queue.release(lease, {}, history), Effect.fail(error))
+          // It is why the run ends, whether or not the job can be released.
+          return Effect.zipRight(Effect.ignoreLogged(queue.release(lease, {}, history)), Effect.fail(error))
         case "LeaseLost":
         case "WorkQueueError":
           return Effect.fail(error)
       }
     }
 
-    const settle = (lease: Lease, exit: Exit.Exit<Outcome, HandlerError>, history: ReadonlyArray<Attempt>) =>
-      Exit.match(exit, {
-        onSuccess: (outcome): Effect.Effect<Ending, LeaseLost | Fatal | WorkQueueError> =>
-          outcome._tag === "Moved"
-            ? Effect.succeed({ end: "moved", reason: null, message: null })
-            : Effect.as(queue.ack(lease, { state: "done", result: outcome.result }, history), {
-                end: "done",
-                reason: null,
-                message: null
-              }),
-        onFailure: (cause) => {
-          if (Cause.isInterruptedOnly(cause)) {
-            return Effect.as(queue.release(lease, {}, history), {
-              end: "released",
-              reason: "interrupted",
-              message: null
-            } satisfies Ending)
-          }
-          return Either.match(Cause.failureOrCause(cause), {
-            onLeft: (error) => failed(lease, error, history),
-            onRight: (defect) =>
-              Effect.zipRight(
-                Effect.logError("the handler has a fault", defect),
-                retry(
-                  lease,
-                  new Retry({
-                    reason: "internal-fault",
-                    message: Cause.pretty(defect).split("\n", 1)[0] ?? "unknown"
-                  }),
-                  history
-                )
-              )
+    /** A bug, of the handler or in what it wants written: a failed try, so that it doesn't go on for ever. */
+    const fault = (lease: Lease, cause: Cause.Cause<unknown>, history: ReadonlyArray<Attempt>) =>
+      Effect.zipRight(
+        Effect.logError("the handler has a fault", cause),
+        retry(
+          lease,
+          new Retry({
+            reason: "internal-fault",
+            message: Cause.pretty(cause).split("\n", 1)[0] ?? "unknown"
+          }),
+          history
+        )
+      )
+
+    const settle = (
+      lease: Lease,
+      exit: Exit.Exit<Outcome, HandlerError>,
+      seen: { readonly moved: boolean; readonly interrupted: boolean },
+      history: ReadonlyArray<Attempt>
+    ): Effect.Effect<Ending, LeaseLost | Fatal | WorkQueueError> => {
+      const moved = Effect.succeed<Ending>({ end: "moved", reason: null, message: null })
+      if (Exit.isSuccess(exit)) {
+        if (exit.value._tag === "Done") {
+          return Effect.as(queue.ack(lease, { state: "done", result: exit.value.result }, history), {
+            end: "done",
+            reason: null,
+            message: null
           })
         }
-      })
+        // A job that only says so would be left to the expiry of its lease.
+        return seen.moved
+          ? moved
+          : fault(lease, Cause.die("the handler ended with Moved, but the job is where it was"), history)
+      }
+      const { cause } = exit
+      const error = Cause.failureOption(cause)
+      if (Option.isSome(error)) return failed(lease, error.value, history)
+      // Only an interruption from outside gives the job back as it was: one that the handler brings about by itself
+      // would come again with each lease. What a clean-up has to say afterwards doesn't change that.
+      if (!seen.interrupted || !Cause.isInterrupted(cause)) return fault(lease, cause, history)
+      const released = seen.moved
+        ? moved
+        : Effect.as(queue.release(lease, {}, history), {
+            end: "released",
+            reason: "interrupted",
+            message: null
+          } satisfies Ending)
+      return Cause.isInterruptedOnly(cause)
+        ? released
+        : Effect.zipRight(Effect.logError("the handler has a fault in its clean-up", cause), released)
+    }
 
     const run = (lease: Lease) =>
       Effect.uninterruptible(
         Effect.gen(function* () {
           const startedAt = yield* Clock.currentTimeMillis
-          let notes: Array<Attempt> = []
           /** Notes are written once, with the first transition that follows them. */
-          const takeNotes = () => {
-            const taken = notes
-            notes = []
-            return taken
-          }
+          let notes: ReadonlyArray<Attempt> = []
+          let moved = false
+          const reroute = (rerouted: Rerouted) =>
+            Effect.suspend(() => {
+              const taken = notes
+              return Effect.map(queue.reroute(lease, rerouted, taken), (verdict) => {
+                notes = notes.slice(taken.length)
+                moved = verdict === "queued"
+                return verdict
+              })
+            })
           const exit = yield* Effect.interruptible(
             handler.handle({
               lease,
               payload: lease.payload,
-              note: (attempt) => Effect.sync(() => void notes.push(attempt)),
-              reroute: (rerouted) => Effect.suspend(() => queue.reroute(lease, rerouted, takeNotes()))
+              note: (attempt) =>
+                Effect.sync(() => {
+                  notes = [...notes, attempt]
+                }),
+              reroute: (rerouted) => Effect.uninterruptible(reroute(rerouted))
             })
           ).pipe(Effect.exit)
-          const ending = yield* settle(lease, exit, takeNotes()).pipe(
+          const interrupted = !Cause.isEmpty(yield* FiberRef.get(FiberRef.interruptedCause))
+          const ending = yield* settle(lease, exit, { moved, interrupted }, notes).pipe(
+            Effect.catchAllDefect((defect) => fault(lease, Cause.die(defect), notes)),
             Effect.catchTag("LeaseLost", (error) =>
               Effect.succeed({ end: "lost", reason: "lease-lost", message: error.message } satisfies Ending)
             )

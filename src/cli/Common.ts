@@ -77,6 +77,12 @@ export interface Common {
   readonly logLevel: Option.Option<Settings["log"]["level"]>
 }
 
+/** The options that lead to this queue, as they were typed, for a command that is suggested. */
+export const queueWords = ({ config, queue }: Common): ReadonlyArray<string> => [
+  ...Option.match(config, { onNone: () => [], onSome: (file) => ["--config", file] }),
+  ...Option.match(queue, { onNone: () => [], onSome: (path) => ["--queue", path] })
+]
+
 /** An option that takes a whole number of at least `min`; says so when it gets something else. */
 export const integer = (name: string, min: number): Options.Options<number> =>
   Options.text(name).pipe(

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
+import type { createLogUpdate } from "log-update"
 import { createColors } from "picocolors"
 import stringWidth from "string-width"
 import { Exited, ExitCode } from "./Exit.ts"
@@ -23,7 +24,7 @@ export interface Terminal {
   /** Whether a person may be watching. */
   readonly tty: boolean
   readonly colours: ReturnType<typeof createColors>
-  /** The width of a line, in columns. */
+  /** The width of a line now, in columns. */
   readonly columns: number
 }
 
@@ -48,6 +49,11 @@ export interface OutputService {
   readonly err: (text: string) => Effect.Effect<void>
   /** The same from where nothing can wait, such as a logger. */
   readonly unsafeErr: (text: string) => void
+  /**
+   * Lines that stay at the end of stderr, below everything written later, until they are replaced; an empty text
+   * removes them. Does nothing where stderr is no terminal.
+   */
+  readonly live: (text: string) => Effect.Effect<void>
   readonly stdout: Terminal
   readonly stderr: Terminal
 }
@@ -147,33 +153,77 @@ export const wantsColours = (env: { readonly [name: string]: string | undefined 
   return tty && env["TERM"] !== "dumb"
 }
 
+/** The living lines of a terminal; whatever is written goes above them. */
+const makeLive = (stream: NodeJS.WriteStream) => {
+  let paint: ReturnType<typeof createLogUpdate> | undefined
+  let shown = ""
+  return {
+    above: (write: () => void): void => {
+      if (paint === undefined || shown === "") return write()
+      paint.clear()
+      write()
+      paint(shown)
+    },
+    // The library is loaded by whoever shows something: most commands don't. It must not hide the cursor: a process
+    // that is killed could not bring it back.
+    show: (text: string): Effect.Effect<void> =>
+      Effect.map(
+        Effect.promise(() => import("log-update")),
+        (library) => {
+          paint ??= library.createLogUpdate(stream, { showCursor: true })
+          shown = text
+          if (text === "") paint.clear()
+          else paint(text)
+        }
+      )
+  }
+}
+
 const terminal = (
   stream: { readonly isTTY?: boolean; readonly columns?: number },
   env: { readonly [name: string]: string | undefined }
 ): Terminal => ({
   tty: stream.isTTY === true,
   colours: createColors(wantsColours(env, stream.isTTY === true)),
-  columns: stream.columns ?? 80
+  get columns() {
+    return stream.columns ?? 80
+  }
 })
 
-const write = (stream: NodeJS.WriteStream, text: string): Effect.Effect<void, NodeJS.ErrnoException> =>
+type Live = ReturnType<typeof makeLive>
+
+const write = (
+  stream: NodeJS.WriteStream,
+  live: Live,
+  text: string
+): Effect.Effect<void, NodeJS.ErrnoException> =>
   Effect.async((resume) => {
-    stream.write(text, (error) => resume(error ? Effect.fail(error) : Effect.void))
+    live.above(() => {
+      stream.write(text, (error) => resume(error ? Effect.fail(error) : Effect.void))
+    })
   })
 
 /** The streams of this process. */
-export const layer: Layer.Layer<Output> = Layer.sync(Output, () => ({
-  out: (text) =>
-    Effect.catchAll(write(process.stdout, text), (error) =>
-      error.code === "EPIPE"
-        ? new Exited({ code: ExitCode.ok })
-        : new Exited({ code: ExitCode.fatal, message: `standard output can't be written: ${error.message}` })
-    ),
-  // There is nowhere left to say that stderr can't be written.
-  err: (text) => Effect.ignore(write(process.stderr, text)),
-  unsafeErr: (text) => {
-    process.stderr.write(text)
-  },
-  stdout: terminal(process.stdout, process.env),
-  stderr: terminal(process.stderr, process.env)
-}))
+export const layer: Layer.Layer<Output> = Layer.sync(Output, () => {
+  const stderr = terminal(process.stderr, process.env)
+  const live = makeLive(process.stderr)
+  return {
+    out: (text) =>
+      Effect.catchAll(write(process.stdout, live, text), (error) =>
+        error.code === "EPIPE"
+          ? new Exited({ code: ExitCode.ok })
+          : new Exited({
+              code: ExitCode.fatal,
+              message: `standard output can't be written: ${error.message}`
+            })
+      ),
+    // There is nowhere left to say that stderr can't be written.
+    err: (text) => Effect.ignore(write(process.stderr, live, text)),
+    unsafeErr: (text) => {
+      live.above(() => process.stderr.write(text))
+    },
+    live: (text) => (stderr.tty ? live.show(text) : Effect.void),
+    stdout: terminal(process.stdout, process.env),
+    stderr
+  }
+})

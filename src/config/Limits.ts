@@ -3,6 +3,7 @@
  * queue the same limits.
  */
 import { type LanePolicy, UNLIMITED } from "../Lane.ts"
+import type { BucketLimits } from "../TokenBucket.ts"
 import type { HostLimits, Settings } from "./Settings.ts"
 
 const HOST = "host:"
@@ -15,15 +16,28 @@ const own = <A>(entries: { readonly [name: string]: A }, name: string): A | unde
 // A host is the same with and without the dot of the root.
 const hostKey = (name: string): string => name.toLowerCase().replace(/\.$/, "")
 
-/** The cap of a resolver: what `max_per_resolver` says, else its own `max`, else 1. */
-const resolverCap = (settings: Settings, name: string): number => {
-  const configured = name === "arxiv" || name === "unpaywall" ? settings.resolvers[name].max : 1
-  return own(settings.orchestrator.max_per_resolver, name) ?? configured
+/** The limits of a resolver; of a name that is none, the jobs end at once, one after the other. */
+const resolverLimits = (
+  settings: Settings,
+  name: string
+): { readonly cap: number; readonly rate: BucketLimits } => {
+  const known = name === "arxiv" || name === "unpaywall" ? settings.resolvers[name] : undefined
+  return {
+    cap: own(settings.orchestrator.max_per_resolver, name) ?? known?.max ?? 1,
+    rate: { capacity: known?.burst ?? 1, refillPerSecond: known?.rate_per_second ?? Number.POSITIVE_INFINITY }
+  }
 }
+
+/** The rate of a key `resolver:<name>`, for a bucket in this process. */
+export const resolverBucket =
+  (settings: Settings) =>
+  (key: string): BucketLimits =>
+    resolverLimits(settings, key.slice(RESOLVER.length)).rate
 
 /**
  * The policy of the settings: lanes `host:<name>` in the pool `hosts`, which has no cap of its own, and lanes
- * `resolver:<name>` each in a pool of that name. A resolver's rate is held by its token bucket, not by its lane.
+ * `resolver:<name>` each in a pool of that name. A resolver's rate is its lane's pace, so it holds over all processes
+ * on the queue and across restarts.
  */
 export const lanePolicy = (settings: Settings): LanePolicy => {
   const { hosts, max_per_host } = settings.orchestrator
@@ -33,7 +47,8 @@ export const lanePolicy = (settings: Settings): LanePolicy => {
   return {
     lane: (key) => {
       if (key.startsWith(RESOLVER)) {
-        return { pool: key, cap: resolverCap(settings, key.slice(RESOLVER.length)), gapMs: 0, burst: 1 }
+        const { cap, rate } = resolverLimits(settings, key.slice(RESOLVER.length))
+        return { pool: key, cap, gapMs: Math.ceil(1000 / rate.refillPerSecond), burst: rate.capacity }
       }
       const limits = byHost.get(key.startsWith(HOST) ? hostKey(key.slice(HOST.length)) : key)
       return {
@@ -43,6 +58,7 @@ export const lanePolicy = (settings: Settings): LanePolicy => {
         burst: limits?.burst ?? 1
       }
     },
-    pool: (key) => (key.startsWith(RESOLVER) ? resolverCap(settings, key.slice(RESOLVER.length)) : UNLIMITED)
+    pool: (key) =>
+      key.startsWith(RESOLVER) ? resolverLimits(settings, key.slice(RESOLVER.length)).cap : UNLIMITED
   }
 }

@@ -43,6 +43,7 @@ export const run = (
       unsafeErr: (text) => {
         written.stderr += text
       },
+      live: () => Effect.void,
       stdout: terminal,
       stderr: terminal
     })

@@ -6,44 +6,16 @@ import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { type ManifestLine, manifestLine } from "../../download/Manifest.ts"
+import { csvHeader, csvLine, manifestLine } from "../../download/Manifest.ts"
 import type { JobDetail } from "../../Job.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
 import * as Common from "../Common.ts"
 import { Output } from "../Output.ts"
 import { json } from "../Text.ts"
 
-/** The fields of a manifest line, in the order they are written. */
-const FIELDS = [
-  "id",
-  "state",
-  "reason",
-  "url",
-  "final_url",
-  "path",
-  "sha256",
-  "bytes",
-  "content_type",
-  "resolver",
-  "attempts",
-  "finished_at"
-] as const satisfies ReadonlyArray<keyof ManifestLine>
+const toJsonLine = (job: JobDetail): string => json(manifestLine(job))
 
-const toJsonLine = (job: JobDetail): string => {
-  const line = manifestLine(job)
-  return json(Object.fromEntries(FIELDS.map((field) => [field, line[field]])))
-}
-
-/** A field as RFC 4180 has it: quoted where it needs to be. */
-const csvField = (value: string | number | null): string => {
-  const text = value === null ? "" : String(value)
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-}
-
-const toCsvLine = (job: JobDetail): string => {
-  const line = manifestLine(job)
-  return FIELDS.map((field) => csvField(line[field])).join(",")
-}
+const toCsvLine = (job: JobDetail): string => csvLine(manifestLine(job))
 
 export const exportManifest = Command.make(
   "export",
@@ -64,7 +36,7 @@ export const exportManifest = Command.make(
         state: Option.getOrUndefined(args.state),
         lane: Option.getOrUndefined(args.lane)
       })
-      if (args.as === "csv") yield* out(`${FIELDS.join(",")}\n`)
+      if (args.as === "csv") yield* out(`${csvHeader}\n`)
       const toLine = args.as === "csv" ? toCsvLine : toJsonLine
       yield* Stream.runForEachChunk(jobs, (chunk) =>
         out(Array.from(chunk, (job) => `${toLine(job)}\n`).join(""))

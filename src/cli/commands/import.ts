@@ -10,21 +10,19 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeStream from "@effect/platform-node/NodeStream"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
-import { type ArtifactFileError, type Line, read } from "../../artifact/ArtifactFile.ts"
+import { type ArtifactFileError, read } from "../../artifact/ArtifactFile.ts"
 import { Config } from "../../Config.ts"
-import { toNewJob } from "../../download/Route.ts"
-import type { NewJob } from "../../Job.ts"
-import { type EnqueueSummary, WorkQueue } from "../../WorkQueue.ts"
+import { WorkQueue } from "../../WorkQueue.ts"
 import * as Common from "../Common.ts"
 import { Exited, ExitCode, usage } from "../Exit.ts"
+import { accepted, type Lines, report } from "../Import.ts"
 import * as Output from "../Output.ts"
-import { clean, count } from "../Text.ts"
+import { self } from "../Self.ts"
+import { count } from "../Text.ts"
 
 /**
  * Nearly all that an import allocates is garbage at once. Left to itself the engine lets the space for such objects
@@ -32,39 +30,7 @@ import { clean, count } from "../Text.ts"
  */
 const keepHeapSmall = Effect.sync(() => setFlagsFromString("--semi-space-growth-factor=1"))
 
-interface Source {
-  /** The file to read, or `-` for stdin. */
-  readonly path: string
-  /** What it is called in messages. */
-  readonly name: string
-}
-
-type Lines = Stream.Stream<Line, ArtifactFileError, FileSystem.FileSystem>
-
 const notReadable = (error: ArtifactFileError) => usage(error.message)
-
-/** Tells the bad lines on stderr and counts them; answers the jobs of the good ones. */
-const accepted = (
-  lines: Lines,
-  source: Source,
-  rejected: Ref.Ref<number>,
-  toJob: (line: Line) => Either.Either<NewJob, string>
-): Stream.Stream<NewJob, ArtifactFileError, FileSystem.FileSystem | Output.Output> =>
-  Stream.mapChunksEffect(lines, (chunk) => {
-    const good: Array<NewJob> = []
-    const bad: Array<string> = []
-    for (const line of chunk) {
-      const job = toJob(line)
-      if (Either.isRight(job)) good.push(job.right)
-      else bad.push(clean(`${source.name}:${line.line}: ${job.left}`))
-    }
-    const jobs = Chunk.unsafeFromArray(good)
-    if (bad.length === 0) return Effect.succeed(jobs)
-    return Ref.update(rejected, (before) => before + bad.length).pipe(
-      Effect.zipRight(Output.note(bad.join("\n"))),
-      Effect.as(jobs)
-    )
-  })
 
 const notKept = (why: string) =>
   new Exited({ code: ExitCode.fatal, message: `stdin can't be kept in a file: ${why}` })
@@ -81,27 +47,13 @@ const spooled = Effect.gen(function* () {
   return file
 }).pipe(Effect.catchAll((error) => (error._tag === "Exited" ? error : notKept(error.message))))
 
-const report = (summary: EnqueueSummary & { readonly rejected: number }, format: Output.Format) => {
-  const { duplicate, new: added, rejected } = summary
-  const total = added + duplicate + rejected
-  return format === "json"
-    ? Output.value({ new: added, duplicate, rejected, total })
-    : Output.line(
-        `${count(added, "new", "new")}, ${count(duplicate, "duplicate")}, ${count(rejected, "rejected", "rejected")}`
-      )
-}
-
 /** The command to type next, for who is watching. */
 const suggestRun = (args: Common.Common) =>
-  Effect.flatMap(Output.Output, ({ stderr }) => {
-    const given = [
-      ...Option.match(args.config, { onNone: () => [], onSome: (file) => ["--config", file] }),
-      ...Option.match(args.queue, { onNone: () => [], onSome: (path) => ["--queue", path] })
-    ]
-    return stderr.tty
-      ? Output.note(`Next: ${["contentdownload", "queue", "run", "--drain", ...given].join(" ")}`)
+  Effect.flatMap(Output.Output, ({ stderr }) =>
+    stderr.tty
+      ? Output.note(`Next: ${[self(), "queue run --drain", ...Common.queueWords(args)].join(" ")}`)
       : Effect.void
-  })
+  )
 
 export const importFile = Command.make(
   "import",
@@ -127,23 +79,21 @@ export const importFile = Command.make(
     Effect.gen(function* () {
       yield* keepHeapSmall
       const { settings } = yield* Config
-      const order = Common.resolverOrder(settings)
       const rejected = yield* Ref.make(0)
-      const toJob = (line: Line) => Either.map(line.result, (artifact) => toNewJob(artifact, order))
       const name = args.file === "-" ? "stdin" : args.file
-      const path = args.file === "-" && args.strict ? yield* spooled : args.file
-      const source: Source = { path, name }
+      const source = args.file === "-" && args.strict ? yield* spooled : args.file
+      const options = { name, resolverOrder: Common.resolverOrder(settings), rejected }
       const lines = (limit: Option.Option<number>): Lines =>
         read({
-          source: source.path,
+          source,
           ...Option.match(args.inputFormat, { onNone: () => ({}), onSome: (format) => ({ format }) }),
           ...Option.match(limit, { onNone: () => ({}), onSome: (most) => ({ limit: most }) })
         })
 
       // A file that can't be read is said before a queue is made for it.
-      if (source.path !== "-") yield* Stream.runDrain(lines(Option.some(1)))
+      if (source !== "-") yield* Stream.runDrain(lines(Option.some(1)))
       if (args.strict) {
-        const good = yield* Stream.runCount(accepted(lines(args.limit), source, rejected, toJob))
+        const good = yield* Stream.runCount(accepted(lines(args.limit), options))
         const bad = yield* Ref.get(rejected)
         if (bad > 0) {
           yield* report({ new: 0, duplicate: 0, rejected: bad }, args.format)
@@ -151,7 +101,7 @@ export const importFile = Command.make(
         }
       }
       const summary = yield* Effect.flatMap(WorkQueue, (queue) =>
-        queue.enqueueAll(accepted(lines(args.limit), source, rejected, toJob))
+        queue.enqueueAll(accepted(lines(args.limit), options))
       ).pipe(Effect.provide(Common.layerQueue("create")))
       const bad = yield* Ref.get(rejected)
       yield* report({ ...summary, rejected: bad }, args.format)

@@ -5,18 +5,21 @@ import * as Command from "@effect/cli/Command"
 import * as Tuple from "effect/Tuple"
 import * as Grammar from "../Grammar.ts"
 import { configCommands } from "./config.ts"
+import { demo } from "./demo.ts"
 import { enqueue } from "./enqueue.ts"
 import { exportManifest } from "./export.ts"
 import { importFile } from "./import.ts"
 import { list } from "./list.ts"
 import { pause, resume } from "./pause.ts"
 import { retryFailed } from "./retryFailed.ts"
+import { run } from "./run.ts"
 import { show } from "./show.ts"
 import { stats } from "./stats.ts"
 
 const queueCommands = Tuple.make(
   enqueue,
   importFile,
+  run,
   stats,
   list,
   show,
@@ -28,7 +31,8 @@ const queueCommands = Tuple.make(
 
 const topCommands = Tuple.make(
   Command.make("queue").pipe(Command.withSubcommands(queueCommands)),
-  Command.make("config").pipe(Command.withSubcommands(configCommands))
+  Command.make("config").pipe(Command.withSubcommands(configCommands)),
+  demo
 )
 
 /** All commands, for the library that runs them. */
@@ -45,5 +49,6 @@ export const grammar = Grammar.make([
     name: "config",
     description: "Looks at the configuration and sets it up.",
     children: configCommands.map(({ descriptor }) => descriptor)
-  }
+  },
+  demo.descriptor
 ])

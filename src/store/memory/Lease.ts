@@ -59,7 +59,7 @@ const promote = (state: State, now: number): void => {
 
 /**
  * Leases up to `limit` jobs: in each round every lane that may start gives its head, in the order of the lanes'
- * turns; who gave something goes to the end. All leases of one call share a token, which is fine: no job is leased
+ * turns; who gave something goes to the end, who gave last to the very end. All leases of one call share a token, which is fine: no job is leased
  * twice in it.
  */
 export const lease = (
@@ -85,6 +85,8 @@ export const lease = (
       token ??= next(state)
       occupy(state, head, lane, { worker: request.worker, token, expiresAt })
       start(lane, now)
+      // A lane that gave again stands behind those that gave in between.
+      served.delete(lane)
       served.add(lane)
       heads.push(head)
     }

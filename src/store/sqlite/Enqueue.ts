@@ -17,9 +17,7 @@ export const enqueue = (query: Query, policy: LanePolicy, now: number, jobs: Rea
   Effect.gen(function* () {
     const first = new Map<string, NewJob>()
     for (const job of jobs) if (!first.has(job.id)) first.set(job.id, job)
-    const lanes = yield* Lanes.ensure(query, policy, [
-      ...new Set(Array.from(first.values(), (job) => job.lane))
-    ])
+    const lanes = yield* lanesOf(query, policy, first)
     const made = yield* query<{
       readonly id: number
       readonly artifact_id: string
@@ -54,4 +52,19 @@ export const enqueue = (query: Query, policy: LanePolicy, now: number, jobs: Rea
       yield* applyTally(query, changes)
     }
     return { new: made.length, duplicate: jobs.length - made.length } satisfies EnqueueSummary
+  })
+
+/** The lanes of the jobs. A job that is in the queue already makes none: it is taken out where its lane is missing. */
+const lanesOf = (query: Query, policy: LanePolicy, jobs: Map<string, NewJob>) =>
+  Effect.gen(function* () {
+    const keys = () => [...new Set(Array.from(jobs.values(), (job) => job.lane))]
+    const found = yield* Lanes.find(query, keys())
+    const astray = Array.from(jobs.values()).filter((job) => !found.has(job.lane))
+    if (astray.length === 0) return found
+    const known = yield* query<{ readonly artifact_id: string }>(
+      "SELECT artifact_id FROM jobs WHERE artifact_id IN (SELECT value FROM json_each(:ids))",
+      { ids: JSON.stringify(astray.map((job) => job.id)) }
+    )
+    for (const { artifact_id } of known) jobs.delete(artifact_id)
+    return yield* Lanes.ensure(query, policy, keys())
   })

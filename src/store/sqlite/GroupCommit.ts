@@ -1,8 +1,8 @@
 /**
  * Group commit: transitions that arrive while others are being written wait for the next transaction and share it.
  *
- * Whoever comes first writes for all that gathered; nobody waits for a timer, so a lone transition is written at
- * once, and under load the batches grow by themselves. Nothing is answered before its transaction is committed.
+ * The first to come sets the writing off for all that gathered; nobody waits for a timer, so a lone transition is
+ * written at once, and under load the batches grow by themselves. Nothing is answered before its transaction is committed.
  */
 import * as Arr from "effect/Array"
 import * as Deferred from "effect/Deferred"
@@ -71,7 +71,8 @@ export const make = <Item, Answer, E>(options: {
         waiting.push({ item, answer })
         if (writing) return Deferred.await(answer)
         writing = true
-        return Effect.zipRight(writeAll, Deferred.await(answer))
+        // A fiber of its own writes: whoever came first would wait for all that came after.
+        return Effect.zipRight(Effect.forkDaemon(writeAll), Deferred.await(answer))
       })
     )
 }

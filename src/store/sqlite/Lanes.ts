@@ -6,14 +6,20 @@ import type { LanePolicy, LaneStats } from "../../Lane.ts"
 import type { Query } from "./Database.ts"
 import * as Sequence from "./Sequence.ts"
 
+/** The numbers of those of these lanes that are there. */
+export const find = (query: Query, keys: ReadonlyArray<string>) =>
+  Effect.map(
+    query<{ readonly id: number; readonly key: string }>(
+      "SELECT id, key FROM lanes WHERE key IN (SELECT value FROM json_each(:keys))",
+      { keys: JSON.stringify(keys) }
+    ),
+    (rows) => new Map(rows.map((lane) => [lane.key, lane.id]))
+  )
+
 /** The numbers of these lanes, made by the policy where they are missing. A new lane goes to the end of the line. */
 export const ensure = (query: Query, policy: LanePolicy, keys: ReadonlyArray<string>) =>
   Effect.gen(function* () {
-    const found = yield* query<{ readonly id: number; readonly key: string }>(
-      "SELECT id, key FROM lanes WHERE key IN (SELECT value FROM json_each(:keys))",
-      { keys: JSON.stringify(keys) }
-    )
-    const ids = new Map(found.map((lane) => [lane.key, lane.id]))
+    const ids = yield* find(query, keys)
     const missing = keys.filter((key) => !ids.has(key))
     if (missing.length === 0) return ids
     const limits = missing.map((key) => ({ key, ...policy.lane(key) }))
@@ -41,8 +47,11 @@ const ensurePools = (query: Query, policy: LanePolicy, keys: ReadonlyArray<strin
     { pools: JSON.stringify(keys.map((key) => [key, policy.pool(key)])) }
   )
 
-/** Gives all lanes and pools the limits of the policy; a lane that changes its pool takes its counts along. */
-export const applyPolicy = (query: Query, policy: LanePolicy) =>
+/**
+ * Gives all lanes and pools the limits of the policy; a lane that changes its pool takes its counts along. A stricter
+ * pace counts at once: the lane must sleep until then, or it would stand runnable in front of others and give nothing.
+ */
+export const applyPolicy = (query: Query, policy: LanePolicy, now: number) =>
   Effect.gen(function* () {
     const lanes = yield* query<{
       readonly id: number
@@ -77,12 +86,14 @@ export const applyPolicy = (query: Query, policy: LanePolicy) =>
     )
     if (changed.length === 0) return
     yield* query(
-      `UPDATE lanes SET pool_id = n.pool_id, cap = n.cap, gap_ms = n.gap_ms, burst = n.burst
+      `UPDATE lanes SET pool_id = n.pool_id, cap = n.cap, gap_ms = n.gap_ms, burst = n.burst,
+         next_at = iif(n.gap_ms > 0 AND lanes.tat - (n.burst - 1) * n.gap_ms > :now,
+           max(lanes.next_at, lanes.tat - (n.burst - 1) * n.gap_ms), lanes.next_at)
        FROM (SELECT n.value ->> 0 AS id, p.id AS pool_id, n.value ->> 2 AS cap, n.value ->> 3 AS gap_ms,
                n.value ->> 4 AS burst
              FROM json_each(:lanes) n JOIN pools p ON p.key = n.value ->> 1) n
        WHERE lanes.id = n.id`,
-      { lanes: JSON.stringify(changed) }
+      { lanes: JSON.stringify(changed), now }
     )
     yield* query(
       `UPDATE pools SET ready = s.ready, delayed = s.delayed, in_flight = s.in_flight, done = s.done,

@@ -178,12 +178,14 @@ export const lease = (query: Query, request: LeaseRequest) =>
       tally(changes, share.lane.id, "in_flight", share.count)
     }
     yield* applyTally(query, changes)
+    // The order of the last starts: a lane that gave in a later round stands behind those that didn't.
+    const line = shares.toSorted((a, b) => a.count - b.count)
     yield* query(
       `UPDATE lanes SET turn = s.value ->> 1, tat = s.value ->> 2, next_at = s.value ->> 3
        FROM json_each(:lanes) s WHERE lanes.id = s.value ->> 0`,
       {
         lanes: JSON.stringify(
-          shares.map(({ lane, tat }, i) => {
+          line.map(({ lane, tat }, i) => {
             const opens = opensAt(tat, lane.gap_ms, lane.burst)
             return [lane.id, token + 1 + i, tat, opens > now ? opens : 0]
           })

@@ -4,7 +4,9 @@
  */
 
 /** The earliest time a lane with this theoretical arrival time starts the next job, in milliseconds. */
-export const opensAt = (tat: number, gapMs: number, burst: number): number => tat - (burst - 1) * gapMs
+export const opensAt = (tat: number, gapMs: number, burst: number): number =>
+  // A lane that gave its pace up keeps the time of its last one.
+  gapMs === 0 ? 0 : tat - (burst - 1) * gapMs
 
 /** The theoretical arrival time after a start at `now`; `undefined` when nothing may start yet. */
 export const admit = (tat: number, gapMs: number, burst: number, now: number): number | undefined =>

@@ -46,7 +46,7 @@ const changeOf = (transition: Exclude<Transition, { kind: "reroute" }>, now: num
             counts: true,
             reason: null,
             final: true,
-            result: settled.result,
+            result: settled.result ?? null,
             message: null
           }
         : {
@@ -55,14 +55,23 @@ const changeOf = (transition: Exclude<Transition, { kind: "reroute" }>, now: num
             counts: true,
             reason: settled.reason,
             final: true,
-            result: settled.result,
+            result: settled.result ?? null,
             message: settled.message
           }
     }
     case "failAndRetry": {
       const { message, plan, reason, result, retryAt } = transition.failed
       return retryAt === null
-        ? { state: "error", availableAt: 0, counts: true, reason, final: true, plan, result, message }
+        ? {
+            state: "error",
+            availableAt: 0,
+            counts: true,
+            reason,
+            final: true,
+            plan,
+            result: result ?? null,
+            message
+          }
         : {
             state: "queued",
             availableAt: retryAt > now ? retryAt : 0,
@@ -70,7 +79,6 @@ const changeOf = (transition: Exclude<Transition, { kind: "reroute" }>, now: num
             reason,
             final: false,
             plan,
-            result,
             message
           }
     }

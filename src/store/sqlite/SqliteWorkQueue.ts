@@ -34,7 +34,7 @@ import { settle, type Transition, type Verdict } from "./Settle.ts"
 import { takeBack } from "./TakeBack.ts"
 
 export interface SqliteWorkQueueOptions extends DatabaseOptions {
-  /** The limits of lanes and pools that are made from now on; `applyPolicy` changes those that are there. */
+  /** The limits of lanes and pools that are made from now on, until `applyPolicy`. */
   readonly policy: LanePolicy
   /** Lost leases after which a job ends in `error (crashed)`. Default 20. */
   readonly maxCrashes?: number | undefined
@@ -48,15 +48,21 @@ export const make = (
 ): Effect.Effect<WorkQueueService, WorkQueueError, Scope.Scope> =>
   Effect.gen(function* () {
     const database = yield* open(options)
-    const { policy } = options
+    let { policy } = options
     const maxCrashes = options.maxCrashes ?? 20
     const ticks = yield* PubSub.sliding<void>(1)
     const tick = PubSub.publish(ticks, undefined)
     const now = Clock.currentTimeMillis
 
-    /** A transaction of its own at the current time. */
+    /** The time a transaction goes by is that of its lock: before, it may have waited, and others had their turn. */
+    const atItsTime =
+      <A>(body: (query: Query, now: number) => Effect.Effect<A, SqlError>) =>
+      (query: Query) =>
+        Effect.flatMap(now, (time) => body(query, time))
+
+    /** A transaction of its own. */
     const write = <A>(body: (query: Query, now: number) => Effect.Effect<A, SqlError>) =>
-      Effect.flatMap(now, (time) => database.write((query) => body(query, time)))
+      database.write(atItsTime(body))
 
     const transition = GroupCommit.make<Transition, Verdict, WorkQueueError>({
       key: (item) => item.lease.job,
@@ -77,11 +83,9 @@ export const make = (
     const service: WorkQueueService = {
       enqueue: (job) =>
         ticking(
-          Effect.flatMap(now, (time) =>
-            Effect.map(
-              database.writeDurably((query) => Enqueue.enqueue(query, policy, time, [job])),
-              (summary) => (summary.new === 1 ? "new" : "duplicate")
-            )
+          Effect.map(
+            database.writeDurably(atItsTime((query, time) => Enqueue.enqueue(query, policy, time, [job]))),
+            (summary) => (summary.new === 1 ? "new" : "duplicate")
           )
         ),
       enqueueAll: (jobs) =>
@@ -157,7 +161,13 @@ export const make = (
             })
           )
         ),
-      applyPolicy: (next) => ticking(database.write((query) => Lanes.applyPolicy(query, next))),
+      applyPolicy: (next) =>
+        ticking(
+          Effect.tap(
+            write((query, time) => Lanes.applyPolicy(query, next, time)),
+            () => Effect.sync(() => (policy = next))
+          )
+        ),
       changes: Stream.merge(
         Stream.fromPubSub(ticks),
         changesByOthers(database, options.pollInterval ?? "25 millis")

@@ -1,0 +1,55 @@
+/**
+ * From the lines of an artifact file to jobs: bad lines are told on stderr and counted, good ones become jobs.
+ */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Ref from "effect/Ref"
+import * as Stream from "effect/Stream"
+import type { ArtifactFileError, Line } from "../artifact/ArtifactFile.ts"
+import { toNewJob } from "../download/Route.ts"
+import type { NewJob } from "../Job.ts"
+import type { EnqueueSummary } from "../WorkQueue.ts"
+import * as Output from "./Output.ts"
+import { clean, count } from "./Text.ts"
+
+export type Lines = Stream.Stream<Line, ArtifactFileError, FileSystem.FileSystem>
+
+/**
+ * The jobs of the good lines. `name`: what the file is called in messages; `resolverOrder`: the resolvers that may be
+ * asked, first to last.
+ */
+export const accepted = (
+  lines: Lines,
+  options: {
+    readonly name: string
+    readonly resolverOrder: ReadonlyArray<string>
+    readonly rejected: Ref.Ref<number>
+  }
+): Stream.Stream<NewJob, ArtifactFileError, FileSystem.FileSystem | Output.Output> =>
+  Stream.mapChunksEffect(lines, (chunk) => {
+    const good: Array<NewJob> = []
+    const bad: Array<string> = []
+    for (const { line, result } of chunk) {
+      if (Either.isRight(result)) good.push(toNewJob(result.right, options.resolverOrder))
+      else bad.push(clean(`${options.name}:${line}: ${result.left}`))
+    }
+    const jobs = Chunk.unsafeFromArray(good)
+    if (bad.length === 0) return Effect.succeed(jobs)
+    return Ref.update(options.rejected, (before) => before + bad.length).pipe(
+      Effect.zipRight(Output.note(bad.join("\n"))),
+      Effect.as(jobs)
+    )
+  })
+
+/** Tells what became of the lines. */
+export const report = (summary: EnqueueSummary & { readonly rejected: number }, format: Output.Format) => {
+  const { duplicate, new: added, rejected } = summary
+  const total = added + duplicate + rejected
+  return format === "json"
+    ? Output.value({ new: added, duplicate, rejected, total })
+    : Output.line(
+        `${count(added, "new", "new")}, ${count(duplicate, "duplicate")}, ${count(rejected, "rejected", "rejected")}`
+      )
+}

@@ -1,0 +1,149 @@
+/**
+ * Running the queue: the layers of a download run put together, with its progress, its signals and its summary.
+ * `queue run` and the demo are the same run.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import { lanePolicy, resolverBucket } from "../config/Limits.ts"
+import { Config, type Settings } from "../Config.ts"
+import * as Download from "../download/index.ts"
+import type { Fatal, Retry } from "../Failure.ts"
+import * as KeyedLimiter from "../KeyedLimiter.ts"
+import * as Scheduler from "../Scheduler.ts"
+import * as TokenBucket from "../TokenBucket.ts"
+import * as Worker from "../Worker.ts"
+import * as WorkerIdentity from "../WorkerIdentity.ts"
+import { WorkQueue, type WorkQueueError } from "../WorkQueue.ts"
+import { Exited, ExitCode } from "./Exit.ts"
+import { note, type Output } from "./Output.ts"
+import * as Progress from "./progress/Progress.ts"
+import { exitCode, Signals } from "./Signals.ts"
+import { type Summary, tally } from "./Summary.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Layers
+// ---------------------------------------------------------------------------------------------------------------
+
+/** A scheduler whose handler downloads, by the settings; over the queue. */
+export const layer = (
+  settings: Settings
+): Layer.Layer<Scheduler.Scheduler | Download.Storage.Storage, never, WorkQueue> => {
+  const { orchestrator } = settings
+  const policy = lanePolicy(settings)
+  return Scheduler.layer({
+    maxWorkers: orchestrator.max_workers,
+    leaseTtl: Duration.seconds(orchestrator.lease_ttl_seconds),
+    heartbeat: Duration.seconds(orchestrator.heartbeat_seconds),
+    grace: Duration.seconds(orchestrator.grace_seconds)
+  }).pipe(
+    Layer.provide(
+      Worker.layer({
+        maxAttempts: orchestrator.max_job_attempts,
+        backoff: Duration.seconds(orchestrator.retry_backoff_seconds)
+      })
+    ),
+    Layer.provideMerge(Download.layer(settings)),
+    Layer.provide([
+      // The caps of the lanes, once more where the connections are opened.
+      KeyedLimiter.layer({ cap: orchestrator.max_per_host, caps: (key) => policy.lane(key).cap }),
+      TokenBucket.layerMemory({ limits: resolverBucket(settings) }),
+      WorkerIdentity.layer
+    ])
+  )
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Running
+// ---------------------------------------------------------------------------------------------------------------
+
+export interface RunArguments {
+  readonly drain: boolean
+  readonly progress: boolean
+}
+
+/** A folder that can't be written right now ends the run before it began: there is nothing to try again yet. */
+const asExit = (error: Retry) => new Exited({ code: ExitCode.fatal, message: error.message })
+
+/** Makes sure that files can be stored, and removes what dead workers left of theirs. */
+const prepare = Effect.gen(function* () {
+  const queue = yield* WorkQueue
+  const storage = yield* Download.Storage.Storage
+  yield* storage.check
+  const live = Effect.map(queue.leases, (leases) => {
+    const held = new Set(leases.map(({ job, token }) => `${job} ${token}`))
+    return (job: number, token: number) => held.has(`${job} ${token}`)
+  })
+  const removed = yield* storage.recover(live)
+  if (removed > 0) yield* Effect.logInfo(`removed ${removed} unfinished files of earlier runs`)
+}).pipe(Effect.catchTag("Retry", asExit))
+
+/** The first signal lets the running jobs end, the second doesn't. */
+const obeySignals = (scheduler: Scheduler.SchedulerService) =>
+  Effect.gen(function* () {
+    const signals = yield* Signals
+    yield* signals.first
+    yield* scheduler.stop
+    const running = (yield* scheduler.running).length
+    if (running > 0) {
+      yield* note(
+        `Finishing ${running} running ${running === 1 ? "job" : "jobs"}; Ctrl-C again to stop at once.`
+      )
+    }
+    yield* signals.second
+    yield* scheduler.stopNow
+  })
+
+/** Runs the queue until it is drained, or until a signal. */
+export const run = (
+  args: RunArguments
+): Effect.Effect<Summary, Exited | Fatal | WorkQueueError, Config | WorkQueue | Output | Signals> =>
+  Effect.gen(function* () {
+    const { settings } = yield* Config
+    const queue = yield* WorkQueue
+    return yield* Effect.gen(function* () {
+      const scheduler = yield* Scheduler.Scheduler
+      yield* prepare
+      yield* queue.applyPolicy(lanePolicy(settings))
+      yield* Effect.forkScoped(obeySignals(scheduler))
+      const seen = tally()
+      const bytesBefore = yield* Progress.receivedBytes
+      const startedAt = yield* Clock.currentTimeMillis
+      const progress = args.progress
+        ? yield* Effect.forkScoped(Effect.scoped(Effect.zipRight(Progress.show, Effect.never)))
+        : undefined
+      const report = yield* scheduler.run({
+        drain: args.drain,
+        maxWait: Duration.seconds(settings.orchestrator.max_wait_seconds),
+        onEnd: (end) => Effect.sync(() => seen.note(end))
+      })
+      if (progress !== undefined) yield* Fiber.interrupt(progress)
+      const at = yield* Clock.currentTimeMillis
+      return {
+        report,
+        tally: seen,
+        stats: yield* queue.stats,
+        elapsedMs: at - startedAt,
+        bytes: (yield* Progress.receivedBytes) - bytesBefore,
+        at
+      } satisfies Summary
+    }).pipe(Effect.scoped, Effect.provide(layer(settings)))
+  })
+
+/** What the exit code says of a run that came to its end; 0 fails with nothing. */
+export const ending = (summary: Summary): Effect.Effect<void, Exited, Signals> =>
+  Effect.gen(function* () {
+    const { report, stats } = summary
+    switch (report.ended) {
+      case "stopped": {
+        const signals = yield* Signals
+        return yield* new Exited({ code: exitCode(yield* signals.first) })
+      }
+      case "deferred":
+        return yield* new Exited({ code: ExitCode.deferred })
+      case "drained":
+        if (stats.error > 0) return yield* new Exited({ code: ExitCode.failedJobs })
+    }
+  })

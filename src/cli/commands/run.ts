@@ -1,0 +1,114 @@
+/**
+ * `queue run`: does the work.
+ */
+import * as Command from "@effect/cli/Command"
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as Options from "@effect/cli/Options"
+import * as ValidationError from "@effect/cli/ValidationError"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Flag } from "../../Config.ts"
+import * as Common from "../Common.ts"
+import * as Output from "../Output.ts"
+import { ending, run as runQueue } from "../Run.ts"
+import { data, lines } from "../Summary.ts"
+import { cut } from "../Text.ts"
+
+const refused = (name: string, text: string, allowed: string) =>
+  Effect.fail(ValidationError.invalidValue(HelpDoc.p(`--${name} is '${cut(text, 60)}'; allowed: ${allowed}`)))
+
+/** `arxiv:1,unpaywall:2`. Whether the names and the numbers are possible is left to the settings. */
+const perResolver = Options.text("max-per-resolver").pipe(
+  Options.withPseudoName("NAME:N,..."),
+  Options.withDescription("Questions at once to single resolvers, such as unpaywall:2."),
+  Options.mapEffect((text) => {
+    const pairs = text.split(",").map((pair) => /^\s*([^:\s]+)\s*:\s*(\d{1,15})\s*$/.exec(pair))
+    const flags = pairs.flatMap((pair): ReadonlyArray<Flag> => {
+      const [, name, n] = pair ?? []
+      if (name === undefined || n === undefined) return []
+      return [
+        { flag: "--max-per-resolver", path: ["orchestrator", "max_per_resolver", name], value: Number(n) }
+      ]
+    })
+    return flags.length === pairs.length
+      ? Effect.succeed(flags)
+      : refused("max-per-resolver", text, "names with numbers, such as unpaywall:2,arxiv:1")
+  }),
+  Options.withDefault([])
+)
+
+const UNIT_SECONDS: ReadonlyMap<string, number> = new Map([
+  ["", 1],
+  ["s", 1],
+  ["m", 60],
+  ["h", 3600],
+  ["d", 86_400]
+])
+
+const maxWait = Options.text("max-wait").pipe(
+  Options.withPseudoName("T"),
+  Options.withDescription(
+    "Draining, how long to wait for work that isn't due yet: 90s, 15m, 2h. Default: 15m."
+  ),
+  Options.mapEffect((text) => {
+    const [, n, unit] = /^(\d{1,9}(?:\.\d+)?)([smhd]?)$/.exec(text) ?? []
+    const seconds = UNIT_SECONDS.get(unit ?? "?")
+    return n === undefined || seconds === undefined
+      ? refused("max-wait", text, "a time such as 90s, 15m or 2h")
+      : Effect.succeed(Number(n) * seconds)
+  }),
+  Options.optional
+)
+
+export const run = Command.make(
+  "run",
+  {
+    workers: Common.integer("workers", 1).pipe(
+      Options.withDescription("Jobs at once in this process. Default: 8."),
+      Options.optional
+    ),
+    maxPerHost: Common.integer("max-per-host", 1).pipe(
+      Options.withDescription("Requests at once to one host, over all processes on the queue. Default: 4."),
+      Options.optional
+    ),
+    perResolver,
+    out: Options.text("out").pipe(
+      Options.withPseudoName("DIR"),
+      Options.withDescription("The folder the files go to. Default: downloads."),
+      Options.optional
+    ),
+    drain: Options.boolean("drain").pipe(
+      Options.withDescription("End when nothing is left to do. Default: go on until Ctrl-C.")
+    ),
+    maxWait,
+    quiet: Options.boolean("quiet").pipe(
+      Options.withAlias("q"),
+      Options.withDescription("No progress and no summary; messages from the level warning on.")
+    ),
+    noProgress: Options.boolean("no-progress").pipe(
+      Options.withDescription("No progress while it runs, but the summary.")
+    ),
+    ...Common.options
+  },
+  (args) => {
+    const quietly = args.quiet && Option.isNone(args.logLevel)
+    const flags: ReadonlyArray<Flag> = [
+      ...Common.flag("--workers", ["orchestrator", "max_workers"], args.workers),
+      ...Common.flag("--max-per-host", ["orchestrator", "max_per_host"], args.maxPerHost),
+      ...Common.flag("--out", ["download", "out"], args.out),
+      ...Common.flag("--max-wait", ["orchestrator", "max_wait_seconds"], args.maxWait),
+      ...(quietly ? [{ flag: "--quiet", path: ["log", "level"], value: "warning" }] : []),
+      ...args.perResolver
+    ]
+    return Effect.gen(function* () {
+      const summary = yield* runQueue({ drain: args.drain, progress: !args.quiet && !args.noProgress })
+      if (args.format === "json") yield* Output.value(data(summary))
+      else if (!args.quiet) yield* Output.line(lines(summary, Common.queueWords(args)).join("\n"))
+      yield* ending(summary)
+    }).pipe(Effect.provide(Common.layerQueue("existing")), Common.withSettings(args, flags))
+  }
+).pipe(
+  Command.withDescription(
+    "Downloads what is queued. Any number of processes may run on one queue; Ctrl-C lets running downloads end."
+  )
+)
