@@ -1,6 +1,17 @@
+import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
+const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
+
 export default defineConfig({
+  resolve: {
+    // The examples import the package by its name; here that is its source.
+    alias: [
+      { find: /^contentdownload$/, replacement: source("index.ts") },
+      { find: /^contentdownload\/(sqlite|memory)$/, replacement: source("store/$1/index.ts") },
+      { find: /^contentdownload\/download$/, replacement: source("download/index.ts") }
+    ]
+  },
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 60_000,

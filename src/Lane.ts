@@ -38,6 +38,39 @@ export const uniform = (limits: Partial<Omit<LaneLimits, "pool">> = {}): LanePol
   pool: () => UNLIMITED
 })
 
+// ---------------------------------------------------------------------------------------------------------------
+// Names
+//
+// A queue takes any name. These are the names of the lanes of downloads.
+// ---------------------------------------------------------------------------------------------------------------
+
+const HOST = "host:"
+const RESOLVER = "resolver:"
+
+/** A host's name as its lane has it: in lower case, without the root's dot. */
+export const hostName = (host: string): string => host.toLowerCase().replace(/\.$/, "")
+
+/**
+ * The lane of a URL's host, whatever the port and the scheme, so that no spelling of a URL escapes the host's cap.
+ * Takes a valid URL.
+ */
+export const hostLane = (url: string): string => HOST + hostName(new URL(url).hostname)
+
+/** The lane of a resolver. */
+export const resolverLane = (name: string): string => RESOLVER + name
+
+/** The host whose lane this is. */
+export const hostOf = (lane: string): string | undefined =>
+  lane.startsWith(HOST) ? lane.slice(HOST.length) : undefined
+
+/** The resolver whose lane this is. */
+export const resolverOf = (lane: string): string | undefined =>
+  lane.startsWith(RESOLVER) ? lane.slice(RESOLVER.length) : undefined
+
+// ---------------------------------------------------------------------------------------------------------------
+// Sight
+// ---------------------------------------------------------------------------------------------------------------
+
 /** A lane as the queue sees it now. `ready` and `delayed` are the queued jobs, those not due yet counted apart. */
 export interface LaneStats {
   readonly lane: string

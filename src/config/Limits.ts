@@ -2,19 +2,14 @@
  * From settings to the limits of lanes and pools. A pure function: every process with the same settings gives the
  * queue the same limits.
  */
-import { type LanePolicy, UNLIMITED } from "../Lane.ts"
+import { hostName, hostOf, type LanePolicy, resolverOf, UNLIMITED } from "../Lane.ts"
 import type { BucketLimits } from "../TokenBucket.ts"
 import type { HostLimits, Settings } from "./Settings.ts"
 
-const HOST = "host:"
-const RESOLVER = "resolver:"
 const HOSTS_POOL = "hosts"
 
 const own = <A>(entries: { readonly [name: string]: A }, name: string): A | undefined =>
   Object.hasOwn(entries, name) ? entries[name] : undefined
-
-// A host is the same with and without the dot of the root.
-const hostKey = (name: string): string => name.toLowerCase().replace(/\.$/, "")
 
 /** The limits of a resolver; of a name that is none, the jobs end at once, one after the other. */
 const resolverLimits = (
@@ -32,7 +27,7 @@ const resolverLimits = (
 export const resolverBucket =
   (settings: Settings) =>
   (key: string): BucketLimits =>
-    resolverLimits(settings, key.slice(RESOLVER.length)).rate
+    resolverLimits(settings, resolverOf(key) ?? key).rate
 
 /**
  * The policy of the settings: lanes `host:<name>` in the pool `hosts`, which has no cap of its own, and lanes
@@ -42,15 +37,16 @@ export const resolverBucket =
 export const lanePolicy = (settings: Settings): LanePolicy => {
   const { hosts, max_per_host } = settings.orchestrator
   const byHost = new Map<string, HostLimits>(
-    Object.entries(hosts).map(([name, limits]) => [hostKey(name), limits])
+    Object.entries(hosts).map(([name, limits]) => [hostName(name), limits])
   )
   return {
     lane: (key) => {
-      if (key.startsWith(RESOLVER)) {
-        const { cap, rate } = resolverLimits(settings, key.slice(RESOLVER.length))
+      const resolver = resolverOf(key)
+      if (resolver !== undefined) {
+        const { cap, rate } = resolverLimits(settings, resolver)
         return { pool: key, cap, gapMs: Math.ceil(1000 / rate.refillPerSecond), burst: rate.capacity }
       }
-      const limits = byHost.get(key.startsWith(HOST) ? hostKey(key.slice(HOST.length)) : key)
+      const limits = byHost.get(hostName(hostOf(key) ?? key))
       return {
         pool: HOSTS_POOL,
         cap: limits?.max ?? max_per_host,
@@ -58,7 +54,9 @@ export const lanePolicy = (settings: Settings): LanePolicy => {
         burst: limits?.burst ?? 1
       }
     },
-    pool: (key) =>
-      key.startsWith(RESOLVER) ? resolverLimits(settings, key.slice(RESOLVER.length)).cap : UNLIMITED
+    pool: (key) => {
+      const resolver = resolverOf(key)
+      return resolver === undefined ? UNLIMITED : resolverLimits(settings, resolver).cap
+    }
   }
 }

@@ -2,7 +2,7 @@
  * A body under watch while it comes in: its size and its rate have to stay within the limits, and it ends early when
  * its first bytes show that it is not what was expected. Only a bounded head and tail of it are remembered.
  */
-import type { Response } from "./Http.ts"
+import type { Response } from "../http/Http.ts"
 import { FetchFailure, fromHttp } from "./FetchFailure.ts"
 import { HEAD_BYTES, PDF_TAIL } from "./Sniff.ts"
 import type { Source } from "./Storage.ts"

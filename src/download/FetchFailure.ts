@@ -2,7 +2,7 @@
  * How one candidate ends when it doesn't end with a file: a class that says what happens next, and a stable reason.
  */
 import * as Data from "effect/Data"
-import type { HttpError } from "./HttpError.ts"
+import type { HttpError } from "../http/HttpError.ts"
 
 /**
  * - `retry`: it may go well later. `notBefore`: not before this time.

@@ -1,12 +1,10 @@
 /**
  * Which lane a job waits in: that of the host it will ask first, or of the resolver while no URL is known.
- *
- * A host has one lane whatever its port, its case and its scheme, so that no spelling of a URL escapes the host's
- * cap.
  */
 import * as Either from "effect/Either"
 import type { Artifact } from "../Artifact.ts"
 import type { NewJob } from "../Job.ts"
+import { hostLane, resolverLane } from "../Lane.ts"
 import { accepts } from "../resolver/Accepts.ts"
 
 /**
@@ -22,12 +20,6 @@ export const askedUrl = (location: string, base?: string): Either.Either<string,
   url.hash = ""
   return Either.right(url.href)
 }
-
-/** `host:` and the URL's host name in lower case, without port and without the root's dot. Takes a valid URL. */
-export const hostLane = (url: string): string => `host:${new URL(url).hostname.replace(/\.$/, "")}`
-
-/** `resolver:` and the resolver's name. */
-export const resolverLane = (name: string): string => `resolver:${name}`
 
 /** The lane of jobs that have no URL and that no resolver takes. They end at once, and say so. */
 export const NO_RESOLVER = resolverLane("none")

@@ -10,8 +10,8 @@
  * | 501, 505, everything else              | the next candidate                                                    |
  */
 import * as Option from "effect/Option"
-import type { Response } from "./Http.ts"
-import * as RetryAfter from "./RetryAfter.ts"
+import type { Response } from "../http/Http.ts"
+import * as RetryAfter from "../http/RetryAfter.ts"
 
 /** What an answer's head says. `until`, `notBefore`: milliseconds since the epoch. */
 export type Meaning =

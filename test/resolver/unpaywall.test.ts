@@ -6,7 +6,7 @@ import * as FastCheck from "effect/FastCheck"
 import type { Artifact } from "../../src/Artifact.ts"
 import * as Behaviour from "../../src/demo/Behaviour.ts"
 import * as Origin from "../../src/demo/Origin.ts"
-import * as Http from "../../src/download/Http.ts"
+import * as Http from "../../src/http/Http.ts"
 import * as Unpaywall from "../../src/resolver/Unpaywall.ts"
 import { settings } from "../download/Rig.ts"
 

@@ -7,9 +7,9 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Behaviour from "../../src/demo/Behaviour.ts"
 import * as Origin from "../../src/demo/Origin.ts"
-import * as Http from "../../src/download/Http.ts"
-import { fromCause } from "../../src/download/HttpError.ts"
-import { settings } from "./Rig.ts"
+import * as Http from "../../src/http/Http.ts"
+import { fromCause } from "../../src/http/HttpError.ts"
+import { settings } from "../download/Rig.ts"
 
 const options = (changes: Partial<Http.HttpSettings> = {}): Http.HttpSettings => ({
   ...settings("unused").http,

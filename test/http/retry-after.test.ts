@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
-import * as RetryAfter from "../../src/download/RetryAfter.ts"
+import * as RetryAfter from "../../src/http/RetryAfter.ts"
 
 const WEEK = 7 * 86_400
 const NOW = Date.UTC(2026, 10, 24, 12, 0, 0)
