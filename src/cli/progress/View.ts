@@ -24,8 +24,9 @@ export const size = (bytes: number): string => {
   return `${unit === 0 ? String(Math.round(value)) : value.toFixed(1)} ${units[unit] ?? ""}`
 }
 
-/** `45 s`, `6 min`, `2 h 5 min`. */
+/** `0.4 s`, `45 s`, `6 min`, `2 h 5 min`. */
 export const duration = (ms: number): string => {
+  if (ms < 9950) return `${(ms / 1000).toFixed(1)} s`
   const seconds = Math.round(ms / 1000)
   if (seconds < 90) return `${seconds} s`
   const minutes = Math.round(seconds / 60)

@@ -1,0 +1,28 @@
+/** The README says nothing that the code doesn't do: its program is the example, its commands and fields exist. */
+import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { expect, it } from "@effect/vitest"
+import { grammar } from "../../src/cli/commands/index.ts"
+import { leavesOf } from "../../src/cli/Grammar.ts"
+import { COLUMNS } from "../../src/download/Manifest.ts"
+
+const text = (path: string) => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), "utf8")
+const readme = text("README.md")
+
+it("its program is the example", () => {
+  const program = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? ""
+  const example = text("examples/mail.ts")
+  expect(program).not.toBe("")
+  expect(example.slice(example.indexOf("import"))).toBe(program)
+})
+
+it("its commands exist", () => {
+  const known = new Set(leavesOf(grammar).map(({ path }) => path.join(" ")))
+  const named = Array.from(readme.matchAll(/contentdownload ((?:queue|config) [a-z-]+)/g), ([, name]) => name)
+  expect(named.length).toBeGreaterThan(5)
+  expect(named.filter((name) => name === undefined || !known.has(name))).toEqual([])
+})
+
+it("it names the manifest's fields", () => {
+  expect(COLUMNS.filter((column) => !readme.includes(`\`${column}\``))).toEqual([])
+})
