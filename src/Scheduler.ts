@@ -118,18 +118,15 @@ const end = (ended: "drained" | "deferred", nextReadyAt: Option.Option<number>):
   report: { ended, nextReadyAt: Option.getOrNull(nextReadyAt) }
 })
 
-/** Decides what an idle dispatcher does. It remembers since when nothing of this process has been running. */
+/** Decides what an idle dispatcher does. It remembers since when there has been nothing to do for this process. */
 const makeIdle = (queue: WorkQueueService, options: RunOptions) => {
   const maxWaitMs = Duration.toMillis(options.maxWait ?? "15 minutes")
   let idleSince: number | undefined
 
-  return (running: number): Effect.Effect<Idle, WorkQueueError> =>
+  const decide = (running: number): Effect.Effect<Idle, WorkQueueError> =>
     Effect.gen(function* () {
       const next = yield* queue.nextReadyAt
-      if (running > 0 || options.drain !== true) {
-        idleSince = undefined
-        return { _tag: "Sleep", until: next }
-      }
+      if (running > 0 || options.drain !== true) return { _tag: "Sleep", until: next }
       const { in_progress, queued } = yield* queue.stats
       if (queued + in_progress === 0) return end("drained", Option.none())
       const now = yield* Clock.currentTimeMillis
@@ -148,6 +145,14 @@ const makeIdle = (queue: WorkQueueService, options: RunOptions) => {
         )
       }
     })
+
+  return {
+    decide,
+    /** Something was leased; it may have ended again before anyone asks what to do next. */
+    leased: () => {
+      idleSince = undefined
+    }
+  }
 }
 
 const sleepUntil = (until: Option.Option<number>): Effect.Effect<void> =>
@@ -199,10 +204,12 @@ export const make = (
         const lost = yield* queue.heartbeat([...running.values()], leaseTtl)
         for (const lease of lost) {
           const id = running.get(keyOf(lease))?.id
+          const fiber = FiberMap.unsafeGet(jobs, keyOf(lease))
           // It ended by itself meanwhile.
-          if (id === undefined) continue
+          if (id === undefined || Option.isNone(fiber)) continue
           yield* Effect.logWarning(`the lease on ${id} is lost; its job is interrupted`)
-          yield* FiberMap.remove(jobs, keyOf(lease))
+          // Not waited for: a job that is slow to give way must not cost the others their heartbeat.
+          yield* Fiber.interruptFork(fiber.value)
         }
       })
 
@@ -210,35 +217,40 @@ export const make = (
       Effect.gen(function* () {
         const counts = noEnds()
         const wake = yield* Queue.sliding<void>(1)
-        const broken = yield* Deferred.make<never, Fatal | WorkQueueError>()
+        /** The dispatcher's report, or the first thing that went wrong, in whatever fiber. */
+        const outcome = yield* Deferred.make<Omit<RunReport, "ends">, Fatal | WorkQueueError>()
+        const orFail = <A>(effect: Effect.Effect<A, Fatal | WorkQueueError>) =>
+          Effect.catchAllCause(effect, (cause) => Deferred.failCause(outcome, cause))
         const jobs = yield* FiberMap.make<string, unknown, never>()
         const idle = makeIdle(queue, runOptions)
         yield* reclaimDead
 
+        /** Uninterruptible: the worker alone lets interruption in, and how the job then ended is told, too. */
         const runJob = (lease: Lease) =>
           worker.run(lease).pipe(
             Effect.flatMap((jobEnd) => {
               counts[jobEnd.end] += 1
               return Effect.zipRight(PubSub.publish(ends, jobEnd), runOptions.onEnd?.(jobEnd) ?? Effect.void)
             }),
-            Effect.catchAll((error) => Deferred.fail(broken, error)),
+            orFail,
             Effect.ensuring(
               Effect.suspend(() => {
                 running.delete(keyOf(lease))
                 return Queue.offer(wake, undefined)
               })
-            )
+            ),
+            Effect.uninterruptible
           )
 
         /**
-         * Leases for every free slot; true: there was less than that. From the lease to the worker nothing may come
-         * between, or the lease would be nobody's: the job's fiber starts uninterruptible, and the worker alone lets
-         * interruption in.
+         * Leases for every free slot; true: there was less than that. From the lease to the job's fiber nothing may
+         * come between, or the lease would be nobody's.
          */
         const dispatch = Effect.gen(function* () {
           const free = maxWorkers - running.size
           if (free === 0) return false
           const leases = yield* queue.lease({ worker: identity.worker, limit: free, ttl: leaseTtl })
+          if (leases.length > 0) idle.leased()
           for (const lease of leases) {
             running.set(keyOf(lease), lease)
             yield* FiberMap.run(jobs, keyOf(lease), runJob(lease))
@@ -249,7 +261,9 @@ export const make = (
         const loop: Effect.Effect<Omit<RunReport, "ends">, WorkQueueError> = Effect.gen(function* () {
           while (!(yield* Deferred.isDone(stopping))) {
             const exhausted = yield* dispatch
-            const next: Idle = exhausted ? yield* idle(running.size) : { _tag: "Sleep", until: Option.none() }
+            const next: Idle = exhausted
+              ? yield* idle.decide(running.size)
+              : { _tag: "Sleep", until: Option.none() }
             if (next._tag === "End") return next.report
             yield* Effect.raceAll([Queue.take(wake), sleepUntil(next.until), Deferred.await(stopping)])
           }
@@ -258,16 +272,17 @@ export const make = (
 
         yield* unlessBusy(heartbeat(jobs)).pipe(
           Effect.schedule(Schedule.spaced(heartbeatEvery)),
-          Effect.catchAll((error) => Deferred.fail(broken, error)),
+          orFail,
           Effect.forkScoped
         )
         yield* unlessBusy(reclaimDead).pipe(
           Effect.schedule(Schedule.spaced(RECLAIM_EVERY)),
-          Effect.catchAll((error) => Deferred.fail(broken, error)),
+          orFail,
           Effect.forkScoped
         )
         yield* queue.changes.pipe(
           Stream.runForEach(() => Queue.offer(wake, undefined)),
+          orFail,
           Effect.forkScoped
         )
 
@@ -275,13 +290,18 @@ export const make = (
           Effect.timeoutOption(grace),
           Effect.raceFirst(Deferred.await(stoppingNow))
         )
-        // All at once: their releases then share a transaction.
-        const interruptAll = Effect.suspend(() => Fiber.interruptAll(Array.from(jobs, ([, fiber]) => fiber)))
-        const report = yield* loop.pipe(
+        const dispatcher = yield* loop.pipe(
           Effect.zipLeft(finish),
-          Effect.raceFirst(Deferred.await(broken)),
-          Effect.ensuring(interruptAll)
+          Effect.intoDeferred(outcome),
+          Effect.forkScoped
         )
+        // All at once: their releases then share a transaction. The dispatcher has to be gone before, or it would
+        // lease anew what they release, or still be given what it asked for.
+        const interruptAll = Effect.zipRight(
+          Fiber.interrupt(dispatcher),
+          Effect.suspend(() => Fiber.interruptAll(Array.from(jobs, ([, fiber]) => fiber)))
+        )
+        const report = yield* Effect.ensuring(Deferred.await(outcome), interruptAll)
         return { ...report, ends: counts } satisfies RunReport
       }).pipe(Effect.scoped)
 

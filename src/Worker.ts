@@ -199,13 +199,13 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
         Effect.gen(function* () {
           const startedAt = yield* Clock.currentTimeMillis
           /** Notes are written once, with the first transition that follows them. */
-          let notes: ReadonlyArray<Attempt> = []
+          const notes: Array<Attempt> = []
           let moved = false
           const reroute = (rerouted: Rerouted) =>
             Effect.suspend(() => {
-              const taken = notes
+              const taken = [...notes]
               return Effect.map(queue.reroute(lease, rerouted, taken), (verdict) => {
-                notes = notes.slice(taken.length)
+                notes.splice(0, taken.length)
                 moved = verdict === "queued"
                 return verdict
               })
@@ -214,10 +214,7 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
             handler.handle({
               lease,
               payload: lease.payload,
-              note: (attempt) =>
-                Effect.sync(() => {
-                  notes = [...notes, attempt]
-                }),
+              note: (attempt) => Effect.sync(() => void notes.push(attempt)),
               reroute: (rerouted) => Effect.uninterruptible(reroute(rerouted))
             })
           ).pipe(Effect.exit)

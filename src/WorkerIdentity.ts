@@ -6,8 +6,9 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { globalValue } from "effect/GlobalValue"
 import * as Layer from "effect/Layer"
-import * as Random from "effect/Random"
+import { randomBytes } from "node:crypto"
 import * as fs from "node:fs"
 import * as os from "node:os"
 
@@ -60,31 +61,34 @@ const runs = (pid: number): boolean => {
   }
 }
 
+/**
+ * Tells this process from earlier ones with its id. One for the process, however many layers are built in it and
+ * copies of this module loaded: by another nonce under its own id a worker is taken for dead.
+ */
+const nonce = globalValue("contentdownload/WorkerIdentity/nonce", () => randomBytes(4).toString("hex"))
+
 /** The identity of this process on this machine. */
-export const make: Effect.Effect<WorkerIdentityService> = Effect.map(
-  Random.nextIntBetween(0, 36 ** 6),
-  (random) => {
-    const self: Name = {
-      host: os.hostname().replaceAll(":", "_"),
-      boot: readOr(() => fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").slice(0, 8), ""),
-      space: readOr(() => /\d+/.exec(fs.readlinkSync("/proc/self/ns/pid"))?.[0] ?? "", ""),
-      pid: process.pid
-    }
-    const worker = format(self, random.toString(36).padStart(6, "0"))
-    return {
-      worker,
-      isDead: (other) => {
-        const name = parse(other)
-        if (name === undefined || other === worker || name.host !== self.host) return false
-        // Same host, another boot: the machine went down since.
-        if (name.boot !== self.boot) return name.boot !== "" && self.boot !== ""
-        if (name.space !== self.space) return false
-        // Our own id under another name: its last owner is gone, or we would not have it.
-        return name.pid === self.pid || !runs(name.pid)
-      }
+export const make: Effect.Effect<WorkerIdentityService> = Effect.sync(() => {
+  const self: Name = {
+    host: os.hostname().replaceAll(":", "_"),
+    boot: readOr(() => fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").slice(0, 8), ""),
+    space: readOr(() => /\d+/.exec(fs.readlinkSync("/proc/self/ns/pid"))?.[0] ?? "", ""),
+    pid: process.pid
+  }
+  const worker = format(self, nonce)
+  return {
+    worker,
+    isDead: (other) => {
+      const name = parse(other)
+      if (name === undefined || other === worker || name.host !== self.host) return false
+      // Same host, another boot: the machine went down since.
+      if (name.boot !== self.boot) return name.boot !== "" && self.boot !== ""
+      if (name.space !== self.space) return false
+      // Our own id under another name: its last owner is gone, or we would not have it.
+      return name.pid === self.pid || !runs(name.pid)
     }
   }
-)
+})
 
 export const layer: Layer.Layer<WorkerIdentity> = Layer.effect(WorkerIdentity, make)
 

@@ -1,0 +1,140 @@
+/** Leases are kept alive as long as their jobs run, and no longer; one that is lost ends its job. */
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as TestClock from "effect/TestClock"
+import * as Scheduler from "../../src/Scheduler.ts"
+import { WorkQueue, type WorkQueueError } from "../../src/WorkQueue.ts"
+import * as Crew from "./Crew.ts"
+
+const scheduler = { maxWorkers: 2, leaseTtl: "60 seconds", heartbeat: "15 seconds" } as const
+
+/** What another worker gets if it asks now, in vain or not. */
+const stolen = Effect.flatMap(WorkQueue, (queue) =>
+  queue.lease({ worker: "other", limit: 10, ttl: "60 seconds" })
+)
+
+describe("A job that takes longer than its lease lasts", () => {
+  it.scoped("keeps its lease", () =>
+    Effect.gen(function* () {
+      yield* Crew.enqueue(Crew.newJob("j", { payload: Crew.script(300_000) }))
+      const fiber = yield* Crew.start({ drain: true })
+      for (let asked = 0; asked < 10; asked++) {
+        expect(yield* stolen).toEqual([])
+        yield* TestClock.adjust("30 seconds")
+      }
+      expect(yield* Crew.elapse(fiber)).toMatchObject(Exit.succeed({ ended: "drained", ends: { done: 1 } }))
+      expect(yield* Crew.detail("j")).toMatchObject({ state: "done", crashes: 0, finishedAt: 300_000 })
+    }).pipe(Effect.provide(Crew.layer({ handle: Crew.scripted, scheduler })))
+  )
+
+  it.scoped("keeps it also while the run stops and waits for it", () =>
+    Effect.gen(function* () {
+      yield* Crew.enqueue(Crew.newJob("j", { payload: Crew.script(300_000) }))
+      const fiber = yield* Crew.start()
+      yield* (yield* Scheduler.Scheduler).stop
+      yield* TestClock.adjust("4 minutes")
+      expect(yield* stolen).toEqual([])
+      expect(yield* Crew.elapse(fiber)).toMatchObject(Exit.succeed({ ended: "stopped", ends: { done: 1 } }))
+    }).pipe(
+      Effect.provide(Crew.layer({ handle: Crew.scripted, scheduler: { ...scheduler, grace: "10 minutes" } }))
+    )
+  )
+
+  it.scoped("keeps it also while another is slow to give way", () => {
+    const watch = Crew.watched(({ lease }) =>
+      lease.id === "stuck"
+        ? Effect.uninterruptible(Effect.sleep("5 minutes")).pipe(Effect.zipRight(Effect.never))
+        : Effect.never
+    )
+    return Effect.gen(function* () {
+      yield* Crew.enqueue(Crew.newJob("stuck"), Crew.newJob("j"))
+      yield* Crew.start()
+      yield* (yield* WorkQueue).cancel("stuck")
+      yield* TestClock.adjust("4 minutes")
+      const theirs = yield* stolen
+      const [started, interrupted] = [[...watch.started], [...watch.interrupted]]
+      yield* TestClock.adjust("2 minutes")
+      expect(theirs).toEqual([])
+      expect(started).toEqual(["stuck", "j"])
+      expect(interrupted).toEqual([])
+      expect(watch.interrupted).toEqual(["stuck"])
+      expect(yield* Crew.detail("j")).toMatchObject({ state: "in_progress", crashes: 0 })
+    }).pipe(Effect.provide(Crew.layer({ handle: watch.handle, scheduler })))
+  })
+})
+
+describe("A lost lease", () => {
+  it.scoped("has its job interrupted at the next heartbeat, and its slot freed", () => {
+    const watch = Crew.watched(Crew.endless)
+    return Effect.gen(function* () {
+      const ends = yield* Crew.collectEnds
+      yield* Crew.enqueue(Crew.newJob("j1"), Crew.newJob("j2"), Crew.newJob("j3"))
+      const fiber = yield* Crew.start()
+      yield* (yield* WorkQueue).cancel("j1")
+      expect(watch.interrupted).toEqual([])
+      yield* TestClock.adjust("15 seconds")
+      expect(watch.interrupted).toEqual(["j1"])
+      expect(watch.started).toEqual(["j1", "j2", "j3"])
+      expect(watch.inside.size).toBe(2)
+      expect(ends).toMatchObject([{ lease: { id: "j1" }, end: "lost", reason: "lease-lost" }])
+      expect(yield* Crew.detail("j1")).toMatchObject({ state: "skipped", reason: "cancelled", attempts: 0 })
+      yield* (yield* Scheduler.Scheduler).stopNow
+      expect(yield* Crew.elapse(fiber)).toMatchObject(Exit.succeed({ ends: { lost: 1, released: 2 } }))
+    }).pipe(Effect.provide(Crew.layer({ handle: watch.handle, scheduler })))
+  })
+
+  it.scoped("of a job that someone else has now is not this one's to write", () => {
+    const watch = Crew.watched(Crew.endless)
+    return Effect.gen(function* () {
+      const queue = yield* WorkQueue
+      yield* Crew.enqueue(Crew.newJob("j"))
+      const fiber = yield* Crew.start()
+      yield* queue.reclaim([Crew.US])
+      const [theirs] = yield* stolen
+      yield* TestClock.adjust("15 seconds")
+      expect(watch.interrupted).toEqual(["j"])
+      expect(yield* queue.leases).toMatchObject([{ worker: "other", token: theirs?.token }])
+      expect(fiber.unsafePoll()).toBeNull()
+      yield* fiber.interruptAsFork(fiber.id())
+      yield* Crew.elapse(fiber)
+      expect(yield* queue.leases).toMatchObject([{ worker: "other", token: theirs?.token }])
+    }).pipe(Effect.provide(Crew.layer({ handle: watch.handle, scheduler: { ...scheduler, maxWorkers: 1 } })))
+  })
+})
+
+describe("A queue that is busy", () => {
+  for (const what of ["heartbeat", "leases"] as const) {
+    it.scoped(`for a moment is met again at the next round (${what})`, () => {
+      let busy = 0
+      const fails = <A>(effect: Effect.Effect<A, WorkQueueError>) =>
+        Effect.flatMap(Crew.now, (now) => {
+          // Not at the start, which is no round.
+          if (now === 0 || ++busy > 2) return effect
+          return Crew.broken("busy")
+        })
+      return Effect.gen(function* () {
+        yield* Crew.enqueue(Crew.newJob("j", { payload: Crew.script(300_000) }))
+        const fiber = yield* Crew.start({ drain: true })
+        yield* TestClock.adjust("2 minutes")
+        expect(yield* stolen).toEqual([])
+        expect(yield* Crew.elapse(fiber)).toMatchObject(Exit.succeed({ ended: "drained", ends: { done: 1 } }))
+        expect(busy).toBeGreaterThan(2)
+        expect(yield* Crew.detail("j")).toMatchObject({ state: "done", crashes: 0 })
+      }).pipe(
+        Effect.provide(
+          Crew.layer({
+            handle: Crew.scripted,
+            scheduler,
+            between: (queue) => ({
+              ...queue,
+              ...(what === "leases"
+                ? { leases: fails(queue.leases) }
+                : { heartbeat: (refs, ttl) => fails(queue.heartbeat(refs, ttl)) })
+            })
+          })
+        )
+      )
+    })
+  }
+})

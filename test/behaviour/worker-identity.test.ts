@@ -1,0 +1,160 @@
+/** Who is certainly dead: only a process of this machine, this boot and this space that is gone. */
+import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as FastCheck from "effect/FastCheck"
+import * as Layer from "effect/Layer"
+import * as WorkerIdentity from "../../src/WorkerIdentity.ts"
+
+const { WorkerIdentity: Identity } = WorkerIdentity
+
+type Part = "host" | "boot" | "space" | "pid" | "nonce"
+
+/** Our own name with some of its parts exchanged. */
+const named = (parts: Partial<Record<Part, string | number>>) =>
+  Effect.map(Identity, ({ worker }) => {
+    const [host, boot, space, pid, nonce] = worker.split(":")
+    return Object.values({ host, boot, space, pid, nonce, ...parts }).join(":")
+  })
+
+const isDead = (parts: Partial<Record<Part, string | number>>) =>
+  Effect.flatMap(Identity, (identity) => Effect.map(named(parts), identity.isDead))
+
+/** Whether this system tells boots and process-id spaces apart. */
+const tells = (part: "boot" | "space") =>
+  Effect.map(Identity, ({ worker }) => worker.split(":")[part === "boot" ? 1 : 2] !== "")
+
+const provided = Effect.provide(WorkerIdentity.layer)
+
+describe("A worker is", () => {
+  it.effect("named after this process", () =>
+    Effect.gen(function* () {
+      const { worker } = yield* Identity
+      expect(worker.split(":")).toHaveLength(5)
+      expect(yield* named({ pid: process.pid })).toBe(worker)
+    }).pipe(provided)
+  )
+
+  it.effect("not dead when it is this one", () =>
+    Effect.gen(function* () {
+      const identity = yield* Identity
+      expect(identity.isDead(identity.worker)).toBe(false)
+    }).pipe(provided)
+  )
+
+  it.effect("not dead when it is this process, seen through a second layer", () =>
+    Effect.gen(function* () {
+      const identity = yield* Identity
+      const second = yield* Effect.provide(Identity, Layer.fresh(WorkerIdentity.layer))
+      expect(identity.isDead(second.worker)).toBe(false)
+      expect(second.isDead(identity.worker)).toBe(false)
+    }).pipe(provided)
+  )
+
+  it.effect("dead when its process has exited", () =>
+    Effect.gen(function* () {
+      const { pid, status } = spawnSync(process.execPath, ["-e", ""])
+      expect(status).toBe(0)
+      expect(yield* isDead({ pid, nonce: "abc123" })).toBe(true)
+    }).pipe(provided)
+  )
+
+  it.scopedLive("not dead while its process lives, and dead as soon as it has exited", () =>
+    Effect.gen(function* () {
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          spawn(process.execPath, ["-e", "process.stdin.resume()"], { stdio: ["pipe", "ignore", "ignore"] })
+        ),
+        // It ends by itself when there is nothing more to read.
+        (process) => Effect.sync(() => process.stdin.end())
+      )
+      const exited = once(child, "exit")
+      const pid = yield* Effect.orDie(Effect.fromNullable(child.pid))
+      expect(yield* isDead({ pid, nonce: "abc123" })).toBe(false)
+      child.stdin.end()
+      yield* Effect.promise(() => exited)
+      expect(yield* isDead({ pid, nonce: "abc123" })).toBe(true)
+    }).pipe(provided)
+  )
+
+  it.effect("not dead when its process belongs to someone else", () =>
+    Effect.gen(function* () {
+      expect(yield* isDead({ pid: 1, nonce: "abc123" })).toBe(false)
+    }).pipe(provided)
+  )
+
+  it.effect("dead when its process had our own id: or we would not have it", () =>
+    Effect.gen(function* () {
+      expect(yield* isDead({ nonce: "abc123" })).toBe(true)
+    }).pipe(provided)
+  )
+
+  it.effect("not known to be dead on another host, whatever became of it", () =>
+    Effect.gen(function* () {
+      const { pid } = spawnSync(process.execPath, ["-e", ""])
+      expect(yield* isDead({ host: "elsewhere", pid })).toBe(false)
+      expect(yield* isDead({ host: "elsewhere", boot: "00000000" })).toBe(false)
+      expect(yield* isDead({ host: "elsewhere", nonce: "abc123" })).toBe(false)
+    }).pipe(provided)
+  )
+
+  it.effect("dead when this host has been started again since, whoever has its id now", () =>
+    Effect.gen(function* () {
+      expect(yield* isDead({ boot: "00000000", pid: 1 })).toBe(yield* tells("boot"))
+      // Nothing is known of a boot without a name.
+      expect(yield* isDead({ boot: "", pid: 1 })).toBe(false)
+    }).pipe(provided)
+  )
+
+  it.effect("not known to be dead in another space of process ids", () =>
+    Effect.gen(function* () {
+      const { pid } = spawnSync(process.execPath, ["-e", ""])
+      expect(yield* isDead({ space: "1", pid })).toBe(false)
+      expect(yield* isDead({ space: "1", nonce: "abc123" })).toBe(false)
+    }).pipe(provided)
+  )
+})
+
+describe("A name that is none of ours", () => {
+  const name = FastCheck.oneof(
+    FastCheck.string(),
+    FastCheck.array(FastCheck.string()).map((parts) => parts.join(":"))
+  )
+  it.effect.prop("is never dead", { name }, (given) =>
+    Effect.gen(function* () {
+      const identity = yield* Identity
+      expect(identity.isDead(given.name)).toBe(false)
+    }).pipe(provided)
+  )
+
+  const pid = FastCheck.oneof(
+    FastCheck.constantFrom("", "0", "-1", "-4", "1.5", "x", "NaN", "Infinity", " ", "1e400"),
+    FastCheck.integer({ max: 0 }).map(String)
+  )
+  it.effect.prop("nor is ours with an id that is none", { pid }, (given) =>
+    Effect.gen(function* () {
+      expect(yield* isDead({ pid: given.pid, nonce: "abc123" })).toBe(false)
+    }).pipe(provided)
+  )
+
+  it.effect("nor is ours with a part too few", () =>
+    Effect.gen(function* () {
+      const { isDead: dead, worker } = yield* Identity
+      const parts = worker.split(":")
+      for (let length = 0; length < parts.length; length++) {
+        expect(dead(parts.slice(0, length).join(":"))).toBe(false)
+      }
+    }).pipe(provided)
+  )
+})
+
+describe("layerTest", () => {
+  it.effect("has the name given, and holds for dead who is said to be", () =>
+    Effect.gen(function* () {
+      const identity = yield* Identity
+      expect(identity.worker).toBe("us")
+      expect(["us", "them", "others"].map(identity.isDead)).toEqual([false, true, false])
+    }).pipe(Effect.provide(WorkerIdentity.layerTest("us", ["them"])))
+  )
+})
