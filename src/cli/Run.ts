@@ -22,6 +22,7 @@ import { note, type Output } from "./Output.ts"
 import * as Progress from "./progress/Progress.ts"
 import { exitCode, Signals } from "./Signals.ts"
 import { type Summary, tally } from "./Summary.ts"
+import { count } from "./Text.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Layers
@@ -30,7 +31,11 @@ import { type Summary, tally } from "./Summary.ts"
 /** A scheduler whose handler downloads, by the settings; over the queue. */
 export const layer = (
   settings: Settings
-): Layer.Layer<Scheduler.Scheduler | Download.Storage.Storage, never, WorkQueue> => {
+): Layer.Layer<
+  Scheduler.Scheduler | Download.Storage.Storage | WorkerIdentity.WorkerIdentity,
+  never,
+  WorkQueue
+> => {
   const { orchestrator } = settings
   const policy = lanePolicy(settings)
   return Scheduler.layer({
@@ -49,9 +54,9 @@ export const layer = (
     Layer.provide([
       // The caps of the lanes, once more where the connections are opened.
       KeyedLimiter.layer({ cap: orchestrator.max_per_host, caps: (key) => policy.lane(key).cap }),
-      TokenBucket.layerMemory({ limits: resolverBucket(settings) }),
-      WorkerIdentity.layer
-    ])
+      TokenBucket.layerMemory({ limits: resolverBucket(settings) })
+    ]),
+    Layer.provideMerge(WorkerIdentity.layer)
   )
 }
 
@@ -67,17 +72,22 @@ export interface RunArguments {
 /** A folder that can't be written right now ends the run before it began: there is nothing to try again yet. */
 const asExit = (error: Retry) => new Exited({ code: ExitCode.fatal, message: error.message })
 
-/** Makes sure that files can be stored, and removes what dead workers left of theirs. */
+/**
+ * Makes sure that files can be stored, and removes what dead workers left of theirs. Their leases may not have been
+ * taken back yet; the parts under them are nobody's all the same.
+ */
 const prepare = Effect.gen(function* () {
   const queue = yield* WorkQueue
   const storage = yield* Download.Storage.Storage
+  const identity = yield* WorkerIdentity.WorkerIdentity
   yield* storage.check
   const live = Effect.map(queue.leases, (leases) => {
-    const held = new Set(leases.map(({ job, token }) => `${job} ${token}`))
+    const alive = leases.filter(({ worker }) => !identity.isDead(worker))
+    const held = new Set(alive.map(({ job, token }) => `${job} ${token}`))
     return (job: number, token: number) => held.has(`${job} ${token}`)
   })
   const removed = yield* storage.recover(live)
-  if (removed > 0) yield* Effect.logInfo(`removed ${removed} unfinished files of earlier runs`)
+  if (removed > 0) yield* Effect.logInfo(`removed ${count(removed, "unfinished file")} of earlier runs`)
 }).pipe(Effect.catchTag("Retry", asExit))
 
 /** The first signal lets the running jobs end, the second doesn't. */

@@ -3,7 +3,7 @@
  * most left to do, with what holds them back. Pure: a sight, rates and a width give text.
  */
 import { waiting } from "../Waiting.ts"
-import { cut } from "../Text.ts"
+import { count, cut } from "../Text.ts"
 import type { Terminal } from "../Output.ts"
 import { type Eta, finishedOf, type Rates, type Sight, unfinishedOf } from "./Estimate.ts"
 
@@ -17,7 +17,8 @@ export const size = (bytes: number): string => {
   const units = ["B", "kB", "MB", "GB", "TB"]
   let value = bytes
   let unit = 0
-  while (value >= 1000 && unit < units.length - 1) {
+  // What would be shown as 1000 is one of the next unit.
+  while (value >= (unit === 0 ? 999.5 : 999.95) && unit < units.length - 1) {
     value /= 1000
     unit += 1
   }
@@ -52,7 +53,10 @@ export const headline = (sight: Sight, speed: Rates, end: Eta | null): string =>
 }
 
 /** The lines of the lanes, the fullest first. */
-const laneLines = (sight: Sight, colours: Terminal["colours"]): ReadonlyArray<string> => {
+const laneLines = (
+  sight: Sight,
+  { colours, columns }: Pick<Terminal, "colours" | "columns">
+): ReadonlyArray<string> => {
   const busy = sight.lanes.filter((lane) => unfinishedOf(lane) > 0)
   const shown = busy.slice(0, LANES)
   const names = shown.map(({ lane }) => cut(lane, 32))
@@ -61,14 +65,15 @@ const laneLines = (sight: Sight, colours: Terminal["colours"]): ReadonlyArray<st
     const held = waiting(lane, sight.at, sight.paused)
     const running = `${lane.inFlight}/${lane.cap}`
     const queued = `${number(lane.ready + lane.delayed)} queued`
-    return [
-      `  ${(names[index] ?? "").padEnd(width)}  ${running.padStart(5)} running  ${queued.padStart(14)}`,
-      // A full lane says so by its numbers.
-      held === null || lane.inFlight >= lane.cap ? "" : `  ${colours.yellow(held)}`
-    ].join("")
+    const line = `  ${(names[index] ?? "").padEnd(width)}  ${running.padStart(5)} running  ${queued.padStart(14)}`
+    const room = columns - line.length - 2
+    // A full lane says so by its numbers.
+    return held === null || lane.inFlight >= lane.cap || room < 1
+      ? cut(line, columns)
+      : `${line}  ${colours.yellow(cut(held, room))}`
   })
   const rest = busy.length - shown.length
-  return rest > 0 ? [...lines, colours.dim(`  and ${rest} more lanes`)] : lines
+  return rest > 0 ? [...lines, colours.dim(cut(`  and ${count(rest, "more lane")}`, columns))] : lines
 }
 
 /** The living lines, none wider than the terminal. */
@@ -76,8 +81,8 @@ export const lines = (
   sight: Sight,
   speed: Rates,
   end: Eta | null,
-  { colours, columns }: Pick<Terminal, "colours" | "columns">
+  terminal: Pick<Terminal, "colours" | "columns">
 ): string => {
-  const [head, ...rest] = [headline(sight, speed, end), ...laneLines(sight, colours)]
-  return [colours.bold(cut(head ?? "", columns)), ...rest].join("\n")
+  const head = terminal.colours.bold(cut(headline(sight, speed, end), terminal.columns))
+  return [head, ...laneLines(sight, terminal)].join("\n")
 }

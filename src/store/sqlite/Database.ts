@@ -11,7 +11,9 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import { SqlError } from "@effect/sql/SqlError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as fs from "node:fs/promises"
@@ -68,12 +70,12 @@ const isBusy = (error: SqlError): boolean => /^SQLITE_(BUSY|LOCKED)/.test(sqlite
 /** What a failed statement means for the person who runs the program. */
 export const toWorkQueueError = (file: string, error: SqlError): WorkQueueError => {
   const code = sqliteCode(error)
-  const detail = error.cause instanceof Error ? error.cause.message : error.message
+  const detail = (error.cause instanceof Error ? error.cause.message : error.message).replace(/\s+/g, " ")
   const of = (reason: WorkQueueError["reason"], message: string) =>
     new WorkQueueError({ reason, message, cause: error })
   if (isBusy(error)) return of("busy", `the queue ${file} is locked by another process`)
   if (code === "SQLITE_FULL") return of("full", `no space is left on the disk of the queue ${file}`)
-  if (code.startsWith("SQLITE_CORRUPT")) {
+  if (code.startsWith("SQLITE_CORRUPT") || detail.startsWith("unsupported file format")) {
     return of("corrupt", `the queue ${file} is damaged (${detail}); restore it from a backup`)
   }
   if (code === "SQLITE_NOTADB") return of("foreign", `${file} is not a contentdownload queue`)
@@ -112,10 +114,14 @@ const immediate = (client: SqlClient.SqlClient) =>
  * A client whose `withTransaction` begins immediately: the client's own begins deferred, which fails at once when
  * another process wrote between its read and its write, and a failed commit leaves it open.
  */
-const connect = (options: SqliteClient.SqliteClientConfig) =>
-  Effect.map(SqliteClient.make(options), (client) =>
-    Object.assign(client, { withTransaction: immediate(client) })
-  ).pipe(Effect.provide(Reactivity.layer), failDefects)
+const connect = (options: { readonly filename: string; readonly readonly?: boolean }) =>
+  // Without the client's own switch to a write-ahead log, which comes before the busy time-out can be set.
+  SqliteClient.make({ ...options, disableWAL: true }).pipe(
+    Effect.map((client) => Object.assign(client, { withTransaction: immediate(client) })),
+    Effect.tap((client) => client.unsafe(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)),
+    Effect.provide(Reactivity.layer),
+    failDefects
+  )
 
 /** The driver throws while it opens a file or prepares a statement; those are failures like any other. */
 const failDefects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
@@ -143,29 +149,61 @@ const prepareFolder = (file: string) =>
       })
   })
 
-/** Looks at a file without writing to it: another program's database must not even get a write-ahead log from us. */
+const foreign = (file: string) =>
+  new WorkQueueError({ reason: "foreign", message: `${file} is not a contentdownload queue` })
+
+/** The first bytes of a file, up to the number of entries on its first page; none when it isn't there. */
+const readHeader = (file: string) =>
+  Effect.promise(async () => {
+    const handle = await fs.open(file, "r").catch(() => undefined)
+    if (handle === undefined) return Buffer.alloc(0)
+    try {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(105), 0, 105, 0)
+      return buffer.subarray(0, bytesRead)
+    } catch {
+      // A folder, for one: opening it as a database says what is wrong.
+      return Buffer.alloc(0)
+    } finally {
+      await handle.close()
+    }
+  })
+
+/**
+ * What the header tells (https://www.sqlite.org/fileformat2.html): nothing at all yet, a database that may be ours,
+ * or a file of something else. A database without our mark and with tables is another program's.
+ */
+const kindOf = (header: Buffer): "empty" | "foreign" | "candidate" => {
+  if (header.length === 0) return "empty"
+  if (header.length < 105 || header.toString("latin1", 0, 16) !== "SQLite format 3\0") return "foreign"
+  const mark = header.readUInt32BE(68)
+  const LEAF_OF_TABLE = 0x0d
+  const hasTables = header[100] !== LEAF_OF_TABLE || header.readUInt16BE(103) > 0
+  return mark === APPLICATION_ID || (mark === 0 && !hasTables) ? "candidate" : "foreign"
+}
+
+/**
+ * Refuses what isn't ours or is newer than this program, before anything is written. Another program's database must
+ * not even get a write-ahead log from us, so the header of the file is looked at first, without SQLite.
+ */
 const refuseForeign = (file: string) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const size = yield* Effect.promise(() =>
-        fs.stat(file).then(
-          (stat) => stat.size,
-          () => 0
-        )
-      )
-      if (size === 0) return
-      const client = yield* connect({ filename: file, readonly: true, disableWAL: true })
-      const [found] = yield* client.unsafe<{ readonly ours: number; readonly tables: number }>(
+      const kind = kindOf(yield* readHeader(file))
+      if (kind === "empty") return
+      if (kind === "foreign") return yield* foreign(file)
+      const client = yield* connect({ filename: file, readonly: true })
+      // After a crash the newest state is in the log, and only SQLite reads that.
+      const [found] = yield* client.unsafe<{
+        readonly ours: number
+        readonly tables: number
+        readonly migrated: number
+      }>(
         `SELECT (SELECT application_id FROM pragma_application_id) = ${APPLICATION_ID} AS ours,
-           (SELECT count(*) FROM sqlite_schema WHERE name <> 'effect_sql_migrations' AND name NOT LIKE 'sqlite_%') AS tables`
+           (SELECT count(*) FROM sqlite_schema) AS tables,
+           EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'effect_sql_migrations') AS migrated`
       )
-      if (found === undefined || (found.tables > 0 && found.ours === 0)) {
-        return yield* new WorkQueueError({
-          reason: "foreign",
-          message: `${file} is not a contentdownload queue`
-        })
-      }
-      if (found.ours === 0) return
+      if (found === undefined || (found.tables > 0 && found.ours === 0)) return yield* foreign(file)
+      if (found.migrated === 0) return
       const [applied] = yield* client.unsafe<{ readonly version: number }>(
         "SELECT max(migration_id) AS version FROM effect_sql_migrations"
       )
@@ -178,10 +216,33 @@ const refuseForeign = (file: string) =>
     })
   )
 
+/** The mark has to come before the first table, so that tables without it are always somebody else's. */
+const leaveMark = (client: SqlClient.SqlClient) =>
+  Effect.flatMap(client.unsafe<{ readonly application_id: number }>("PRAGMA application_id"), ([row]) =>
+    row?.application_id === APPLICATION_ID
+      ? Effect.void
+      : Effect.asVoid(client.unsafe(`PRAGMA application_id = ${APPLICATION_ID}`))
+  )
+
+/** The queue wrote every JSON text it reads, so one that can't be parsed was damaged in the file. */
+const failUnreadable = <A>(body: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
+  Effect.catchSomeDefect(body, (defect) =>
+    defect instanceof SyntaxError
+      ? Option.some(
+          Effect.fail(
+            new SqlError({
+              cause: Object.assign(new Error(defect.message), { code: "SQLITE_CORRUPT" }),
+              message: "Failed to read JSON"
+            })
+          )
+        )
+      : Option.none()
+  )
+
 /** Runs `body` between `begin` and a commit; whatever fails, the commit too, is rolled back. */
 const transaction = <A>(query: Query, begin: string, body: (query: Query) => Effect.Effect<A, SqlError>) =>
   Effect.flatMap(query(begin), () =>
-    Effect.flatMap(Effect.exit(body(query)), (exit) =>
+    Effect.flatMap(Effect.exit(failUnreadable(body(query))), (exit) =>
       Exit.isSuccess(exit)
         ? query("COMMIT").pipe(
             Effect.as(exit.value),
@@ -193,6 +254,38 @@ const transaction = <A>(query: Query, begin: string, body: (query: Query) => Eff
 
 /** Marks a SQLite file as a queue of this program: "cdq1" in the file's header. */
 export const APPLICATION_ID = 0x63647131
+
+/** A connection with its settings, to a file with our mark and the newest tables. */
+const makeReady = (options: DatabaseOptions) =>
+  Effect.gen(function* () {
+    const client = yield* connect({ filename: options.path })
+    yield* Effect.forEach(
+      [
+        ...(options.walMode === false ? [] : ["PRAGMA journal_mode = WAL"]),
+        // A transition lost to a power cut only repeats work; what must not be lost goes through `writeDurably`.
+        "PRAGMA synchronous = NORMAL",
+        "PRAGMA foreign_keys = ON",
+        "PRAGMA temp_store = MEMORY",
+        "PRAGMA cache_size = -16384"
+      ],
+      (pragma) => client.unsafe(pragma),
+      { discard: true }
+    )
+    yield* leaveMark(client)
+    yield* failDefects(migrate(client))
+    return client
+  })
+
+/**
+ * Closes at once what a failed attempt has opened. Each attempt needs a connection of its own: the client remembers
+ * a statement that a lock kept from being prepared as one that fails.
+ */
+const inOwnScope = <A, E>(attempt: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E, Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (scope) =>
+    Effect.flatMap(Scope.fork(scope, ExecutionStrategy.sequential), (own) =>
+      Effect.onError(Scope.extend(attempt, own), (cause) => Scope.close(own, Exit.failCause(cause)))
+    )
+  )
 
 /**
  * Opens the queue file, makes or upgrades its tables, and closes it with the scope.
@@ -207,9 +300,9 @@ export const open = (options: DatabaseOptions): Effect.Effect<Database, WorkQueu
       Schedule.jittered,
       Schedule.upTo(timeout)
     )
-    const whileBusy = <A>(
-      effect: Effect.Effect<A, WorkQueueError | SqlError>
-    ): Effect.Effect<A, WorkQueueError> =>
+    const whileBusy = <A, R>(
+      effect: Effect.Effect<A, WorkQueueError | SqlError, R>
+    ): Effect.Effect<A, WorkQueueError, R> =>
       effect.pipe(
         Effect.retry({ schedule: waiting, while: (error) => error._tag === "SqlError" && isBusy(error) }),
         Effect.catchTag("SqlError", (error) => Effect.fail(toWorkQueueError(file, error)))
@@ -219,25 +312,7 @@ export const open = (options: DatabaseOptions): Effect.Effect<Database, WorkQueu
       yield* prepareFolder(file)
       yield* whileBusy(refuseForeign(file))
     }
-    const scope = yield* Effect.scope
-    const client = yield* whileBusy(
-      Scope.extend(connect({ filename: file, disableWAL: options.walMode === false }), scope)
-    )
-    yield* whileBusy(
-      Effect.forEach(
-        [
-          `PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`,
-          // A transition lost to a power cut only repeats work; what must not be lost goes through `writeDurably`.
-          "PRAGMA synchronous = NORMAL",
-          "PRAGMA foreign_keys = ON",
-          "PRAGMA temp_store = MEMORY",
-          "PRAGMA cache_size = -16384"
-        ],
-        (pragma) => client.unsafe(pragma),
-        { discard: true }
-      )
-    )
-    yield* whileBusy(failDefects(migrate(client)))
+    const client = yield* whileBusy(inOwnScope(makeReady(options)))
 
     const withConnection = <A>(use: (query: Query) => Effect.Effect<A, SqlError>) =>
       whileBusy(

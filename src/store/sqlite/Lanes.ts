@@ -47,11 +47,19 @@ const ensurePools = (query: Query, policy: LanePolicy, keys: ReadonlyArray<strin
     { pools: JSON.stringify(keys.map((key) => [key, policy.pool(key)])) }
   )
 
+/** The number of the lane made last; lanes are never removed. */
+export const newest = (query: Query) =>
+  Effect.map(
+    query<{ readonly id: number }>("SELECT coalesce(max(id), 0) AS id FROM lanes"),
+    (rows) => rows[0]?.id ?? 0
+  )
+
 /**
- * Gives all lanes and pools the limits of the policy; a lane that changes its pool takes its counts along. A stricter
- * pace counts at once: the lane must sleep until then, or it would stand runnable in front of others and give nothing.
+ * Gives all pools, and the lanes made after that number, the limits of the policy; a lane that changes its pool takes
+ * its counts along. A stricter pace counts at once: the lane must sleep until then, or it would stand runnable in front
+ * of others and give nothing.
  */
-export const applyPolicy = (query: Query, policy: LanePolicy, now: number) =>
+export const applyPolicy = (query: Query, policy: LanePolicy, now: number, after: number) =>
   Effect.gen(function* () {
     const lanes = yield* query<{
       readonly id: number
@@ -61,7 +69,9 @@ export const applyPolicy = (query: Query, policy: LanePolicy, now: number) =>
       readonly gap_ms: number
       readonly burst: number
     }>(
-      `SELECT l.id, l.key, p.key AS pool, l.cap, l.gap_ms, l.burst FROM lanes l JOIN pools p ON p.id = l.pool_id`
+      `SELECT l.id, l.key, p.key AS pool, l.cap, l.gap_ms, l.burst FROM lanes l JOIN pools p ON p.id = l.pool_id
+       WHERE l.id > :after`,
+      { after }
     )
     const changed: Array<ReadonlyArray<unknown>> = []
     const pools = new Set<string>()

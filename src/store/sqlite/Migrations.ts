@@ -18,7 +18,6 @@ const counters = ["ready", "delayed", "in_flight", "done", "skipped", "error"]
   .join(", ")
 
 const initial = [
-  "PRAGMA application_id = 0x63647131",
   `CREATE TABLE queue (
      id INTEGER PRIMARY KEY CHECK (id = 1),
      sequence INTEGER NOT NULL DEFAULT 0,

@@ -64,11 +64,33 @@ export const make = (
     const write = <A>(body: (query: Query, now: number) => Effect.Effect<A, SqlError>) =>
       database.write(atItsTime(body))
 
+    /**
+     * The newest lane that has the limits this process was told to apply; `undefined` as long as it was told none.
+     * Others, such as an import with other settings, may make lanes after that.
+     */
+    let limited: number | undefined
+
+    /** A transaction that may start jobs: whatever lanes have been made since get the limits first. */
+    const starting = <A>(body: (query: Query, now: number) => Effect.Effect<A, SqlError>) =>
+      write((query, time) =>
+        Effect.gen(function* () {
+          if (limited === undefined) return { result: yield* body(query, time), newest: undefined }
+          const newest = yield* Lanes.newest(query)
+          if (newest > limited) yield* Lanes.applyPolicy(query, policy, time, limited)
+          return { result: yield* body(query, time), newest }
+        })
+      ).pipe(
+        Effect.map(({ newest, result }) => {
+          if (newest !== undefined) limited = Math.max(limited ?? 0, newest)
+          return result
+        })
+      )
+
     const transition = GroupCommit.make<Transition, Verdict, WorkQueueError>({
       key: (item) => item.lease.job,
       write: (batch) =>
         Effect.tap(
-          write((query, time) => settle(query, policy, time, batch)),
+          starting((query, time) => settle(query, policy, time, batch)),
           () => tick
         )
     })
@@ -108,7 +130,7 @@ export const make = (
           return yield* Ref.get(total)
         }),
       lease: ({ limit, ttl, worker }) =>
-        write((query, time) =>
+        starting((query, time) =>
           Lease.lease(query, { worker, limit, ttlMs: Duration.toMillis(ttl), now: time, maxCrashes })
         ),
       heartbeat: (leases, ttl) =>
@@ -163,9 +185,14 @@ export const make = (
         ),
       applyPolicy: (next) =>
         ticking(
-          Effect.tap(
-            write((query, time) => Lanes.applyPolicy(query, next, time)),
-            () => Effect.sync(() => (policy = next))
+          Effect.map(
+            write((query, time) =>
+              Effect.zipRight(Lanes.applyPolicy(query, next, time, 0), Lanes.newest(query))
+            ),
+            (newest) => {
+              policy = next
+              limited = newest
+            }
           )
         ),
       changes: Stream.merge(

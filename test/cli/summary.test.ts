@@ -1,0 +1,125 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as FastCheck from "effect/FastCheck"
+import * as Summary from "../../src/cli/Summary.ts"
+import type { JobEnd } from "../../src/Worker.ts"
+
+/** What servers could call things at the worst. */
+const name = FastCheck.oneof(
+  FastCheck.constantFrom("http-404", "\u001b[2J\u001b]0;title\u0007\r\n\u202e\u0085"),
+  FastCheck.string({ unit: "binary" })
+)
+
+// oxlint-disable-next-line no-control-regex -- control characters are what this is about
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/
+
+const jobEnd = (end: JobEnd["end"], reason: string | null, on = "host:a.example"): JobEnd => ({
+  lease: {
+    job: 1,
+    token: 1,
+    id: "x",
+    lane: on,
+    worker: "w",
+    expiresAt: 0,
+    attempts: 0,
+    crashes: 0,
+    payload: null,
+    plan: null
+  },
+  end,
+  reason,
+  message: null,
+  durationMs: 1
+})
+
+const NO_ENDS = { done: 0, skipped: 0, error: 0, retry: 0, waiting: 0, moved: 0, released: 0, lost: 0 }
+
+const summary = (ends: ReadonlyArray<JobEnd>, changes: Partial<Summary.Summary> = {}): Summary.Summary => {
+  const tally = Summary.tally()
+  const counts = { ...NO_ENDS }
+  for (const one of ends) {
+    tally.note(one)
+    counts[one.end] += 1
+  }
+  return {
+    report: { ended: "drained", nextReadyAt: null, ends: counts },
+    tally,
+    stats: {
+      queued: 0,
+      in_progress: 0,
+      done: counts.done,
+      skipped: 0,
+      error: counts.error,
+      total: ends.length
+    },
+    elapsedMs: 2_000,
+    bytes: 4_000_000,
+    at: Date.UTC(2024, 0, 1, 12),
+    ...changes
+  }
+}
+
+describe("the summary", () => {
+  const ends = [
+    ...Array.from({ length: 3 }, () => jobEnd("done", null)),
+    ...Array.from({ length: 2 }, () => jobEnd("error", "http-404")),
+    jobEnd("error", "login-page", "host:b.example"),
+    jobEnd("retry", "reset")
+  ]
+
+  it("tells each kind of end with its reasons, the most frequent first, and what to do", () => {
+    const rows = Summary.lines(summary(ends), ["--queue", "my.sqlite"])
+    expect(rows).toEqual([
+      "Drained after 2.0 s.",
+      expect.stringMatching(/^ {2}done +3 {2}4\.0 MB, 2\.0 MB\/s$/),
+      expect.stringMatching(/^ {2}error +3 {2}http-404 2, login-page 1$/),
+      expect.stringMatching(/^ {2}retried +1 {2}reset 1$/),
+      "  most errors: host:a.example 2, host:b.example 1",
+      expect.stringMatching(/^Try what failed again: .*queue retry-failed --queue my\.sqlite$/)
+    ])
+  })
+
+  it("tells what is left, and until when", () => {
+    const left = { queued: 2, in_progress: 0, done: 0, skipped: 0, error: 4, total: 6 }
+    const at = Date.UTC(2024, 0, 1, 12)
+    const ended = (report: Partial<Summary.Summary["report"]>) =>
+      Summary.lines(
+        summary([], {
+          stats: left,
+          report: { ended: "deferred", nextReadyAt: null, ends: NO_ENDS, ...report }
+        }),
+        []
+      )
+    expect(ended({})[0]).toBe("Drained as far as it goes after 2.0 s; 2 jobs left for later: paused.")
+    expect(ended({ nextReadyAt: at + 1_000 })[0]).toMatch(/the next is due at \d\d:\d\d:01\.$/)
+    expect(ended({ ended: "stopped" })[0]).toBe("Stopped after 2.0 s; 2 jobs still queued.")
+    expect(ended({})).toContain("  4 jobs in error since earlier runs")
+  })
+
+  it("is the same as data", () => {
+    expect(Summary.data(summary(ends))).toEqual({
+      ended: "drained",
+      next_ready_at: null,
+      elapsed_ms: 2_000,
+      bytes: 4_000_000,
+      ends: { ...NO_ENDS, done: 3, error: 3, retry: 1 },
+      reasons: { skipped: {}, error: { "http-404": 2, "login-page": 1 }, retry: { reset: 1 }, waiting: {} },
+      error_lanes: { "host:a.example": 2, "host:b.example": 1 },
+      queue: { queued: 0, in_progress: 0, done: 3, skipped: 0, error: 3, total: 7 }
+    })
+  })
+
+  it.prop(
+    "is a few lines that control nothing, whatever reasons and lanes are called",
+    { names: FastCheck.array(FastCheck.tuple(name, name), { maxLength: 2_000 }) },
+    ({ names }) => {
+      const many = names.map(([reason, on]) => jobEnd("error", reason, on))
+      const told = summary(many)
+      const rows = Summary.lines(told, [])
+      expect(rows.length).toBeLessThanOrEqual(5)
+      for (const row of rows) expect(row).not.toMatch(CONTROL)
+      // Neither does the memory grow with what servers call things.
+      expect(told.tally.errorLanes.size).toBeLessThanOrEqual(1000)
+      expect(told.tally.reasons.get("error")?.size ?? 0).toBeLessThanOrEqual(1000)
+    }
+  )
+})

@@ -1,0 +1,261 @@
+/** What a person does to the queue and sees of it. */
+import { describe, expect, it } from "@effect/vitest"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import { uniform } from "../../src/Lane.ts"
+import {
+  done,
+  enqueue,
+  get,
+  ids,
+  isLost,
+  job,
+  laneOf,
+  lease,
+  leaseOne,
+  type MakeLayer,
+  note,
+  onQueue,
+  policy,
+  TTL
+} from "./Given.ts"
+
+export const operatorsContract = (makeLayer: MakeLayer) =>
+  describe("a person", () => {
+    it.scoped("cancels what isn't final, and a holder loses its lease", () =>
+      onQueue(makeLayer({ policy: uniform() }), (queue) =>
+        Effect.gen(function* () {
+          yield* enqueue(queue, job("a"), job("b", "host:b"), job("c", "host:c", { availableAt: TTL }))
+          const one = yield* leaseOne(queue)
+          expect(yield* queue.cancel("a")).toBe(true)
+          expect(yield* queue.cancel("b")).toBe(true)
+          expect(yield* queue.cancel("c")).toBe(true)
+          expect(yield* queue.cancel("a")).toBe(false)
+          expect(yield* queue.cancel("nowhere")).toBe(false)
+          expect(yield* isLost(queue.ack(one, { state: "done", result: 1 }))).toBe(true)
+          expect(yield* queue.heartbeat([one], TTL)).toEqual([one])
+          expect(yield* get(queue, "a")).toMatchObject({ state: "skipped", reason: "cancelled", attempts: 0 })
+          expect(yield* get(queue, "c")).toMatchObject({ state: "skipped", availableAt: null })
+          expect(yield* lease(queue, 9)).toEqual([])
+          expect(yield* queue.stats).toMatchObject({ skipped: 3, total: 3 })
+        })
+      )
+    )
+
+    it.scoped("retries what failed, as new but for its history", () =>
+      onQueue(makeLayer({ policy: uniform({ cap: 9 }) }), (queue) =>
+        Effect.gen(function* () {
+          yield* enqueue(queue, job("a"), job("b"), job("c", "host:c"))
+          for (const one of yield* lease(queue, 9)) {
+            const reason = one.id === "a" ? "http-404" : "http-500"
+            yield* queue.failAndRetry(one, { reason, message: "m", retryAt: null, plan: 1, result: 2 }, [
+              note(reason)
+            ])
+          }
+          const filter = { reason: "http-500", lane: "host:a" }
+          expect(yield* queue.retryFailed({ ...filter, dryRun: true })).toBe(1)
+          expect((yield* queue.stats).error).toBe(3)
+          expect(yield* queue.retryFailed(filter)).toBe(1)
+          expect(yield* get(queue, "b")).toMatchObject({
+            state: "queued",
+            attempts: 0,
+            reason: null,
+            message: null,
+            plan: null,
+            result: null,
+            finishedAt: null,
+            history: [note("http-500")]
+          })
+          expect(ids(yield* lease(queue, 9))).toEqual(["b"])
+          expect(yield* queue.retryFailed({ lane: "host:nowhere" })).toBe(0)
+          expect(yield* queue.retryFailed({})).toBe(2)
+        })
+      )
+    )
+
+    it.scoped("prunes what ended long ago, and may queue it again", () =>
+      onQueue(makeLayer({ policy: uniform({ cap: 9 }) }), (queue) =>
+        Effect.gen(function* () {
+          yield* enqueue(queue, job("done"), job("failed"), job("late"), job("waiting"))
+          const [first, failed, late] = yield* lease(queue, 3)
+          if (first === undefined || failed === undefined || late === undefined) {
+            throw new Error("three leases expected")
+          }
+          yield* queue.ack(first, { state: "done", result: 1 }, [note("old")])
+          yield* queue.failAndRetry(failed, { reason: "r", message: "m", retryAt: null })
+          yield* TestClock.adjust(1_000)
+          yield* queue.ack(late, { state: "done", result: 1 })
+          expect(yield* queue.prune({ finishedBefore: 1_000, state: "error" })).toBe(1)
+          expect(yield* queue.prune({ finishedBefore: 1_000 })).toBe(1)
+          expect(yield* queue.stats).toEqual({
+            queued: 1,
+            in_progress: 0,
+            done: 1,
+            skipped: 0,
+            error: 0,
+            total: 2
+          })
+          expect(yield* laneOf(queue, "host:a")).toMatchObject({ done: 1, error: 0, ready: 1 })
+          expect(yield* queue.get("done")).toEqual(Option.none())
+          expect(yield* queue.enqueue(job("done"))).toBe("new")
+          // The namesake has neither the old one's history nor its number, so its leases can't be mixed up.
+          expect(yield* get(queue, "done")).toMatchObject({ history: [], result: null, attempts: 0 })
+          expect((yield* get(queue, "done")).job).not.toBe(first.job)
+        })
+      )
+    )
+
+    it.scoped("doesn't prune what isn't final, whatever is asked", () =>
+      onQueue(makeLayer({ policy: uniform() }), (queue) =>
+        Effect.gen(function* () {
+          yield* enqueue(queue, job("a"), job("b"))
+          yield* leaseOne(queue)
+          yield* TestClock.adjust(1)
+          for (const state of [undefined, "queued", "in_progress"] as const) {
+            expect(yield* queue.prune({ finishedBefore: TTL, state })).toBe(0)
+          }
+          expect((yield* queue.stats).total).toBe(2)
+        })
+      )
+    )
+
+    it.scoped("prunes any number at once", () =>
+      onQueue(makeLayer({ policy: uniform({ cap: 9_999 }) }), (queue) =>
+        Effect.gen(function* () {
+          yield* queue.enqueueAll(Stream.map(Stream.range(1, 2_500), (i) => job(`job-${i}`)))
+          for (const one of yield* lease(queue, 2_400)) yield* queue.ack(one, done)
+          yield* TestClock.adjust(1)
+          expect(yield* queue.prune({ finishedBefore: 1 })).toBe(2_400)
+          expect(yield* queue.stats).toMatchObject({ queued: 100, done: 0, total: 100 })
+        })
+      )
+    )
+
+    it.scoped("changes the limits of all lanes and pools at once", () =>
+      onQueue(makeLayer({ policy: policy({}, { all: 1 }) }), (queue) =>
+        Effect.gen(function* () {
+          yield* enqueue(queue, job("a1"), job("a2"), job("a3"), job("b1", "host:b"), job("b2", "host:b"))
+          expect(ids(yield* lease(queue, 9))).toEqual(["a1"])
+          const roomy = { cap: 9, pool: "own" }
+          yield* queue.applyPolicy(policy({ "host:a": roomy, "host:b": { cap: 2 } }, { own: 2, all: 9 }))
+          // The job in flight counts in the new pool, and no longer in the old one.
+          expect(ids(yield* lease(queue, 9))).toEqual(["b1", "a2", "b2"])
+          expect(yield* laneOf(queue, "host:a")).toMatchObject({ ...roomy, inFlight: 2, ready: 1 })
+        })
+      )
+    )
+
+    it.scoped("changes the limits of lanes to come, too", () =>
+      onQueue(makeLayer({ policy: uniform({ cap: 9 }) }), (queue) =>
+        Effect.gen(function* () {
+          yield* queue.applyPolicy(uniform({ cap: 1 }))
+          yield* enqueue(queue, job("a"), job("b"))
+          expect(ids(yield* lease(queue, 9))).toEqual(["a"])
+          expect(yield* laneOf(queue, "host:a")).toMatchObject({ cap: 1 })
+        })
+      )
+    )
+
+    it.scoped(
+      "lowers a cap below what runs: nothing is taken away, and nothing starts until there is room",
+      () =>
+        onQueue(makeLayer({ policy: uniform({ cap: 3 }) }), (queue) =>
+          Effect.gen(function* () {
+            yield* enqueue(queue, ...["a", "b", "c", "d"].map((id) => job(id)))
+            const leases = yield* lease(queue, 9)
+            expect(leases).toHaveLength(3)
+            yield* queue.applyPolicy(uniform({ cap: 1 }))
+            for (const one of leases) {
+              expect(yield* lease(queue, 9)).toEqual([])
+              yield* queue.ack(one, done)
+            }
+            expect(ids(yield* lease(queue, 9))).toEqual(["d"])
+          })
+        )
+    )
+
+    it.scoped("makes a pace stricter for the starts that were, too", () =>
+      onQueue(makeLayer({ policy: uniform({ cap: 9, gapMs: 1_000, burst: 3 }) }), (queue) =>
+        Effect.gen(function* () {
+          yield* enqueue(queue, ...["a", "b", "c", "d"].map((id) => job(id)))
+          expect(ids(yield* lease(queue, 9))).toEqual(["a", "b", "c"])
+          yield* TestClock.adjust(1_000)
+          yield* queue.applyPolicy(uniform({ cap: 9, gapMs: 1_000 }))
+          expect(yield* lease(queue, 9)).toEqual([])
+          expect(yield* queue.nextReadyAt).toEqual(Option.some(3_000))
+          yield* TestClock.adjust(2_000)
+          expect(ids(yield* lease(queue, 9))).toEqual(["d"])
+        })
+      )
+    )
+
+    it.scoped("makes a pace stricter without holding up the lanes behind", () =>
+      onQueue(makeLayer({ policy: uniform({ cap: 9, gapMs: 1_000, burst: 3 }) }), (queue) =>
+        Effect.gen(function* () {
+          yield* enqueue(queue, ...["a", "b", "c"].map((id) => job(id)))
+          yield* lease(queue, 2)
+          yield* enqueue(queue, job("other", "host:b"))
+          yield* queue.applyPolicy(uniform({ cap: 9, gapMs: 1_000 }))
+          expect(ids(yield* lease(queue, 1))).toEqual(["other"])
+        })
+      )
+    )
+
+    it.scoped("gives a lane's pace up", () =>
+      onQueue(makeLayer({ policy: uniform({ cap: 9, gapMs: 1_000, burst: 3 }) }), (queue) =>
+        Effect.gen(function* () {
+          yield* enqueue(queue, ...["a", "b", "c", "d"].map((id) => job(id)))
+          expect(ids(yield* lease(queue, 2))).toEqual(["a", "b"])
+          yield* queue.applyPolicy(uniform({ cap: 9 }))
+          expect(ids(yield* lease(queue, 1))).toEqual(["c"])
+          expect(ids(yield* lease(queue, 1))).toEqual(["d"])
+        })
+      )
+    )
+
+    it.scoped("sees jobs in the order they came, and lanes by what is left to do", () =>
+      onQueue(makeLayer({ policy: uniform() }), (queue) =>
+        Effect.gen(function* () {
+          yield* enqueue(queue, job("z"), job("y", "host:c"), job("x", "host:c"), job("w", "host:b"))
+          const listed = yield* Stream.runCollect(queue.list({}))
+          expect(ids(Chunk.toReadonlyArray(listed))).toEqual(["z", "y", "x", "w"])
+          const some = yield* Stream.runCollect(queue.details({ lane: "host:c", state: "queued", limit: 1 }))
+          expect(Chunk.toReadonlyArray(some)).toMatchObject([{ id: "y", payload: { id: "y" }, history: [] }])
+          expect((yield* queue.laneStats({ limit: 9 })).map((one) => one.lane)).toEqual([
+            "host:c",
+            "host:a",
+            "host:b"
+          ])
+          expect(yield* queue.laneStats({ limit: 1 })).toHaveLength(1)
+          expect(yield* queue.laneStats({ limit: 9, lane: "host:nowhere" })).toEqual([])
+          yield* lease(queue, 1, "me")
+          expect(yield* queue.leases).toMatchObject([{ worker: "me", expiresAt: TTL }])
+        })
+      )
+    )
+
+    it.scoped("lists what a filter lets through, and no more than was asked for", () =>
+      onQueue(makeLayer({ policy: uniform({ cap: 9_999 }) }), (queue) =>
+        Effect.gen(function* () {
+          yield* queue.enqueueAll(
+            Stream.map(Stream.range(1, 1_300), (i) => job(`job-${i}`, i % 2 === 0 ? "even" : "odd"))
+          )
+          for (const one of yield* lease(queue, 100)) {
+            yield* queue.failAndRetry(one, { reason: `r-${one.lane}`, message: "m", retryAt: null })
+          }
+          const count = (filter: Parameters<typeof queue.list>[0]) =>
+            Effect.zip(Stream.runCount(queue.list(filter)), Stream.runCount(queue.details(filter)))
+          expect(yield* count({})).toEqual([1_300, 1_300])
+          expect(yield* count({ limit: 0 })).toEqual([0, 0])
+          expect(yield* count({ limit: 501 })).toEqual([501, 501])
+          expect(yield* count({ state: "error" })).toEqual([100, 100])
+          expect(yield* count({ state: "queued", lane: "odd" })).toEqual([600, 600])
+          expect(yield* count({ reason: "r-even" })).toEqual([50, 50])
+          expect(yield* count({ lane: "neither" })).toEqual([0, 0])
+        })
+      )
+    )
+  })
