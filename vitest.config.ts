@@ -16,6 +16,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // A worker loads the modules once, not once for each file: no test changes a module's state.
+    isolate: false,
     // Two cores: more workers than that only make the tests that start processes wait for each other.
     maxWorkers: 2,
     minWorkers: 1
