@@ -11,7 +11,6 @@ const common = {
   outdir: "dist",
   bundle: true,
   minify: true,
-  keepNames: true,
   platform: "node",
   target: "node20",
   logLevel: "warning"
@@ -39,8 +38,11 @@ await build({
   plugins: [
     {
       name: "program",
-      setup: ({ onResolve }) =>
-        onResolve({ filter: /^\.\/cli\/Program\.ts$/ }, () => ({ path: "./program.mjs", external: true }))
+      setup: (bundle) =>
+        bundle.onResolve({ filter: /^\.\/cli\/Program\.ts$/ }, () => ({
+          path: "./program.mjs",
+          external: true
+        }))
     }
   ]
 })

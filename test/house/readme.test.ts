@@ -9,20 +9,20 @@ import { COLUMNS } from "../../src/download/Manifest.ts"
 const text = (path: string) => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), "utf8")
 const readme = text("README.md")
 
-it("its program is the example", () => {
+it("the program is the example", () => {
   const program = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? ""
   const example = text("examples/mail.ts")
   expect(program).not.toBe("")
   expect(example.slice(example.indexOf("import"))).toBe(program)
 })
 
-it("its commands exist", () => {
+it("the commands exist", () => {
   const known = new Set(leavesOf(grammar).map(({ path }) => path.join(" ")))
   const named = Array.from(readme.matchAll(/contentdownload ((?:queue|config) [a-z-]+)/g), ([, name]) => name)
   expect(named.length).toBeGreaterThan(5)
   expect(named.filter((name) => name === undefined || !known.has(name))).toEqual([])
 })
 
-it("it names the manifest's fields", () => {
+it("all fields of the manifest are named", () => {
   expect(COLUMNS.filter((column) => !readme.includes(`\`${column}\``))).toEqual([])
 })
