@@ -13,7 +13,6 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as FiberMap from "effect/FiberMap"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
@@ -100,6 +99,12 @@ const noEnds = (): Record<JobEnd["end"], number> => ({
   lost: 0
 })
 
+/** A leased job and the fiber it runs in. */
+interface Running {
+  readonly lease: Lease
+  readonly fiber: Fiber.RuntimeFiber<unknown>
+}
+
 const keyOf = (lease: LeaseRef) => `${lease.job} ${lease.token}`
 
 /** How often the processes behind others' leases are looked at. */
@@ -155,12 +160,13 @@ const makeIdle = (queue: WorkQueueService, options: RunOptions) => {
   }
 }
 
-const sleepUntil = (until: Option.Option<number>): Effect.Effect<void> =>
+/** Waits for an event, at most until a time. */
+const awaitUntil = (event: Effect.Effect<void>, until: Option.Option<number>): Effect.Effect<void> =>
   Option.match(until, {
-    onNone: () => Effect.never,
+    onNone: () => event,
     onSome: (at) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Effect.sleep(Duration.millis(Math.max(MIN_SLEEP_MS, at - now)))
+        Effect.asVoid(Effect.timeoutOption(event, Duration.millis(Math.max(MIN_SLEEP_MS, at - now))))
       )
   })
 
@@ -187,7 +193,10 @@ export const make = (
 
     const stopping = yield* Deferred.make<void>()
     const stoppingNow = yield* Deferred.make<void>()
-    const running = new Map<string, Lease>()
+    const running = new Map<string, Running>()
+    const leases = () => Array.from(running.values(), ({ lease }) => lease)
+    /** Something may have changed for the dispatcher: a slot came free, a lane, or a request to stop. */
+    const wake = yield* Queue.sliding<void>(1)
     const ends = yield* Effect.acquireRelease(PubSub.sliding<JobEnd>(4096), PubSub.shutdown)
 
     /** Leases of this machine's dead processes are free at once; those of others when they expire. */
@@ -199,63 +208,75 @@ export const make = (
       if (count > 0) yield* Effect.logInfo(`took back ${count} leases of ${dead.length} dead workers`)
     })
 
-    const heartbeat = (jobs: FiberMap.FiberMap<string, unknown, never>) =>
-      Effect.gen(function* () {
-        const lost = yield* queue.heartbeat([...running.values()], leaseTtl)
-        for (const lease of lost) {
-          const id = running.get(keyOf(lease))?.id
-          const fiber = FiberMap.unsafeGet(jobs, keyOf(lease))
-          // It ended by itself meanwhile.
-          if (id === undefined || Option.isNone(fiber)) continue
-          yield* Effect.logWarning(`the lease on ${id} is lost; its job is interrupted`)
-          // Not waited for: a job that is slow to give way must not cost the others their heartbeat.
-          yield* Fiber.interruptFork(fiber.value)
-        }
-      })
+    const heartbeat = Effect.gen(function* () {
+      for (const lease of yield* queue.heartbeat(leases(), leaseTtl)) {
+        const job = running.get(keyOf(lease))
+        // It ended by itself meanwhile.
+        if (job === undefined) continue
+        yield* Effect.logWarning(`the lease on ${job.lease.id} is lost; its job is interrupted`)
+        // Not waited for: a job that is slow to give way must not cost the others their heartbeat.
+        yield* Fiber.interruptFork(job.fiber)
+      }
+    })
 
     const run = (runOptions: RunOptions = {}) =>
       Effect.gen(function* () {
         const counts = noEnds()
-        const wake = yield* Queue.sliding<void>(1)
+        /** Handlers that run now. A job whose handler is done has given its slot free, though it is still to be written. */
+        let handling = 0
         /** The dispatcher's report, or the first thing that went wrong, in whatever fiber. */
         const outcome = yield* Deferred.make<Omit<RunReport, "ends">, Fatal | WorkQueueError>()
         const orFail = <A>(effect: Effect.Effect<A, Fatal | WorkQueueError>) =>
           Effect.catchAllCause(effect, (cause) => Deferred.failCause(outcome, cause))
-        const jobs = yield* FiberMap.make<string, unknown, never>()
         const idle = makeIdle(queue, runOptions)
         yield* reclaimDead
 
+        /** Once for each job: when its handler is done, or at its end if it came to none. */
+        const freeSlot = () => {
+          let taken = true
+          return () => {
+            if (taken) handling -= 1
+            taken = false
+            wake.unsafeOffer(undefined)
+          }
+        }
+
         /** Uninterruptible: the worker alone lets interruption in, and how the job then ended is told, too. */
         const runJob = (lease: Lease) =>
-          worker.run(lease).pipe(
-            Effect.flatMap((jobEnd) => {
-              counts[jobEnd.end] += 1
-              return Effect.zipRight(PubSub.publish(ends, jobEnd), runOptions.onEnd?.(jobEnd) ?? Effect.void)
-            }),
-            orFail,
-            Effect.ensuring(
-              Effect.suspend(() => {
-                running.delete(keyOf(lease))
-                return Queue.offer(wake, undefined)
-              })
-            ),
-            Effect.uninterruptible
-          )
+          Effect.suspend(() => {
+            const handled = freeSlot()
+            return worker.run(lease, handled).pipe(
+              Effect.flatMap((jobEnd) => {
+                counts[jobEnd.end] += 1
+                return Effect.zipRight(
+                  PubSub.publish(ends, jobEnd),
+                  runOptions.onEnd?.(jobEnd) ?? Effect.void
+                )
+              }),
+              orFail,
+              Effect.ensuring(
+                Effect.sync(() => {
+                  running.delete(keyOf(lease))
+                  handled()
+                })
+              )
+            )
+          }).pipe(Effect.uninterruptible)
 
         /**
          * Leases for every free slot; true: there was less than that. From the lease to the job's fiber nothing may
          * come between, or the lease would be nobody's.
          */
         const dispatch = Effect.gen(function* () {
-          const free = maxWorkers - running.size
+          const free = maxWorkers - handling
           if (free === 0) return false
-          const leases = yield* queue.lease({ worker: identity.worker, limit: free, ttl: leaseTtl })
-          if (leases.length > 0) idle.leased()
-          for (const lease of leases) {
-            running.set(keyOf(lease), lease)
-            yield* FiberMap.run(jobs, keyOf(lease), runJob(lease))
+          const leased = yield* queue.lease({ worker: identity.worker, limit: free, ttl: leaseTtl })
+          if (leased.length > 0) idle.leased()
+          for (const lease of leased) {
+            handling += 1
+            running.set(keyOf(lease), { lease, fiber: yield* Effect.forkDaemon(runJob(lease)) })
           }
-          return leases.length < free
+          return leased.length < free
         }).pipe(Effect.uninterruptible)
 
         const loop: Effect.Effect<Omit<RunReport, "ends">, WorkQueueError> = Effect.gen(function* () {
@@ -265,12 +286,12 @@ export const make = (
               ? yield* idle.decide(running.size)
               : { _tag: "Sleep", until: Option.none() }
             if (next._tag === "End") return next.report
-            yield* Effect.raceAll([Queue.take(wake), sleepUntil(next.until), Deferred.await(stopping)])
+            yield* awaitUntil(Queue.take(wake), next.until)
           }
           return { ended: "stopped", nextReadyAt: null }
         })
 
-        yield* unlessBusy(heartbeat(jobs)).pipe(
+        yield* unlessBusy(heartbeat).pipe(
           Effect.schedule(Schedule.spaced(heartbeatEvery)),
           orFail,
           Effect.forkScoped
@@ -286,7 +307,10 @@ export const make = (
           Effect.forkScoped
         )
 
-        const finish = FiberMap.awaitEmpty(jobs).pipe(
+        const allEnded = Effect.repeat(Queue.take(wake), { until: () => running.size === 0 }).pipe(
+          Effect.unless(() => running.size === 0)
+        )
+        const finish = allEnded.pipe(
           Effect.timeoutOption(grace),
           Effect.raceFirst(Deferred.await(stoppingNow))
         )
@@ -299,7 +323,7 @@ export const make = (
         // lease anew what they release, or still be given what it asked for.
         const interruptAll = Effect.zipRight(
           Fiber.interrupt(dispatcher),
-          Effect.suspend(() => Fiber.interruptAll(Array.from(jobs, ([, fiber]) => fiber)))
+          Effect.suspend(() => Fiber.interruptAll(Array.from(running.values(), ({ fiber }) => fiber)))
         )
         const report = yield* Effect.ensuring(Deferred.await(outcome), interruptAll)
         return { ...report, ends: counts } satisfies RunReport
@@ -307,11 +331,12 @@ export const make = (
 
     return {
       run,
-      stop: Effect.asVoid(Deferred.succeed(stopping, undefined)),
-      stopNow: Effect.asVoid(
-        Effect.zipRight(Deferred.succeed(stoppingNow, undefined), Deferred.succeed(stopping, undefined))
+      stop: Effect.zipRight(Deferred.succeed(stopping, undefined), Queue.offer(wake, undefined)),
+      stopNow: Deferred.succeed(stoppingNow, undefined).pipe(
+        Effect.zipRight(Deferred.succeed(stopping, undefined)),
+        Effect.zipRight(Queue.offer(wake, undefined))
       ),
-      running: Effect.sync(() => [...running.values()]),
+      running: Effect.sync(leases),
       ends: Stream.fromPubSub(ends)
     }
   })

@@ -57,7 +57,11 @@ export interface WorkerService {
    * releases the job. Fails when the run can't go on: with `Fatal` from the handler (the job is released first), or
    * with the queue's own failure.
    */
-  readonly run: (lease: Lease) => Effect.Effect<JobEnd, Fatal | WorkQueueError>
+  readonly run: (
+    lease: Lease,
+    /** Called when the handler is done, before the transition is written: what frees a slot early. */
+    onHandled?: () => void
+  ) => Effect.Effect<JobEnd, Fatal | WorkQueueError>
 }
 
 export class Worker extends Context.Tag("contentdownload/Worker")<Worker, WorkerService>() {}
@@ -194,7 +198,7 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
         : Effect.zipRight(Effect.logError("the handler has a fault in its clean-up", cause), released)
     }
 
-    const run = (lease: Lease) =>
+    const run: WorkerService["run"] = (lease, onHandled) =>
       Effect.uninterruptible(
         Effect.gen(function* () {
           const startedAt = yield* Clock.currentTimeMillis
@@ -218,6 +222,7 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
               reroute: (rerouted) => Effect.uninterruptible(reroute(rerouted))
             })
           ).pipe(Effect.exit)
+          onHandled?.()
           const interrupted = !Cause.isEmpty(yield* FiberRef.get(FiberRef.interruptedCause))
           const ending = yield* settle(lease, exit, { moved, interrupted }, notes).pipe(
             Effect.catchAllDefect((defect) => fault(lease, Cause.die(defect), notes)),
@@ -233,8 +238,8 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
     return {
       run:
         options.spans === true
-          ? (lease) =>
-              Effect.withSpan(run(lease), "job", {
+          ? (lease, onHandled) =>
+              Effect.withSpan(run(lease, onHandled), "job", {
                 attributes: { "job.id": lease.id, "job.lane": lease.lane }
               })
           : run

@@ -36,26 +36,41 @@ export const tallyMove = (into: Tally, lane: number, from: Counter, to: Counter)
   tally(into, lane, to, 1)
 }
 
-const decoded = `SELECT value ->> 0 AS lane_id, ${columns.map((name, i) => `value ->> ${i + 1} AS ${name}`).join(", ")}
-  FROM json_each(:rows)`
+/** `SET` of the counters named, and where their changes stand in the rows of `:rows`. */
+const change = (table: string, names: ReadonlyArray<Counter>) =>
+  `UPDATE ${table} SET ${names.map((name, i) => `${name} = ${table}.${name} + (d.value ->> ${i + 1})`).join(", ")}
+   FROM json_each(:rows) d WHERE ${table}.id = d.value ->> 0`
 
-const updateLanes = `UPDATE lanes SET ${columns.map((name) => `${name} = lanes.${name} + d.${name}`).join(", ")}
-  FROM (${decoded}) d WHERE lanes.id = d.lane_id`
-
-const updatePools = `UPDATE pools SET ${columns.map((name) => `${name} = pools.${name} + d.${name}`).join(", ")}
-  FROM (SELECT l.pool_id, ${columns.map((name) => `sum(d.${name}) AS ${name}`).join(", ")}
-        FROM (${decoded}) d JOIN lanes l ON l.id = d.lane_id GROUP BY l.pool_id) d
-  WHERE pools.id = d.pool_id`
-
-/** Writes a tally to the lanes and their pools. */
+/**
+ * Writes a tally to the lanes and their pools. Only the columns that change are named: a batch mostly moves jobs from
+ * one counter to one other.
+ */
 export const applyTally = (query: Query, changes: Tally) => {
-  const rows: Array<ReadonlyArray<number>> = []
-  for (const [lane, counts] of changes) {
-    if (columns.some((name) => counts[name] !== 0)) {
-      rows.push([lane, ...columns.map((name) => counts[name])])
-    }
+  const touched = columns.filter((name) => Array.from(changes.values()).some((counts) => counts[name] !== 0))
+  if (touched.length === 0) return Effect.void
+  const rows = Array.from(changes, ([lane, counts]) => [lane, ...touched.map((name) => counts[name])])
+  return Effect.flatMap(
+    query<{ readonly id: number; readonly pool_id: number }>(
+      `${change("lanes", touched)} RETURNING lanes.id, pool_id`,
+      { rows: JSON.stringify(rows) }
+    ),
+    (lanes) => applyToPools(query, changes, lanes)
+  )
+}
+
+/** Adds what changed in the lanes to the pools they stand in. */
+export const applyToPools = (
+  query: Query,
+  changes: Tally,
+  lanes: ReadonlyArray<{ readonly id: number; readonly pool_id: number }>
+) => {
+  const pools: Tally = emptyTally()
+  for (const { id, pool_id } of lanes) {
+    const counts = changes.get(id)
+    if (counts !== undefined) for (const name of columns) tally(pools, pool_id, name, counts[name])
   }
-  if (rows.length === 0) return Effect.void
-  const parameter = { rows: JSON.stringify(rows) }
-  return Effect.asVoid(Effect.zipRight(query(updateLanes, parameter), query(updatePools, parameter)))
+  const touched = columns.filter((name) => Array.from(pools.values()).some((counts) => counts[name] !== 0))
+  if (touched.length === 0) return Effect.void
+  const rows = Array.from(pools, ([pool, counts]) => [pool, ...touched.map((name) => counts[name])])
+  return Effect.asVoid(query(change("pools", touched), { rows: JSON.stringify(rows) }))
 }

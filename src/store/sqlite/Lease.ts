@@ -7,7 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Lease } from "../../Job.ts"
-import { applyTally, emptyTally, tally, tallyMove } from "./Counters.ts"
+import { applyTally, applyToPools, emptyTally, tally, tallyMove } from "./Counters.ts"
 import type { Query } from "./Database.ts"
 import { admit, opensAt } from "./Pace.ts"
 import * as Sequence from "./Sequence.ts"
@@ -80,14 +80,26 @@ interface Candidate {
   readonly gap_ms: number
   readonly burst: number
   readonly tat: number
+  readonly turn: number
 }
 
-const candidatesQuery = `SELECT l.id, l.key, l.pool_id, l.cap - l.in_flight AS room,
-    p.cap - p.in_flight AS pool_room, l.ready, l.gap_ms, l.burst, l.tat
-  FROM pools p CROSS JOIN lanes l
-    ON l.id IN (SELECT id FROM lanes WHERE pool_id = p.id AND runnable ORDER BY turn, id LIMIT :limit)
-  WHERE p.in_flight < p.cap AND p.ready > 0
-  ORDER BY l.turn, l.id`
+const openPools = "SELECT id, cap - in_flight AS room FROM pools WHERE ready > 0 AND in_flight < cap"
+
+const openLanes = `SELECT id, key, pool_id, cap - in_flight AS room, :poolRoom AS pool_room, ready, gap_ms, burst, tat, turn
+  FROM lanes WHERE pool_id = :pool AND runnable ORDER BY turn, id LIMIT :limit`
+
+/** The lanes at the front of each open pool's line, by their turns. */
+const candidates = (query: Query, limit: number) =>
+  Effect.gen(function* () {
+    const pools = yield* query<{ readonly id: number; readonly room: number }>(openPools)
+    const lanes: Array<Candidate> = []
+    for (const { id, room } of pools) {
+      const most = Math.min(limit, room)
+      lanes.push(...(yield* query<Candidate>(openLanes, { pool: id, poolRoom: room, limit: most })))
+    }
+    if (pools.length > 1) lanes.sort((a, b) => a.turn - b.turn || a.id - b.id)
+    return lanes
+  })
 
 /** How many jobs each lane gives, and the pace it has afterwards. */
 interface Share {
@@ -129,8 +141,15 @@ const takeHeads = (count: number) => `UPDATE jobs
     (SELECT id FROM jobs WHERE lane_id = w.value AND state = 'queued' AND available_at = 0
      ORDER BY priority, id LIMIT ${count}))
   RETURNING id, artifact_id, lane_id, priority, attempts, crashes,
-    (SELECT payload FROM bodies WHERE job_id = jobs.id) AS payload,
-    (SELECT plan FROM bodies WHERE job_id = jobs.id) AS plan`
+    (SELECT payload || coalesce(char(10) || plan, '') FROM bodies WHERE job_id = jobs.id) AS body`
+
+/** Payload and plan of a body, each a JSON text as JSON.stringify writes it: it has no line ends of its own. */
+const parseBody = (body: string) => {
+  const end = body.indexOf("\n")
+  return end === -1
+    ? { payload: JSON.parse(body), plan: null }
+    : { payload: JSON.parse(body.slice(0, end)), plan: JSON.parse(body.slice(end + 1)) }
+}
 
 interface LeasedRow {
   readonly id: number
@@ -139,8 +158,7 @@ interface LeasedRow {
   readonly priority: number
   readonly attempts: number
   readonly crashes: number
-  readonly payload: string
-  readonly plan: string | null
+  readonly body: string
 }
 
 /** Leases up to `limit` jobs; see `WorkQueue.lease`. */
@@ -149,7 +167,7 @@ export const lease = (query: Query, request: LeaseRequest) =>
     const { limit, now, ttlMs, worker } = request
     const paused = yield* promote(query, now, request.maxCrashes)
     if (paused || limit < 1) return []
-    const shares = deal(yield* query<Candidate>(candidatesQuery, { limit }), limit, now)
+    const shares = deal(yield* candidates(query, limit), limit, now)
     if (shares.length === 0) return []
 
     const token = yield* Sequence.take(query, 1 + shares.length)
@@ -172,26 +190,7 @@ export const lease = (query: Query, request: LeaseRequest) =>
       )
     }
 
-    const changes = emptyTally()
-    for (const share of shares) {
-      tally(changes, share.lane.id, "ready", -share.count)
-      tally(changes, share.lane.id, "in_flight", share.count)
-    }
-    yield* applyTally(query, changes)
-    // The order of the last starts: a lane that gave in a later round stands behind those that didn't.
-    const line = shares.toSorted((a, b) => a.count - b.count)
-    yield* query(
-      `UPDATE lanes SET turn = s.value ->> 1, tat = s.value ->> 2, next_at = s.value ->> 3
-       FROM json_each(:lanes) s WHERE lanes.id = s.value ->> 0`,
-      {
-        lanes: JSON.stringify(
-          line.map(({ lane, tat }, i) => {
-            const opens = opensAt(tat, lane.gap_ms, lane.burst)
-            return [lane.id, token + 1 + i, tat, opens > now ? opens : 0]
-          })
-        )
-      }
-    )
+    yield* take(query, shares, token + 1, now)
     return inTurns(shares, rows).map(([key, row]): Lease => ({
       job: row.id,
       token,
@@ -201,9 +200,32 @@ export const lease = (query: Query, request: LeaseRequest) =>
       expiresAt,
       attempts: row.attempts,
       crashes: row.crashes,
-      payload: JSON.parse(row.payload),
-      plan: row.plan === null ? null : JSON.parse(row.plan)
+      ...parseBody(row.body)
     }))
+  })
+
+const takeFromLanes = `UPDATE lanes SET ready = ready - (s.value ->> 1), in_flight = in_flight + (s.value ->> 1),
+    turn = s.value ->> 2, tat = s.value ->> 3, next_at = s.value ->> 4
+  FROM json_each(:lanes) s WHERE lanes.id = s.value ->> 0`
+
+/** Moves what the lanes gave into flight, and the lanes to the end of the line. */
+const take = (query: Query, shares: ReadonlyArray<Share>, firstTurn: number, now: number) =>
+  Effect.gen(function* () {
+    const changes = emptyTally()
+    // The order of the last starts: a lane that gave in a later round stands behind those that didn't.
+    const line = shares.toSorted((a, b) => a.count - b.count)
+    const rows = line.map(({ count, lane, tat }, i) => {
+      tally(changes, lane.id, "ready", -count)
+      tally(changes, lane.id, "in_flight", count)
+      const opens = opensAt(tat, lane.gap_ms, lane.burst)
+      return [lane.id, count, firstTurn + i, tat, opens > now ? opens : 0]
+    })
+    yield* query(takeFromLanes, { lanes: JSON.stringify(rows) })
+    yield* applyToPools(
+      query,
+      changes,
+      shares.map(({ lane }) => lane)
+    )
   })
 
 /** The order the jobs were dealt out in: lane by lane in each round. */

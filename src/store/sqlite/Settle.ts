@@ -95,13 +95,10 @@ const changeOf = (transition: Exclude<Transition, { kind: "reroute" }>, now: num
 }
 
 const updateJobs = `UPDATE jobs
-  SET state = s.state, available_at = s.available_at, attempts = jobs.attempts + s.counts,
-    reason = iif(s.keep_reason, jobs.reason, s.reason), finished_at = s.finished_at,
-    worker = NULL, lease_expires_at = NULL
-  FROM (SELECT value ->> 0 AS id, value ->> 1 AS token, value ->> 2 AS state, value ->> 3 AS available_at,
-      value ->> 4 AS counts, value ->> 5 AS keep_reason, value ->> 6 AS reason, value ->> 7 AS finished_at
-    FROM json_each(:rows)) s
-  WHERE jobs.id = s.id AND jobs.fencing_token = s.token AND jobs.state = 'in_progress'
+  SET state = :state, available_at = :availableAt, attempts = attempts + :counts,
+    reason = iif(:keepReason, reason, :reason), finished_at = :finishedAt, worker = NULL, lease_expires_at = NULL
+  FROM json_each(:leases) s
+  WHERE jobs.id = s.value ->> 0 AND jobs.fencing_token = s.value ->> 1 AND jobs.state = 'in_progress'
   RETURNING jobs.id, jobs.lane_id`
 
 const updateBodies = `UPDATE bodies
@@ -145,7 +142,15 @@ export const settle = (query: Query, policy: LanePolicy, now: number, batch: Rea
       if (transition.kind === "release" && transition.released.hold !== undefined) holds.push(transition)
     }
     const counts = emptyTally()
-    const laneOf = yield* writeJobs(query, batch, changes, now, counts)
+    const held = yield* writeJobs(query, batch, changes, now)
+    yield* writeBodies(query, held, changes)
+    const laneOf = new Map(held.map(({ id, lane_id }) => [id, lane_id]))
+    for (const [job, lane] of laneOf) {
+      const change = changes.get(job)
+      if (change !== undefined) {
+        tallyMove(counts, lane, "in_flight", counterOf(change.state, change.availableAt))
+      }
+    }
 
     for (const { lease, released } of holds) {
       const lane = laneOf.get(lease.job)
@@ -172,55 +177,68 @@ export const settle = (query: Query, policy: LanePolicy, now: number, batch: Rea
     return verdicts
   })
 
-/** Writes jobs and bodies; answers the lanes of the jobs whose tokens held. */
+interface Held {
+  readonly id: number
+  readonly lane_id: number
+}
+
+/** Writes the jobs, those that change alike with one statement; answers those whose tokens held. */
 const writeJobs = (
   query: Query,
   batch: ReadonlyArray<Transition>,
   changes: ReadonlyMap<number, Change>,
-  now: number,
-  counts: Tally
+  now: number
 ) =>
   Effect.gen(function* () {
-    if (changes.size === 0) return new Map<number, number>()
-    const rows: Array<ReadonlyArray<unknown>> = []
+    const alike = new Map<
+      string,
+      { readonly change: Change; readonly leases: Array<readonly [number, number]> }
+    >()
     for (const { lease } of batch) {
       const change = changes.get(lease.job)
       if (change === undefined) continue
-      rows.push([
-        lease.job,
-        lease.token,
-        change.state,
-        change.availableAt,
-        change.counts ? 1 : 0,
-        change.reason === undefined ? 1 : 0,
-        change.reason ?? null,
-        change.final ? now : null
-      ])
+      const key = `${change.state} ${change.availableAt} ${change.counts} ${change.reason}`
+      const group = alike.get(key)
+      if (group === undefined) alike.set(key, { change, leases: [[lease.job, lease.token]] })
+      else group.leases.push([lease.job, lease.token])
     }
-    const held = yield* query<{ readonly id: number; readonly lane_id: number }>(updateJobs, {
-      rows: JSON.stringify(rows)
-    })
-    const bodies: Array<ReadonlyArray<unknown>> = []
-    for (const { id, lane_id } of held) {
-      const change = changes.get(id)
-      if (change === undefined) continue
-      tallyMove(counts, lane_id, "in_flight", counterOf(change.state, change.availableAt))
-      const { message, plan, result } = change
-      if (plan !== undefined || result !== undefined || message !== undefined) {
-        bodies.push([
-          id,
-          plan === undefined ? 0 : 1,
-          json(plan),
-          result === undefined ? 0 : 1,
-          json(result),
-          message === undefined ? 0 : 1,
-          message ?? null
-        ])
-      }
+    const held: Array<Held> = []
+    for (const { change, leases } of alike.values()) {
+      held.push(
+        ...(yield* query<Held>(updateJobs, {
+          state: change.state,
+          availableAt: change.availableAt,
+          counts: change.counts ? 1 : 0,
+          keepReason: change.reason === undefined ? 1 : 0,
+          reason: change.reason ?? null,
+          finishedAt: change.final ? now : null,
+          leases: JSON.stringify(leases)
+        }))
+      )
     }
-    if (bodies.length > 0) yield* query(updateBodies, { rows: JSON.stringify(bodies) })
-    return new Map(held.map((row) => [row.id, row.lane_id]))
+    return held
   })
+
+/** Writes what the transitions say beyond the job's row. */
+const writeBodies = (query: Query, held: ReadonlyArray<Held>, changes: ReadonlyMap<number, Change>) => {
+  const bodies: Array<ReadonlyArray<unknown>> = []
+  for (const { id } of held) {
+    const { message, plan, result } = changes.get(id) ?? {}
+    if (plan === undefined && result === undefined && message === undefined) continue
+    bodies.push([
+      id,
+      plan === undefined ? 0 : 1,
+      json(plan),
+      result === undefined ? 0 : 1,
+      json(result),
+      message === undefined ? 0 : 1,
+      message ?? null
+    ])
+  }
+  return bodies.length === 0
+    ? Effect.void
+    : Effect.asVoid(query(updateBodies, { rows: JSON.stringify(bodies) }))
+}
 
 interface TargetLane {
   readonly open: number

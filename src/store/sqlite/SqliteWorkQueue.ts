@@ -15,6 +15,7 @@ import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { Lease as LeasedJob } from "../../Job.ts"
 import type { LanePolicy } from "../../Lane.ts"
 import {
   type EnqueueSummary,
@@ -41,6 +42,11 @@ export interface SqliteWorkQueueOptions extends DatabaseOptions {
   /** How often changes by other processes are looked for. Default 25 ms; one look costs some microseconds. */
   readonly pollInterval?: Duration.DurationInput | undefined
 }
+
+/** What is written in groups. */
+type Work = Transition | ({ readonly kind: "lease" } & Pick<Lease.LeaseRequest, "worker" | "limit" | "ttlMs">)
+
+type Answer = Verdict | ReadonlyArray<LeasedJob>
 
 /** Opens the queue; it is closed with the scope. */
 export const make = (
@@ -86,16 +92,40 @@ export const make = (
         })
       )
 
-    const transition = GroupCommit.make<Transition, Verdict, WorkQueueError>({
-      key: (item) => item.lease.job,
+    /** Transitions in the order they came, then leases: they get what the transitions freed. */
+    const carryOut = (query: Query, time: number, batch: ReadonlyArray<Work>) =>
+      Effect.gen(function* () {
+        const transitions = batch.flatMap((work) => (work.kind === "lease" ? [] : [work]))
+        const verdicts = transitions.length === 0 ? [] : yield* settle(query, policy, time, transitions)
+        let settled = 0
+        const answers: Array<Answer> = []
+        for (const work of batch) {
+          answers.push(
+            work.kind === "lease"
+              ? yield* Lease.lease(query, { ...work, now: time, maxCrashes })
+              : (verdicts[settled++] ?? "lost")
+          )
+        }
+        return answers
+      })
+
+    /** Whether a lease may find something after this batch: its own last one would have found it. */
+    const leavesWork = (batch: ReadonlyArray<Work>, answers: ReadonlyArray<Answer>) => {
+      const at = batch.findLastIndex(({ kind }) => kind === "lease")
+      const [lease, leased] = [batch[at], answers[at]]
+      return lease?.kind !== "lease" || leased === undefined || leased.length >= lease.limit
+    }
+
+    const work = GroupCommit.make<Work, Answer, WorkQueueError>({
+      key: (item) => (item.kind === "lease" ? item : item.lease.job),
       write: (batch) =>
         Effect.tap(
-          starting((query, time) => settle(query, policy, time, batch)),
-          () => tick
+          starting((query, time) => carryOut(query, time, batch)),
+          (answers) => (leavesWork(batch, answers) ? tick : Effect.void)
         )
     })
     const fenced = (item: Transition) =>
-      Effect.flatMap(transition(item), (verdict) =>
+      Effect.flatMap(work(item), (verdict) =>
         verdict === "lost"
           ? Effect.fail(new LeaseLost({ id: item.lease.id, token: item.lease.token }))
           : Effect.succeed(verdict)
@@ -130,8 +160,8 @@ export const make = (
           return yield* Ref.get(total)
         }),
       lease: ({ limit, ttl, worker }) =>
-        starting((query, time) =>
-          Lease.lease(query, { worker, limit, ttlMs: Duration.toMillis(ttl), now: time, maxCrashes })
+        Effect.map(work({ kind: "lease", worker, limit, ttlMs: Duration.toMillis(ttl) }), (answer) =>
+          typeof answer === "string" ? [] : answer
         ),
       heartbeat: (leases, ttl) =>
         leases.length === 0
