@@ -117,14 +117,20 @@ const reachOf = (text: string): Either.Either<Reach, string> =>
   })
 
 const doiHost = /^https?:\/\/(?:dx\.|www\.)?doi\.org\//
+const arxivAbstract = /^https?:\/\/(?:[a-z]+\.)?arxiv\.org\/abs\//
 
 /**
- * A doi.org URL is never the file itself: it stands for its DOI. Taking it as such gives the artifact the same id
- * however the DOI was written.
+ * A doi.org URL is never the file itself: it stands for its DOI. Nor is an abstract page of arXiv, which stands for its
+ * paper. Taking them as such gives the artifact the same id however the work was written.
  */
 const withDoiOfUrls = (urls: ReadonlyArray<string>, known: Fields.Identifiers): Reach => {
   const own: Fields.Identifiers = { ...known }
   const files = urls.filter((url) => {
+    const paper = arxivAbstract.test(url) ? Identifier.arxiv(url) : Either.left("")
+    if (Either.isRight(paper)) {
+      own.arxiv ??= paper.right
+      return own.arxiv !== paper.right
+    }
     const doi = doiHost.test(url) ? Identifier.doi(url) : Either.left("")
     if (Either.isLeft(doi)) {
       return true

@@ -14,7 +14,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { enclosingKey, findKey, findSection, formatPath, keys, type Path } from "./config/Keys.ts"
 import { nearest } from "./config/Nearest.ts"
-import { isMail } from "./config/Kinds.ts"
+import { inherited } from "./config/Resolvers.ts"
 import { BUILT_IN_HOSTS, Settings } from "./config/Settings.ts"
 import * as Source from "./config/Source.ts"
 
@@ -201,17 +201,11 @@ const mask = (value: unknown, path: Path): unknown => {
     : value
 }
 
-/** Where the mail address of Unpaywall comes from when its own key is silent. */
-const mailFallback = (
-  settings: Settings,
-  env: NonNullable<Sources["env"]>
-): { readonly email: string; readonly origin: string } | undefined => {
-  const { contact } = settings.http
-  if (settings.resolvers.unpaywall.email !== null) return undefined
-  const given = env["UNPAYWALL_EMAIL"]
-  if (given !== undefined && isMail(given)) return { email: given, origin: "env UNPAYWALL_EMAIL" }
-  return contact !== null && isMail(contact) ? { email: contact, origin: "http.contact" } : undefined
-}
+/** What the environment and the contact say where the settings of resolvers are silent. */
+const inheritedBy = (raw: unknown, env: NonNullable<Sources["env"]>): ReadonlyArray<Source.Entry> =>
+  inherited(valueAt(raw, ["resolvers"]), valueAt(raw, ["http", "contact"]), env).map(
+    ({ origin, path, value }) => ({ path: ["resolvers", ...path], value, origin, where: () => origin })
+  )
 
 const fileOf = (sources: Sources): Effect.Effect<string | null, never, FileSystem.FileSystem> => {
   const named = sources.file ?? sources.env?.["CONTENTDOWNLOAD_CONFIG"]
@@ -236,7 +230,8 @@ export const load = (sources: Sources = {}): Effect.Effect<Loaded, ConfigError, 
       Source.readFlags(sources.flags ?? [])
     ]
     const unreadable = reads.flatMap((read) => read.issues)
-    const merged = merge([...builtIn, ...reads.flatMap((read) => read.entries)])
+    const given = [...builtIn, ...reads.flatMap((read) => read.entries)]
+    const merged = merge([...given, ...inheritedBy(toRaw(merge(given)), env)])
     const raw = toRaw(merged)
     const decoded = decode(raw)
     if (Either.isLeft(decoded) || unreadable.length > 0) {
@@ -244,15 +239,11 @@ export const load = (sources: Sources = {}): Effect.Effect<Loaded, ConfigError, 
       return yield* new ConfigError({ issues: [...unreadable, ...refused] })
     }
     const settings = decoded.right
-    const fallback = mailFallback(settings, env)
     const origins: { [path: string]: string } = {}
     for (const { path } of leaves(settings)) {
       origins[formatPath(path)] = originOf(merged, path)
     }
-    if (fallback === undefined) return { settings, origins, file }
-    origins["resolvers.unpaywall.email"] = fallback.origin
-    const unpaywall = { ...settings.resolvers.unpaywall, email: fallback.email }
-    return { settings: { ...settings, resolvers: { ...settings.resolvers, unpaywall } }, origins, file }
+    return { settings, origins, file }
   })
 
 const originOf = (merged: Merged, path: Path): string => {

@@ -3,6 +3,7 @@
  * queue the same limits.
  */
 import { hostName, hostOf, type LanePolicy, resolverOf, UNLIMITED } from "../Lane.ts"
+import { find, isName } from "../resolver/Registry.ts"
 import type { BucketLimits } from "../TokenBucket.ts"
 import type { HostLimits, Settings } from "./Settings.ts"
 
@@ -15,10 +16,11 @@ const own = <A>(entries: { readonly [name: string]: A }, name: string): A | unde
 const resolverLimits = (
   settings: Settings,
   name: string
-): { readonly cap: number; readonly rate: BucketLimits } => {
-  const known = name === "arxiv" || name === "unpaywall" ? settings.resolvers[name] : undefined
+): { readonly cap: number; readonly requests: number; readonly rate: BucketLimits } => {
+  const known = isName(name) ? settings.resolvers[name] : undefined
   return {
     cap: own(settings.orchestrator.max_per_resolver, name) ?? known?.max ?? 1,
+    requests: find(name)?.requests ?? 1,
     rate: { capacity: known?.burst ?? 1, refillPerSecond: known?.rate_per_second ?? Number.POSITIVE_INFINITY }
   }
 }
@@ -43,8 +45,10 @@ export const lanePolicy = (settings: Settings): LanePolicy => {
     lane: (key) => {
       const resolver = resolverOf(key)
       if (resolver !== undefined) {
-        const { cap, rate } = resolverLimits(settings, resolver)
-        return { pool: key, cap, gapMs: Math.ceil(1000 / rate.refillPerSecond), burst: rate.capacity }
+        const { cap, rate, requests } = resolverLimits(settings, resolver)
+        // A start stands for one question, which may take several requests: they all have to fit into the rate.
+        const gapMs = Math.ceil((1000 * requests) / rate.refillPerSecond)
+        return { pool: key, cap, gapMs, burst: Math.max(1, Math.floor(rate.capacity / requests)) }
       }
       const limits = byHost.get(hostName(hostOf(key) ?? key))
       return {

@@ -6,15 +6,14 @@
  */
 import { isIP } from "node:net"
 import * as Schema from "effect/Schema"
+import { isName, NAMES, Sections } from "../resolver/Registry.ts"
+import { key, optionalKey, section } from "../Setting.ts"
 import {
-  baseUrl,
   contact,
   flag,
   headerText,
   integer,
   isHost,
-  type Kind,
-  mail,
   number,
   oneOf,
   orNull,
@@ -24,51 +23,7 @@ import {
   WEEK
 } from "./Kinds.ts"
 
-/** The annotation that says in words what a key may be; used in refusals. */
-export const Allowed: unique symbol = Symbol.for("contentdownload/config/allowed")
-
-/** The annotation of values that say who someone is; `config show` masks them. */
-export const Personal: unique symbol = Symbol.for("contentdownload/config/personal")
-
-// ---------------------------------------------------------------------------------------------------------------
-// Keys and sections
-// ---------------------------------------------------------------------------------------------------------------
-
-/** A key that may be left out: it then has its default. */
-const key = <A, I>(
-  kind: Kind<A, I>,
-  fallback: NoInfer<A>,
-  description: string,
-  annotations: { readonly [Personal]?: true } = {}
-) =>
-  Schema.optionalWith(
-    kind.schema.annotations({
-      title: kind.allowed,
-      description,
-      default: fallback,
-      [Allowed]: kind.allowed,
-      ...annotations
-    }),
-    { exact: true, default: () => fallback }
-  )
-
-/** A key of an entry that has no default of its own. */
-const optionalKey = <A, I>(kind: Kind<A, I>, description: string) =>
-  Schema.optionalWith(
-    kind.schema.annotations({ title: kind.allowed, description, [Allowed]: kind.allowed }),
-    { exact: true }
-  )
-
-/** A section that may be left out: all its keys then have their defaults. */
-const section = <A, I>(schema: Schema.Schema<A, I>, description: string) => {
-  const annotated = schema.annotations({ description })
-  // An empty section always decodes, since every key has a default.
-  const defaults = Schema.decodeUnknownSync(schema)
-  return Schema.optionalWith(annotated, { exact: true, default: () => defaults({}) })
-}
-
-/** The names a resolver may have. */
-export const RESOLVERS = ["arxiv", "unpaywall"] as const
+export { Allowed, Personal } from "../Setting.ts"
 
 const HostLimits = Schema.Struct({
   max: optionalKey(integer(1), "Requests at once."),
@@ -82,28 +37,6 @@ export const BUILT_IN_HOSTS: { readonly [name: string]: HostLimits } = {
   "arxiv.org": { max: 1, gap_ms: 3000, burst: 1 },
   "export.arxiv.org": { max: 1, gap_ms: 3000, burst: 1 }
 }
-
-const resolver = (options: {
-  readonly baseUrl: string
-  readonly max: number
-  readonly rate: number
-  readonly burst: number
-}) => ({
-  enabled: key(flag, true, "Whether it is asked at all."),
-  base_url: key(baseUrl, options.baseUrl, "Where its service answers."),
-  max: key(
-    integer(1),
-    options.max,
-    "Questions at once, unless orchestrator.max_per_resolver says otherwise."
-  ),
-  rate_per_second: key(positive(1000), options.rate, "Questions a second in the long run."),
-  burst: key(
-    integer(1, 100_000),
-    options.burst,
-    "Questions that may follow each other at once after a quiet time."
-  ),
-  timeout_seconds: key(positive(3600), 30, "How long one answer may take.")
-})
 
 const sections = Schema.Struct({
   orchestrator: section(
@@ -120,10 +53,8 @@ const sections = Schema.Struct({
       ),
       max_per_resolver: key(
         {
-          schema: record(Schema.Int.pipe(Schema.greaterThanOrEqualTo(1)), (name) =>
-            RESOLVERS.some((known) => known === name)
-          ),
-          allowed: `whole numbers, at least 1, for ${RESOLVERS.join(", ")}`
+          schema: record(Schema.Int.pipe(Schema.greaterThanOrEqualTo(1)), isName),
+          allowed: `whole numbers, at least 1, for ${NAMES.join(", ")}`
         },
         {},
         "Questions at once to one resolver, by name."
@@ -220,7 +151,18 @@ const sections = Schema.Struct({
   download: section(
     Schema.Struct({
       out: key(text, "downloads", "The folder the files go to."),
-      max_bytes: key(integer(1), 200 * 1024 * 1024, "The largest file that is taken.")
+      max_bytes: key(integer(1), 200 * 1024 * 1024, "The largest file that is taken."),
+      kinds: key(
+        {
+          schema: Schema.Array(Schema.Literal("pdf", "xml", "html")).pipe(
+            Schema.minItems(1),
+            Schema.filter((kinds) => new Set(kinds).size === kinds.length)
+          ),
+          allowed: "a list of pdf, xml, html, each at most once, not empty"
+        },
+        ["pdf"],
+        "What is wanted of a work that resolvers find, best first. URLs of one's own are taken as they are."
+      )
     }),
     "What is taken, and where it goes."
   ),
@@ -230,37 +172,7 @@ const sections = Schema.Struct({
     }),
     "The disk the files go to."
   ),
-  resolvers: section(
-    Schema.Struct({
-      order: key(
-        {
-          schema: Schema.Array(Schema.Literal(...RESOLVERS)).pipe(
-            Schema.filter((names) => new Set(names).size === names.length)
-          ),
-          allowed: `a list of ${RESOLVERS.join(", ")}, each at most once`
-        },
-        [...RESOLVERS],
-        "Which services are asked for the files of an identifier, first to last."
-      ),
-      arxiv: section(
-        Schema.Struct(resolver({ baseUrl: "https://arxiv.org", max: 1, rate: 0.33, burst: 1 })),
-        "arXiv: turns arXiv ids into files."
-      ),
-      unpaywall: section(
-        Schema.Struct({
-          ...resolver({ baseUrl: "https://api.unpaywall.org", max: 2, rate: 1, burst: 5 }),
-          email: key(
-            orNull(mail),
-            null,
-            "The mail address its service asks for. Null: UNPAYWALL_EMAIL, else http.contact if that is one.",
-            { [Personal]: true }
-          )
-        }),
-        "Unpaywall: turns DOIs into open-access files."
-      )
-    }),
-    "The services that know where the file of an identifier is."
-  ),
+  resolvers: section(Sections, "The services that know where the file of an identifier is."),
   log: section(
     Schema.Struct({
       level: key(

@@ -16,11 +16,13 @@ import type { Fatal, Retry } from "../Failure.ts"
 import { KeyedLimiter } from "../KeyedLimiter.ts"
 import { hostLane } from "../Lane.ts"
 import type { Candidate } from "../resolver/Candidate.ts"
+import type { Preferences } from "../resolver/Ranking.ts"
 import * as Telemetry from "../Telemetry.ts"
 import { tooLarge, watch } from "./Body.ts"
 import { FetchFailure, fromHttp, HostWaits } from "./FetchFailure.ts"
 import { Http, type HttpSettings, type Response } from "../http/Http.ts"
 import type { Receipt } from "./Manifest.ts"
+import { isPage, readPage } from "./LandingPage.ts"
 import type { Hop } from "./Plan.ts"
 import { askedUrl } from "./Route.ts"
 import { BINARY, type ContentType } from "./Sniff.ts"
@@ -40,7 +42,8 @@ export interface FetchSettings {
     readonly max_redirects: number
     readonly max_retry_after_seconds: number
   }
-  readonly download: { readonly max_bytes: number }
+  readonly download: { readonly max_bytes: number; readonly kinds: Preferences["kinds"] }
+  readonly resolvers: { readonly prefer: Preferences["prefer"] }
   readonly orchestrator: { readonly jitter_seconds: number }
 }
 
@@ -59,6 +62,8 @@ export type Enter<E> = (lane: string, hop: Hop | undefined) => Effect.Effect<boo
 export type Fetched = Data.TaggedEnum<{
   Stored: { readonly receipt: Receipt }
   Moved: {}
+  /** A page about the work: what it names, best first. */
+  Opened: { readonly candidates: ReadonlyArray<Candidate> }
   Held: { readonly waits: HostWaits; readonly hop: Hop | undefined }
 }>
 export const Fetched = Data.taggedEnum<Fetched>()
@@ -72,6 +77,7 @@ export type Fetch = <E>(
 /** What one request ended with. */
 type Answer =
   | { readonly _tag: "Redirect"; readonly to: string }
+  | { readonly _tag: "Page"; readonly candidates: ReadonlyArray<Candidate> }
   | {
       readonly _tag: "Content"
       readonly part: Part
@@ -230,6 +236,12 @@ export const make = (settings: FetchSettings): Effect.Effect<Fetch, never, Http 
         const now = yield* Clock.currentTimeMillis
         const said = meaning(response, now, max_retry_after_seconds)
         if (said._tag === "Body") {
+          if (target.candidate.kind === "landing" && isPage(response)) {
+            const read = yield* readPage(response, url, target.artifact, target.candidate, settings)
+            return read._tag === "LeadsTo"
+              ? ({ _tag: "Redirect", to: yield* redirectTarget(read.url, url) } satisfies Answer)
+              : ({ _tag: "Page", candidates: read.candidates } satisfies Answer)
+          }
           const answer = yield* content(target, url, response, parts)
           const endedAt = yield* Clock.currentTimeMillis
           yield* Metric.update(Telemetry.fetchDuration, (endedAt - startedAt) / 1000)
@@ -258,6 +270,7 @@ export const make = (settings: FetchSettings): Effect.Effect<Fetch, never, Http 
           visited.add(url)
           const answer = yield* once(target, url, parts).pipe(Effect.catchTag("HostWaits", Effect.succeed))
           if (answer._tag === "HostWaits") return Fetched.Held({ waits: answer, hop })
+          if (answer._tag === "Page") return Fetched.Opened({ candidates: answer.candidates })
           if (answer._tag === "Content") return yield* keep(target, position, answer)
           const next: Hop = { url: answer.to, count: (hop?.count ?? 0) + 1, from: url }
           if (next.count > max_redirects) {

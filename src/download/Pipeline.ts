@@ -106,6 +106,10 @@ const walk = (job: Handler.Job<Artifact>, resolvers: ResolversService, fetch: Fe
               Effect.as(noteSince(startedAt, { ...step, class: "ok", reason: null, message: null }), {
                 outcome: Handler.Done({ result: receipt })
               } satisfies Left),
+            Opened: ({ candidates }) =>
+              Effect.as(noteSince(startedAt, { ...step, class: "ok", reason: "page", message: null }), {
+                plan: Plan.opened(plan, candidates)
+              } satisfies Left),
             Moved: () => Effect.succeed<Left>({ outcome: Handler.Moved() }),
             Held: ({ hop: from, waits: { message, reason, until } }) =>
               Effect.zipRight(
@@ -136,9 +140,11 @@ const walk = (job: Handler.Job<Artifact>, resolvers: ResolversService, fetch: Fe
       }
       const startedAt = yield* Clock.currentTimeMillis
       const step = { step: "resolve", target: resolver }
-      return yield* resolvers.ask(resolver, artifact).pipe(
+      return yield* resolvers.ask(resolver, artifact, Plan.known(plan)).pipe(
         Effect.tap(() => noteSince(startedAt, { ...step, class: "ok", reason: null, message: null })),
-        Effect.map((found): Left => ({ plan: Plan.resolved(plan, resolver, found) })),
+        Effect.map(({ candidates, pages }): Left => ({
+          plan: Plan.resolved(plan, resolver, candidates, pages)
+        })),
         Effect.catchTag("ResolverFailure", ({ message, outcome, passing, until }) => {
           const reason = RESOLVER_REASONS[outcome]
           if (until !== undefined) {
@@ -156,9 +162,10 @@ const walk = (job: Handler.Job<Artifact>, resolvers: ResolversService, fetch: Fe
     })
 
   return Effect.gen(function* () {
-    const applicable = resolvers.applicable(artifact)
     let plan = Plan.restore(job.lease.plan, artifact.urls)
     for (;;) {
+      // What was found on the way decides who can help further.
+      const applicable = Plan.atEnd(plan) ? yield* resolvers.applicable(artifact, Plan.known(plan)) : []
       const step = Plan.next(plan, applicable)
       if (step._tag === "Exhausted") return yield* Plan.verdict(plan)
       const left: Left = yield* step._tag === "Fetch"

@@ -2,6 +2,10 @@
  * What is still to be tried for a job, kept in the job: candidates in order, a cursor, and what became of those
  * before it.
  *
+ * A page about the work is a step like any other. Pages that resolvers name are put aside until the order comes to the
+ * resolver that opens them; then they are candidates, and stand in the lanes of their hosts with all the rest. What a
+ * page names takes its place: it is tried next.
+ *
  * The functions are pure: a plan and an event give the next plan. Nothing is asked twice while a plan lives, except
  * what failed in a way that may pass, and that only in a later try of the job.
  */
@@ -9,7 +13,8 @@ import * as Data from "effect/Data"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Permanent, Retry, Skip } from "../Failure.ts"
-import { Candidate, DIRECT } from "../resolver/Candidate.ts"
+import { Candidate, DIRECT, distinct } from "../resolver/Candidate.ts"
+import type { Known } from "../resolver/Resolver.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -45,7 +50,9 @@ export const Plan = Schema.Struct({
   /** The resolvers that have answered. */
   asked: Schema.Array(Schema.String),
   /** Where the candidate at the cursor goes on. */
-  hop: Schema.optionalWith(Hop, { exact: true })
+  hop: Schema.optionalWith(Hop, { exact: true }),
+  /** The pages about the work that resolvers have named. */
+  pages: Schema.optionalWith(Schema.Array(Candidate), { exact: true })
 })
 export type Plan = typeof Plan.Type
 
@@ -74,6 +81,9 @@ const decode = Schema.decodeUnknownOption(Plan)
 export const restore = (stored: unknown, urls: ReadonlyArray<string>): Plan =>
   Option.getOrElse(decode(stored), () => start(urls))
 
+/** Whether every candidate so far has been tried. */
+export const atEnd = (plan: Plan): boolean => plan.cursor >= plan.candidates.length
+
 /** What to do next. `resolvers`: those that take the artifact, in the order to ask them. */
 export const next = (plan: Plan, resolvers: ReadonlyArray<string>): Step => {
   const candidate = plan.candidates[plan.cursor]
@@ -99,16 +109,65 @@ export const failed = (plan: Plan, tried: Omit<Tried, "url" | "resolver">): Plan
   }
 }
 
-/** A resolver named candidates; those known already are left out. */
-export const resolved = (plan: Plan, resolver: string, candidates: ReadonlyArray<Candidate>): Plan => {
+/** Those of the candidates that the plan doesn't have yet, each once. */
+const news = (plan: Plan, candidates: ReadonlyArray<Candidate>): ReadonlyArray<Candidate> => {
   const known = new Set<string | null>([...plan.candidates, ...plan.tried].map(({ url }) => url))
-  const added: Array<Candidate> = []
-  for (const candidate of candidates) {
-    if (known.has(candidate.url)) continue
-    known.add(candidate.url)
-    added.push(candidate)
+  return distinct(candidates.filter(({ url }) => !known.has(url)))
+}
+
+const isPage = ({ kind }: Candidate): boolean => kind === "landing"
+
+/** The resolvers that have opened pages. */
+const openers = (plan: Plan): ReadonlySet<string> =>
+  new Set(plan.candidates.filter(isPage).map(({ resolver }) => resolver))
+
+/** A resolver named candidates, and pages to be read when it is their turn; those known already are left out. */
+export const resolved = (
+  plan: Plan,
+  resolver: string,
+  candidates: ReadonlyArray<Candidate>,
+  pages: ReadonlyArray<Candidate> = []
+): Plan => {
+  const before = plan.pages ?? []
+  const after = distinct([...before, ...pages])
+  // Who has opened pages already opens the new ones, too.
+  const again = after.length > before.length ? openers(plan) : new Set<string>()
+  return {
+    ...plan,
+    candidates: [...plan.candidates, ...news(plan, candidates)],
+    asked: [...plan.asked.filter((name) => !again.has(name)), resolver],
+    ...(after.length === 0 ? {} : { pages: after })
   }
-  return { ...plan, candidates: [...plan.candidates, ...added], asked: [...plan.asked, resolver] }
+}
+
+/** The page at the cursor was read: what it names is tried next. A page without news led to nothing. */
+export const opened = (plan: Plan, named: ReadonlyArray<Candidate>): Plan => {
+  const added = news(plan, named)
+  if (added.length === 0) {
+    return failed(plan, {
+      class: "try-next",
+      reason: "no-open-access",
+      message: "this page names no file that isn't known already"
+    })
+  }
+  const after = plan.cursor + 1
+  return {
+    ...withHop(plan, undefined),
+    cursor: after,
+    candidates: [...plan.candidates.slice(0, after), ...added, ...plan.candidates.slice(after)]
+  }
+}
+
+/** What the job has come to know, for the resolvers that go on from there. */
+export const known = (plan: Plan): Known => {
+  const pages = plan.pages ?? []
+  const aside = new Set<string | null>(pages.map(({ url }) => url))
+  return {
+    failed: plan.tried.flatMap(({ class: how, url }) =>
+      url === null || how !== "try-next" || aside.has(url) ? [] : [url]
+    ),
+    pages
+  }
 }
 
 /** A resolver named none. */
@@ -121,13 +180,15 @@ export const unresolved = (plan: Plan, resolver: string, tried: Omit<Tried, "url
 /** The plan of the job's next try: only what failed in a way that may pass, in the same order. */
 export const again = (plan: Plan): Plan => {
   const passing = plan.tried.filter((tried) => tried.class === "retry")
+  const resolvers = new Set(passing.flatMap(({ resolver, url }) => (url === null ? [resolver] : [])))
+  // A resolver that answers only now may name further pages.
+  const reopen = resolvers.size > 0 ? openers(plan) : new Set<string>()
   return {
     candidates: plan.candidates.filter(({ url }) => passing.some((tried) => tried.url === url)),
     cursor: 0,
     tried: plan.tried.filter((tried) => tried.class !== "retry"),
-    asked: plan.asked.filter(
-      (name) => !passing.some(({ resolver, url }) => url === null && resolver === name)
-    )
+    asked: plan.asked.filter((name) => !resolvers.has(name) && !reopen.has(name)),
+    ...(plan.pages === undefined ? {} : { pages: plan.pages })
   }
 }
 

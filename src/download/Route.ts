@@ -5,7 +5,7 @@ import * as Either from "effect/Either"
 import type { Artifact } from "../Artifact.ts"
 import type { NewJob } from "../Job.ts"
 import { hostLane, resolverLane } from "../Lane.ts"
-import { accepts } from "../resolver/Accepts.ts"
+import { accepts } from "../resolver/Registry.ts"
 
 /**
  * A URL as it is asked for: http or https, without credentials and fragment. Else, in words, what it is instead.

@@ -5,7 +5,7 @@
  * for the work; what kind of page it is becomes the reason. A challenge is recognised, not solved.
  */
 import type { Artifact } from "../Artifact.ts"
-import type { Candidate } from "../resolver/Candidate.ts"
+import { type Candidate, DIRECT } from "../resolver/Candidate.ts"
 import { BINARY, type ContentType, hasPdfEnd, HTML, PDF, sniff } from "./Sniff.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -61,6 +61,8 @@ export const expectation = (
 ): Expected => ({
   pdf:
     candidate.kind === "pdf" ||
+    // Resolvers name full texts; the only one that can be told from a page that stands in its way is a PDF.
+    (candidate.resolver !== DIRECT && (candidate.kind === "unknown" || candidate.kind === "landing")) ||
     urls.some(looksLikePdf) ||
     /^application\/(?:x-)?pdf\b/i.test(contentType?.trim() ?? ""),
   sha256: (artifact.sha256 ?? candidate.sha256)?.toLowerCase(),

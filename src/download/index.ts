@@ -29,6 +29,7 @@ export * as Resolvers from "../resolver/Resolvers.ts"
 export interface DownloadSettings extends FetchSettings, Resolvers.ResolversSettings {
   readonly http: FetchSettings["http"] & Resolvers.ResolversSettings["http"]
   readonly download: FetchSettings["download"] & Pick<Storage.StorageSettings, "out">
+  readonly resolvers: Resolvers.ResolversSettings["resolvers"]
   readonly storage: Pick<Storage.StorageSettings, "min_free_bytes">
 }
 

@@ -2,9 +2,14 @@
  * Candidates: the URLs a work may be downloaded from, with what the one who named them knows about each.
  *
  * A URL from a service is cleaned before it becomes a candidate: nothing but http and https, no credentials, no
- * fragment. Which candidates are worth a request, and in which order, is decided in one place, `rank`.
+ * fragment. Which candidates are worth a request, and in which order, is decided in one place, `Ranking`.
  */
 import * as Schema from "effect/Schema"
+import { cleanUrl, isArxivPdf, isDoiPage, pmcPageOfBlocked } from "./Address.ts"
+import { normaliseLicense } from "./License.ts"
+
+export { cleanUrl } from "./Address.ts"
+export { normaliseLicense } from "./License.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -38,71 +43,68 @@ export const Candidate = Schema.Struct({
 export type Candidate = typeof Candidate.Type
 
 // ---------------------------------------------------------------------------------------------------------------
-// Policy
+// Constructors
 // ---------------------------------------------------------------------------------------------------------------
 
-/** The order of kinds, best first. A kind without a place is not tried. */
-const WORTH: ReadonlyMap<CandidateKind, number> = new Map([
-  ["pdf", 0],
-  ["unknown", 1],
-  ["xml", 2]
-])
-
-/**
- * The candidates worth a request, best first; otherwise in the order in which the service gave them.
- *
- * Pages are left out: an HTML page is not the work, and nothing reads pages for links yet.
- */
-export const rank = (candidates: ReadonlyArray<Candidate>): ReadonlyArray<Candidate> => {
-  const worth = (candidate: Candidate) => WORTH.get(candidate.kind ?? "unknown")
-  return candidates
-    .filter((candidate) => worth(candidate) !== undefined)
-    .toSorted((a, b) => (worth(a) ?? 0) - (worth(b) ?? 0))
+/** What a service says of one copy, in its own words; what can't be understood counts as not said. */
+export interface Copy {
+  readonly url: string | null | undefined
+  readonly kind: CandidateKind
+  readonly version?: string | null | undefined
+  readonly license?: string | null | undefined
+  readonly host_type?: string | null | undefined
+  readonly md5?: string | null | undefined
+  readonly sha256?: string | null | undefined
+  readonly size?: number | null | undefined
 }
 
-// ---------------------------------------------------------------------------------------------------------------
-// Cleaning
-// ---------------------------------------------------------------------------------------------------------------
+const isVersion = Schema.is(Version)
+const isHostType = Schema.is(HostType)
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&amp;": "&",
-  "&#38;": "&",
-  "&#x26;": "&",
-  "&lt;": "<",
-  "&gt;": ">",
-  "&quot;": '"',
-  "&#39;": "'"
+const hex = (text: string | null | undefined, digits: number): string | undefined => {
+  const lower = text?.toLowerCase()
+  return lower !== undefined && lower.length === digits && /^[0-9a-f]+$/.test(lower) ? lower : undefined
 }
 
-/**
- * The URL as it will be asked for, or `undefined` if it can't be: HTML entities decoded, blanks and brackets encoded,
- * credentials and fragment dropped, http and https only. An arXiv abstract page becomes the PDF it is about.
- */
-export const cleanUrl = (raw: string): string | undefined => {
-  const text = raw.trim().replace(/&(?:amp|lt|gt|quot|#38|#39|#x26);/gi, (entity) => {
-    return ENTITIES[entity.toLowerCase()] ?? entity
-  })
-  if (!URL.canParse(text)) return undefined
-  const url = new URL(text)
-  if (url.protocol !== "http:" && url.protocol !== "https:") return undefined
-  url.hash = ""
-  url.username = ""
-  url.password = ""
-  url.pathname = url.pathname.replace(/[[\]]/g, encodeURIComponent)
-  if (/^(?:www\.)?arxiv\.org$/.test(url.hostname) && url.pathname.startsWith("/abs/")) {
-    return `https://arxiv.org/pdf/${url.pathname.slice("/abs/".length)}`
+const toCandidate = (resolver: string, copy: Copy): ReadonlyArray<Candidate> => {
+  const clean = typeof copy.url === "string" ? cleanUrl(copy.url) : undefined
+  if (clean === undefined) return []
+  // What lies behind a check for humans is only good for telling which article it is.
+  const page = pmcPageOfBlocked(clean)
+  const arxiv = isArxivPdf(clean)
+  const kind = page !== undefined || isDoiPage(clean) ? "landing" : arxiv ? "pdf" : copy.kind
+  const version = isVersion(copy.version) ? copy.version : arxiv ? "submittedVersion" : undefined
+  const host_type = isHostType(copy.host_type) ? copy.host_type : arxiv ? "repository" : undefined
+  const license =
+    typeof copy.license === "string" && copy.license.trim() !== ""
+      ? normaliseLicense(copy.license)
+      : undefined
+  const [md5, sha256] = [hex(copy.md5, 32), hex(copy.sha256, 64)]
+  const { size } = copy
+  return [
+    {
+      url: page ?? clean,
+      resolver,
+      kind,
+      ...(version === undefined ? {} : { version }),
+      ...(license === undefined ? {} : { license }),
+      ...(host_type === undefined ? {} : { host_type }),
+      ...(md5 === undefined ? {} : { md5 }),
+      ...(sha256 === undefined ? {} : { sha256 }),
+      ...(typeof size === "number" && Number.isSafeInteger(size) && size > 0 ? { size } : {})
+    }
+  ]
+}
+
+/** The candidates of these copies, each URL once, in their order. What has no usable URL is left out. */
+export const fromCopies = (resolver: string, copies: ReadonlyArray<Copy>): ReadonlyArray<Candidate> =>
+  distinct(copies.flatMap((copy) => toCandidate(resolver, copy)))
+
+/** Each URL once: the first that names it counts. */
+export const distinct = (candidates: ReadonlyArray<Candidate>): ReadonlyArray<Candidate> => {
+  const byUrl = new Map<string, Candidate>()
+  for (const candidate of candidates) {
+    if (!byUrl.has(candidate.url)) byUrl.set(candidate.url, candidate)
   }
-  return url.href
-}
-
-/** A licence by its common short name: `CCBY`, `CC BY 4.0` and creativecommons.org URLs all become `cc-by…`. */
-export const normaliseLicense = (raw: string): string => {
-  const text = raw.trim().toLowerCase()
-  if (/creativecommons\.org\/publicdomain\/zero/.test(text)) return "cc0"
-  const address = /creativecommons\.org\/licenses\/([a-z-]+)(?:\/(\d\.\d))?/.exec(text)
-  if (address !== null) return ["cc", address[1], address[2]].filter((part) => part !== undefined).join("-")
-  const short = /^ccby((?:nc|nd|sa)*)(\d\.\d)?$/.exec(text.replace(/[\s_-]+/g, ""))
-  if (short === null) return text
-  const parts = (short[1] ?? "").match(/../g) ?? []
-  return ["cc", "by", ...parts, ...(short[2] === undefined ? [] : [short[2]])].join("-")
+  return [...byUrl.values()]
 }

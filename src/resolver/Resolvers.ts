@@ -1,11 +1,11 @@
 /**
  * The configured resolvers, in order, behind one door: whoever asks one through it keeps its cap and its rate.
  *
- * A resolver that refuses whoever runs this is switched off for the run, and that is logged once. Waiting for a rate
- * takes a moment at most; a longer wait is an answer of its own, for the queue to do.
+ * A resolver that refuses whoever runs this, or lacks what it needs to be asked, is switched off for the run, and that
+ * is logged once. Waiting for a rate takes a moment at most; a longer wait is an answer of its own, for the queue to
+ * do. What says who asks is in nothing that comes out of this door.
  */
 import * as Clock from "effect/Clock"
-import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -15,31 +15,23 @@ import { Http } from "../http/Http.ts"
 import { KeyedLimiter } from "../KeyedLimiter.ts"
 import { resolverLane } from "../Lane.ts"
 import { TokenBucket } from "../TokenBucket.ts"
-import * as Arxiv from "./Arxiv.ts"
-import { type Candidate, rank } from "./Candidate.ts"
-import { type Resolver, ResolverFailure } from "./Resolver.ts"
-import * as Unpaywall from "./Unpaywall.ts"
+import type { Candidate } from "./Candidate.ts"
+import * as Members from "./Members.ts"
+import * as Ranking from "./Ranking.ts"
+import { type Known, NOTHING, ResolverFailure } from "./Resolver.ts"
+
+export { enabledOrder, type Member, type ResolversSettings } from "./Members.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
 // ---------------------------------------------------------------------------------------------------------------
 
-interface Member {
-  readonly enabled: boolean
-  readonly base_url: string
-  readonly timeout_seconds: number
-}
-
-/** The configuration's sections, as far as resolving needs them. */
-export interface ResolversSettings {
-  readonly http: { readonly contact: string | null; readonly max_retry_after_seconds: number }
-  readonly resolvers: {
-    /** The order to ask them in. One that isn't named here is never asked. */
-    readonly order: ReadonlyArray<string>
-    readonly arxiv: Member
-    /** Without `email`: the environment's UNPAYWALL_EMAIL, else `http.contact` if that is a mail address. */
-    readonly unpaywall: Member & { readonly email: string | null }
-  }
+/** What a resolver has named: at least one of either. */
+export interface Found {
+  /** The URLs worth a request, best first. */
+  readonly candidates: ReadonlyArray<Candidate>
+  /** Pages about the work, to be read for links when it is their turn; best first. */
+  readonly pages: ReadonlyArray<Candidate>
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -47,12 +39,15 @@ export interface ResolversSettings {
 // ---------------------------------------------------------------------------------------------------------------
 
 export interface ResolversService {
-  /** The names of the resolvers that take this artifact, in the order to ask them. */
-  readonly applicable: (artifact: Artifact) => ReadonlyArray<string>
+  /**
+   * The names of the resolvers that take this artifact, in the order to ask them. Those that are switched off are left
+   * out, unless there are no others: then they say why.
+   */
+  readonly applicable: (artifact: Artifact, known?: Known) => Effect.Effect<ReadonlyArray<string>>
   /** The lane in which a job waits before this resolver is asked; `None` if it asks nobody. */
   readonly lane: (name: string) => Option.Option<string>
-  /** The candidates worth a request that this resolver knows, best first; at least one. */
-  readonly ask: (name: string, artifact: Artifact) => Effect.Effect<ReadonlyArray<Candidate>, ResolverFailure>
+  /** What this resolver knows. */
+  readonly ask: (name: string, artifact: Artifact, known?: Known) => Effect.Effect<Found, ResolverFailure>
 }
 
 export class Resolvers extends Context.Tag("contentdownload/Resolvers")<Resolvers, ResolversService>() {}
@@ -63,74 +58,107 @@ export class Resolvers extends Context.Tag("contentdownload/Resolvers")<Resolver
 
 /** The longest wait for a rate that is slept instead of handed back. */
 const MOMENT_MS = 1000
+/** The same within a question that was begun: giving it up would waste what was asked already. */
+const FOLLOW_UP_MS = 10_000
 
-/** The names in `order` that are enabled: what a job's first lane is chosen from. */
-export const enabledOrder = (settings: Pick<ResolversSettings, "resolvers">): ReadonlyArray<string> =>
-  settings.resolvers.order.filter((name) => {
-    if (name === Arxiv.NAME) return settings.resolvers.arxiv.enabled
-    return name === Unpaywall.NAME && settings.resolvers.unpaywall.enabled
-  })
-
-/** A resolver, and how long it may take for an answer. */
-export interface MemberResolver {
-  readonly resolver: Resolver
-  readonly timeoutMs: number
+/** Without anything that says who asks. A service may well repeat what it was sent. */
+const discreet = ({ confidential, resolver }: Members.Member, failure: ResolverFailure) => {
+  const { outcome, passing, until } = failure
+  const message = confidential.hide(failure.message)
+  return message === failure.message
+    ? failure
+    : new ResolverFailure({ outcome, message: message || resolver.name, passing, until })
 }
-
-const answer = ({ resolver, timeoutMs }: MemberResolver, artifact: Artifact) =>
-  resolver.resolve(artifact).pipe(
-    Effect.timeoutFail({
-      duration: timeoutMs,
-      onTimeout: () =>
-        new ResolverFailure({
-          outcome: "failed",
-          message: `${resolver.name}: no answer within ${timeoutMs / 1000} s`,
-          passing: true
-        })
-    })
-  )
 
 /** The service over any resolvers. */
 export const makeWith = (
-  members: ReadonlyArray<MemberResolver>
+  members: ReadonlyArray<Members.Member>,
+  preferences: Ranking.Preferences = Ranking.DEFAULTS
 ): Effect.Effect<ResolversService, never, KeyedLimiter | TokenBucket> =>
   Effect.gen(function* () {
     const limiter = yield* KeyedLimiter
     const bucket = yield* TokenBucket
     const byName = new Map(members.map((member) => [member.resolver.name, member]))
-    /** The resolvers switched off for this run, and why. */
-    const off = new Map<string, ResolverFailure>()
+    const opensPages = members.some(({ resolver }) => resolver.opensPages === true)
+    /** The resolvers switched off for this run, and why; `said`: whether that was logged. */
+    const off = new Map<string, { readonly failure: ResolverFailure; said: boolean }>()
+    for (const { lacks, resolver } of members) {
+      if (lacks !== undefined) off.set(resolver.name, { failure: lacks, said: false })
+    }
 
-    /** Takes a token, after a moment if need be. Others take tokens too, so one wait may follow another. */
-    const takeToken = (key: string, waited = 0): Effect.Effect<void, ResolverFailure> =>
+    /** Takes a token, after a short wait if need be. Others take tokens too, so one wait may follow another. */
+    const takeToken = (key: string, longest: number, waited = 0): Effect.Effect<void, ResolverFailure> =>
       Effect.flatMap(bucket.tryTake(key), (wait) => {
         if (wait === 0) return Effect.void
-        if (waited + wait <= MOMENT_MS)
-          return Effect.zipRight(Effect.sleep(wait), takeToken(key, waited + wait))
+        if (waited + wait <= longest) {
+          return Effect.zipRight(Effect.sleep(wait), takeToken(key, longest, waited + wait))
+        }
         const message = `${key}: its rate is used up`
         return Effect.flatMap(Clock.currentTimeMillis, (now) =>
           Effect.fail(new ResolverFailure({ outcome: "rate_limited", message, until: now + wait }))
         )
       })
 
-    const switchOff = (failure: ResolverFailure, name: string) => {
-      if (off.has(name)) return Effect.void
-      off.set(name, failure)
-      return Effect.logWarning(`${name} isn't asked in this run: ${failure.message}`)
+    /** Says why a resolver isn't asked, the first time that matters. */
+    const sayOnce = (name: string) =>
+      Effect.suspend(() => {
+        const state = off.get(name)
+        if (state === undefined || state.said) return Effect.void
+        state.said = true
+        return Effect.logWarning(`${name} isn't asked in this run: ${state.failure.message}`)
+      })
+
+    const switchOff = (failure: ResolverFailure, name: string) =>
+      Effect.suspend(() => {
+        if (!off.has(name)) off.set(name, { failure, said: false })
+        return sayOnce(name)
+      })
+
+    const answer = (member: Members.Member, artifact: Artifact, known: Known) => {
+      const { resolver, timeoutMs } = member
+      const next = takeToken(resolverLane(resolver.name), FOLLOW_UP_MS)
+      return resolver.resolve({ artifact, known, get: member.get(next) }).pipe(
+        Effect.timeoutFail({
+          duration: timeoutMs,
+          onTimeout: () =>
+            new ResolverFailure({
+              outcome: "failed",
+              message: `${resolver.name}: no answer within ${timeoutMs / 1000} s`,
+              passing: true
+            })
+        })
+      )
     }
 
     /** Under the resolver's cap and rate. Waiting for either doesn't count into the time for the answer. */
-    const politely = (key: string, member: MemberResolver, artifact: Artifact) =>
-      takeToken(key).pipe(
+    const politely = (key: string, member: Members.Member, artifact: Artifact, known: Known) =>
+      takeToken(key, MOMENT_MS).pipe(
         Effect.zipRight(
-          Effect.tapError(answer(member, artifact), ({ outcome, until }) =>
+          Effect.tapError(answer(member, artifact, known), ({ outcome, until }) =>
             outcome === "rate_limited" && until !== undefined ? bucket.penalise(key, until) : Effect.void
           )
         ),
         limiter.withPermit(key)
       )
 
-    const ask = Effect.fn("Resolvers.ask")(function* (name: string, artifact: Artifact) {
+    /** Candidates to try apart from pages to put aside. */
+    const sorted = (member: Members.Member, found: ReadonlyArray<Candidate>): Found => {
+      const improved = found
+        .filter(({ url }) => !member.confidential.hides(url))
+        .map((candidate) => members.reduce((better, { improve }) => improve(better), candidate))
+      const ranked = Ranking.rank(improved, preferences)
+      if (member.resolver.opensPages === true) return { candidates: ranked, pages: [] }
+      return {
+        candidates: ranked.filter(({ kind }) => kind !== "landing"),
+        pages: ranked.filter(({ kind }) => kind === "landing")
+      }
+    }
+
+    const ask = Effect.fn("Resolvers.ask")(function* (
+      name: string,
+      artifact: Artifact,
+      known: Known = NOTHING
+    ) {
       const member = byName.get(name)
       if (member === undefined) {
         return yield* new ResolverFailure({
@@ -139,59 +167,57 @@ export const makeWith = (
         })
       }
       const refused = off.get(name)
-      if (refused !== undefined) return yield* refused
+      if (refused !== undefined) return yield* Effect.zipRight(sayOnce(name), refused.failure)
       const found = yield* (
-        member.resolver.remote ? politely(resolverLane(name), member, artifact) : answer(member, artifact)
+        member.resolver.remote
+          ? politely(resolverLane(name), member, artifact, known)
+          : answer(member, artifact, known)
       ).pipe(
+        Effect.mapError((failure) => discreet(member, failure)),
         Effect.tapError((failure) =>
           failure.outcome === "config_error" ? switchOff(failure, name) : Effect.void
         )
       )
-      const ranked = rank(found)
-      if (ranked.length === 0) {
-        return yield* new ResolverFailure({
-          outcome: "no_open_access",
-          message: `${name}: it knows landing pages only, such as ${found[0]?.url ?? "none"}`
-        })
+      const { candidates, pages } = sorted(member, found)
+      if (candidates.length === 0 && pages.length === 0) {
+        const message = `${name}: it knows nothing of a kind that is wanted (download.kinds)`
+        return yield* new ResolverFailure({ outcome: "no_open_access", message })
       }
-      return ranked
+      if (candidates.length === 0 && !opensPages) {
+        const message = `${name}: it knows landing pages only, such as ${pages[0]?.url ?? "none"}`
+        return yield* new ResolverFailure({ outcome: "no_open_access", message })
+      }
+      return { candidates, pages }
     })
 
     return {
-      applicable: (artifact) =>
-        members.filter(({ resolver }) => resolver.accepts(artifact)).map(({ resolver }) => resolver.name),
+      applicable: (artifact, known = NOTHING) =>
+        Effect.suspend(() => {
+          const takers = members
+            .filter(({ resolver }) => resolver.accepts(artifact, known))
+            .map(({ resolver }) => resolver.name)
+          const open = takers.filter((name) => !off.has(name))
+          return Effect.as(
+            Effect.forEach(takers, sayOnce, { discard: true }),
+            open.length > 0 ? open : takers
+          )
+        }),
       lane: (name) =>
-        byName.get(name)?.resolver.remote === true ? Option.some(resolverLane(name)) : Option.none(),
+        byName.get(name)?.resolver.remote === true && !off.has(name)
+          ? Option.some(resolverLane(name))
+          : Option.none(),
       ask
     }
   })
 
-const isMail = (text: string | null): text is string => text !== null && /^[^\s@/]+@[^\s@/]+$/.test(text)
-
 export const make = (
-  settings: ResolversSettings
+  settings: Members.ResolversSettings
 ): Effect.Effect<ResolversService, never, Http | KeyedLimiter | TokenBucket> =>
-  Effect.gen(function* () {
-    const http = yield* Http
-    const { arxiv, unpaywall } = settings.resolvers
-    const { contact, max_retry_after_seconds } = settings.http
-    const environment = Option.getOrNull(yield* Effect.option(Config.nonEmptyString("UNPAYWALL_EMAIL")))
-    const email = unpaywall.email ?? environment ?? (isMail(contact) ? contact : null)
-    const members: Readonly<Record<string, MemberResolver>> = {
-      [Arxiv.NAME]: { resolver: Arxiv.make(arxiv), timeoutMs: arxiv.timeout_seconds * 1000 },
-      [Unpaywall.NAME]: {
-        resolver: Unpaywall.make({ base_url: unpaywall.base_url, email, max_retry_after_seconds }, http),
-        timeoutMs: unpaywall.timeout_seconds * 1000
-      }
-    }
-    return yield* makeWith(
-      enabledOrder(settings).flatMap((name) => {
-        const member = members[name]
-        return member === undefined ? [] : [member]
-      })
-    )
-  })
+  Effect.flatMap(
+    Effect.flatMap(Http, (http) => Members.make(settings, http)),
+    (members) => makeWith(members, { kinds: settings.download.kinds, prefer: settings.resolvers.prefer })
+  )
 
 export const layer = (
-  settings: ResolversSettings
+  settings: Members.ResolversSettings
 ): Layer.Layer<Resolvers, never, Http | KeyedLimiter | TokenBucket> => Layer.effect(Resolvers, make(settings))

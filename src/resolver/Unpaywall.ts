@@ -2,36 +2,24 @@
  * Unpaywall: the free copies of a work, by its DOI.
  *
  * The service asks for the caller's mail address, and refuses placeholders. It refuses for the rate with status 422,
- * as it does a bad address: only the message tells them apart. Its answers are decoded; an unexpected shape is a
- * failure of this resolver, never of the run.
+ * as it does a bad address: only the message tells them apart.
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { type HttpService, readText, type Response } from "../http/Http.ts"
-import * as RetryAfter from "../http/RetryAfter.ts"
-import { accepts } from "./Accepts.ts"
-import { type Candidate, cleanUrl, HostType, normaliseLicense, Version } from "./Candidate.ts"
-import { type Resolver, ResolverFailure } from "./Resolver.ts"
+import { key, mail, orNull, Personal } from "../Setting.ts"
+import { at, doiPath, encode } from "./Address.ts"
+import { type Candidate, type Copy, fromCopies } from "./Candidate.ts"
+import { decoder, fail, list, maybe, orNone, sameDoi } from "./Decode.ts"
+import { define } from "./Definition.ts"
+import type { Answer, Outcome, ResolverFailure } from "./Resolver.ts"
 
-export const NAME = "unpaywall"
-
-export interface UnpaywallSettings {
-  /** Where the service answers, without a slash at the end. */
-  readonly base_url: string
-  /** The mail address it is asked under; `null` if there is none. */
-  readonly email: string | null
-  readonly max_retry_after_seconds: number
-}
+const NAME = "unpaywall"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Answers
 // ---------------------------------------------------------------------------------------------------------------
-
-const maybe = <A, I>(schema: Schema.Schema<A, I>) =>
-  Schema.optionalWith(Schema.NullOr(schema), { exact: true, default: () => null })
 
 const Location = Schema.Struct({
   url: maybe(Schema.String),
@@ -43,169 +31,82 @@ const Location = Schema.Struct({
 })
 type Location = typeof Location.Type
 
-const Answer = Schema.parseJson(
+const decode = decoder(
+  NAME,
   Schema.Struct({
     doi: maybe(Schema.String),
     is_oa: maybe(Schema.Boolean),
     best_oa_location: maybe(Location),
-    oa_locations: maybe(Schema.Array(Location))
+    oa_locations: list(Location)
   })
 )
 
-const Refusal = Schema.parseJson(Schema.Struct({ message: Schema.String }))
-
-const decodeAnswer = Schema.decodeUnknownEither(Answer)
-const decodeRefusal = Schema.decodeUnknownOption(Refusal)
-
-/** More than any real answer has. */
-const MAX_ANSWER_BYTES = 2_000_000
-/** The wait after a refusal that names none. */
-const DEFAULT_WAIT_MS = 60_000
+const decodeRefusal = Schema.decodeUnknownOption(Schema.parseJson(Schema.Struct({ message: Schema.String })))
 
 const RATE = /too many|many email addresses|per second|rate limit/i
 const ADDRESS = /email/i
+
+const judge = ({ status, text }: Answer): Outcome | undefined => {
+  if (status !== 422) return undefined
+  const message = Option.match(decodeRefusal(text), {
+    onNone: () => "",
+    onSome: (refusal) => refusal.message
+  })
+  if (RATE.test(message)) return "rate_limited"
+  return ADDRESS.test(message) ? "config_error" : undefined
+}
 
 // ---------------------------------------------------------------------------------------------------------------
 // Reading
 // ---------------------------------------------------------------------------------------------------------------
 
-const sameDoi = (a: string, b: string): boolean => a.trim().toLowerCase() === b.trim().toLowerCase()
-
-const toCandidates = (location: Location): ReadonlyArray<Candidate> => {
-  const known = {
-    resolver: NAME,
-    ...(location.license === null ? {} : { license: normaliseLicense(location.license) }),
-    ...(Schema.is(Version)(location.version) ? { version: location.version } : {}),
-    ...(Schema.is(HostType)(location.host_type) ? { host_type: location.host_type } : {})
-  }
-  const pdf = location.url_for_pdf === null ? undefined : cleanUrl(location.url_for_pdf)
-  if (pdf !== undefined) return [{ url: pdf, kind: "pdf", ...known }]
-  const page = location.url ?? location.url_for_landing_page
-  const url = page === null ? undefined : cleanUrl(page)
-  if (url === undefined) return []
-  // An abstract page of arXiv was turned into its PDF.
-  return [{ url, kind: url.startsWith("https://arxiv.org/pdf/") ? "pdf" : "landing", ...known }]
+const toCopy = (location: Location): Copy => {
+  const { host_type, license, version } = location
+  return location.url_for_pdf === null
+    ? { url: location.url ?? location.url_for_landing_page, kind: "landing", license, version, host_type }
+    : { url: location.url_for_pdf, kind: "pdf", license, version, host_type }
 }
 
 /** The candidates of an answer's body: the best location first, each URL once. */
 export const candidates = (
   body: string,
   doi: string
-): Either.Either<ReadonlyArray<Candidate>, ResolverFailure> => {
-  const decoded = decodeAnswer(body)
-  if (Either.isLeft(decoded)) {
-    return Either.left(
-      new ResolverFailure({
-        outcome: "failed",
-        message: "unpaywall: its answer can't be understood",
-        passing: false
-      })
-    )
-  }
-  const answer = decoded.right
-  if (answer.doi !== null && !sameDoi(answer.doi, doi)) {
-    return Either.left(
-      new ResolverFailure({
-        outcome: "failed",
-        message: `unpaywall: its answer is about ${answer.doi}`,
-        passing: false
-      })
-    )
-  }
-  const locations = [
-    ...(answer.best_oa_location === null ? [] : [answer.best_oa_location]),
-    ...(answer.oa_locations ?? [])
-  ]
-  const found = new Map<string, Candidate>()
-  for (const candidate of locations.flatMap(toCandidates)) {
-    if (!found.has(candidate.url)) found.set(candidate.url, candidate)
-  }
-  return found.size === 0
-    ? Either.left(
-        new ResolverFailure({ outcome: "no_open_access", message: "unpaywall: it knows no free copy" })
-      )
-    : Either.right([...found.values()])
-}
+): Either.Either<ReadonlyArray<Candidate>, ResolverFailure> =>
+  Either.flatMap(decode({ text: body }), (answer) => {
+    if (answer.doi !== null && !sameDoi(answer.doi, doi)) {
+      return Either.left(fail(NAME, "failed", "its answer is about another work"))
+    }
+    const { best_oa_location, oa_locations } = answer
+    const locations = [...(best_oa_location === null ? [] : [best_oa_location]), ...(oa_locations ?? [])]
+    return orNone(NAME, fromCopies(NAME, locations.map(toCopy)))
+  })
 
 // ---------------------------------------------------------------------------------------------------------------
-// Constructor
+// Definition
 // ---------------------------------------------------------------------------------------------------------------
 
-export const make = (settings: UnpaywallSettings, http: HttpService): Resolver => {
-  const { email } = settings
-
-  const limited = ({ header, status }: Response) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const until = Option.getOrElse(
-        RetryAfter.hint(header, now, settings.max_retry_after_seconds),
-        () => now + DEFAULT_WAIT_MS
-      )
-      const message = `unpaywall: it asks for fewer requests (HTTP ${status})`
-      return Effect.fail(new ResolverFailure({ outcome: "rate_limited", message, until }))
-    })
-
-  const read = (response: Response, doi: string) =>
-    Effect.gen(function* () {
-      const { status } = response
-      const fail = (outcome: ResolverFailure["outcome"], message: string, passing = false) =>
-        new ResolverFailure({ outcome, message: `unpaywall: ${message} (HTTP ${status})`, passing })
-      const text = yield* readText(response, MAX_ANSWER_BYTES)
-      if (text === undefined) return yield* fail("failed", "its answer is too long")
-      if (status === 200) return yield* candidates(text, doi)
-      // By status alone: the body has been JSON in one version of the service and a page in the next.
-      if (status === 404) return yield* fail("not_found", "it doesn't know this DOI")
-      const refusal = Option.match(decodeRefusal(text), {
-        onNone: () => "",
-        onSome: ({ message }) => message
-      })
-      if (
-        status === 429 ||
-        (status === 422 && RATE.test(refusal)) ||
-        (status === 503 && response.header("retry-after") !== undefined)
-      ) {
-        return yield* limited(response)
-      }
-      if (status === 422 && ADDRESS.test(refusal)) {
-        return yield* fail("config_error", "it refuses this mail address; set resolvers.unpaywall.email")
-      }
-      return yield* fail("failed", "it gave no answer", status >= 500 || status === 408)
-    })
-
-  return {
-    name: NAME,
-    remote: true,
-    accepts: (artifact) => accepts(NAME, artifact),
-    resolve: (artifact) =>
+export const definition = define({
+  name: NAME,
+  description: "Unpaywall: turns DOIs into open-access files.",
+  baseUrl: "https://api.unpaywall.org",
+  limits: { max: 2, rate: 1, burst: 5 },
+  own: Schema.Struct({
+    email: key(
+      orNull(mail),
+      null,
+      "The mail address its service asks for. Null: UNPAYWALL_EMAIL, else http.contact if that is one.",
+      { [Personal]: true }
+    )
+  }),
+  fallbacks: [{ key: "email", env: "UNPAYWALL_EMAIL", contact: true, needed: true }],
+  accepts: ({ doi }) => doi !== undefined,
+  resolve:
+    ({ base_url, email }) =>
+    ({ artifact: { doi }, get }) =>
       Effect.gen(function* () {
-        const { doi } = artifact
-        if (doi === undefined) {
-          return yield* new ResolverFailure({ outcome: "not_found", message: "the artifact has no DOI" })
-        }
-        if (email === null) {
-          return yield* new ResolverFailure({
-            outcome: "config_error",
-            message:
-              "unpaywall: it needs your mail address; set resolvers.unpaywall.email, UNPAYWALL_EMAIL or http.contact"
-          })
-        }
+        if (doi === undefined) return yield* fail(NAME, "not_found", "the artifact has no DOI")
         // The service takes the slashes of a DOI as they are, and everything else encoded.
-        const path = doi.split("/").map(encodeURIComponent).join("/")
-        const query = `email=${encodeURIComponent(email)}`
-        const response = yield* http.get(`${settings.base_url.replace(/\/+$/, "")}/v2/${path}?${query}`, {
-          accept: "application/json"
-        })
-        return yield* read(response, doi)
-      }).pipe(
-        Effect.scoped,
-        Effect.catchTag(
-          "HttpError",
-          (error) =>
-            new ResolverFailure({
-              outcome: "failed",
-              message: `unpaywall: ${error.message}`,
-              passing: error.reason !== "tls" && error.reason !== "protocol"
-            })
-        )
-      )
-  }
-}
+        const answer = yield* get(at(base_url, `/v2/${doiPath(doi)}?email=${encode(email ?? "")}`), { judge })
+        return yield* candidates(answer.text, doi)
+      })
+})

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import { excerpt, MAX_EXCERPT_LENGTH } from "../../src/artifact/Excerpt.ts"
+import { fromLine, fromText } from "../../src/Artifact.ts"
 import * as Identifier from "../../src/artifact/Identifier.ts"
 
 interface Case {
@@ -223,4 +224,52 @@ describe("an excerpt", () => {
       assert.notInclude(excerpt(`ftp://user:se${"c".repeat(length)}ret@example.org/`), "user:sec")
     }
   )
+})
+
+const idsOf = (texts: ReadonlyArray<string>) =>
+  new Set(texts.map((each) => Either.getOrThrow(Either.map(fromText(each), ({ id }) => id))))
+
+describe("one work", () => {
+  it.each<readonly [string, ReadonlyArray<string>]>([
+    [
+      "doi:10.1038/nature12373",
+      [
+        "10.1038/NATURE12373",
+        "doi: 10.1038/nature12373",
+        "https://doi.org/10.1038/nature12373?utm_source=x#top",
+        "http://dx.doi.org/10.1038%2Fnature12373",
+        "info:doi/10.1038/nature12373",
+        "(10.1038/nature12373)."
+      ]
+    ],
+    [
+      "arxiv:2301.12345",
+      [
+        "2301.12345",
+        "arXiv:2301.12345",
+        "10.48550/arXiv.2301.12345",
+        "https://doi.org/10.48550/ARXIV.2301.12345",
+        "https://arxiv.org/abs/2301.12345",
+        "https://arxiv.org/pdf/2301.12345.pdf"
+      ]
+    ],
+    [
+      "pmcid:PMC7759461",
+      ["PMC7759461", "https://pmc.ncbi.nlm.nih.gov/articles/PMC7759461/", "pmcid: 7759461"]
+    ],
+    [
+      "openalex:W2032131498",
+      ["W2032131498", "https://openalex.org/W2032131498", "https://api.openalex.org/works/w2032131498"]
+    ]
+  ])("is one job, %s, however it is written", (id, texts) => {
+    assert.deepEqual([...idsOf(texts)], [id])
+  })
+
+  it("is one job in a line's URLs, too", () => {
+    for (const url of ["https://arxiv.org/abs/2301.12345", "https://doi.org/10.48550/arXiv.2301.12345"]) {
+      const line = Either.getOrThrow(fromLine({ url }))
+      assert.strictEqual(line.id, "arxiv:2301.12345")
+      assert.deepEqual(line.urls, [])
+    }
+  })
 })

@@ -3,6 +3,7 @@
  */
 import * as FastCheck from "effect/FastCheck"
 import { type Path } from "../../src/config/Keys.ts"
+import { NAMES } from "../../src/resolver/Registry.ts"
 
 /** Values by path. */
 export type Given = { readonly [path: string]: unknown }
@@ -33,6 +34,28 @@ const limits = FastCheck.record(
   { max: int(1, 100), gap_ms: int(0, 10_000), burst: int(1, 100) },
   { requiredKeys: ["max"] }
 )
+
+/** The settings single resolvers have of their own. */
+const own: { readonly [name: string]: { readonly [key: string]: FastCheck.Arbitrary<unknown> } } = {
+  arxiv: { export_files: FastCheck.boolean(), export_url: url, check: FastCheck.boolean() },
+  pmc: {
+    bucket_url: url,
+    convert_dois: FastCheck.boolean(),
+    tool: text,
+    email: FastCheck.option(mail)
+  },
+  unpaywall: { email: FastCheck.option(mail) },
+  crossref: { mailto: FastCheck.option(mail) },
+  europe_pmc: { files_url: url },
+  zenodo: { search: FastCheck.boolean() },
+  figshare: { search: FastCheck.boolean() },
+  doi_redirect: { method: FastCheck.constantFrom("redirect", "handle") },
+  wayback: {
+    index: FastCheck.constantFrom("cdx", "available"),
+    available_url: url,
+    max_urls: int(1, 3)
+  }
+}
 
 const under = (prefix: string, all: { readonly [name: string]: FastCheck.Arbitrary<unknown> }) =>
   Object.fromEntries(Object.entries(all).map(([name, value]) => [`${prefix}.${name}`, value]))
@@ -71,11 +94,15 @@ export const arbitraries: { readonly [path: string]: FastCheck.Arbitrary<unknown
     max_retry_after_seconds: int(0, 1_000_000),
     resolve: entries(FastCheck.oneof(FastCheck.ipV4(), FastCheck.ipV6()))
   }),
-  ...under("download", { out: text, max_bytes: int(1, 2 ** 40) }),
+  ...under("download", {
+    out: text,
+    max_bytes: int(1, 2 ** 40),
+    kinds: FastCheck.shuffledSubarray(["pdf", "xml", "html"], { minLength: 1 })
+  }),
   ...under("storage", { min_free_bytes: int(0, 2 ** 40) }),
-  "resolvers.order": FastCheck.shuffledSubarray(["arxiv", "unpaywall"]),
-  ...under("resolvers.arxiv", resolver),
-  ...under("resolvers.unpaywall", { ...resolver, email: FastCheck.option(mail) }),
+  "resolvers.order": FastCheck.shuffledSubarray([...NAMES]),
+  "resolvers.prefer": FastCheck.constantFrom("version", "repository"),
+  ...Object.assign({}, ...NAMES.map((name) => under(`resolvers.${name}`, { ...resolver, ...own[name] }))),
   ...under("log", {
     level: FastCheck.constantFrom("trace", "debug", "info", "warning", "error", "fatal", "none"),
     format: FastCheck.constantFrom("pretty", "json")

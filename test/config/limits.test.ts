@@ -4,6 +4,7 @@ import * as Schema from "effect/Schema"
 import { lanePolicy } from "../../src/config/Limits.ts"
 import { nearest } from "../../src/config/Nearest.ts"
 import { Settings } from "../../src/config/Settings.ts"
+import { REGISTRY } from "../../src/resolver/Registry.ts"
 import { UNLIMITED } from "../../src/Lane.ts"
 
 const policy = (settings: typeof Settings.Encoded = {}) => lanePolicy(Schema.decodeSync(Settings)(settings))
@@ -75,5 +76,23 @@ describe("the nearest word", () => {
     expect(nearest("banana", known)).toBeUndefined()
     expect(nearest("", known)).toBeUndefined()
     expect(nearest("x".repeat(1_000_000), known)).toBeUndefined()
+  })
+})
+
+describe("limits of resolvers", () => {
+  it("leave room for every request a question may take", () => {
+    // Three requests a question at two a second.
+    expect(policy().lane("resolver:pmc")).toEqual({ pool: "resolver:pmc", cap: 2, gapMs: 1500, burst: 1 })
+  })
+
+  it("never let more through than was published", () => {
+    for (const definition of REGISTRY) {
+      const { burst, cap, gapMs } = policy().lane(`resolver:${definition.name}`)
+      expect(cap).toBe(definition.limits.max)
+      expect(burst * definition.requests).toBeLessThanOrEqual(
+        Math.max(definition.limits.burst, definition.requests)
+      )
+      expect((1000 * definition.requests) / gapMs).toBeLessThanOrEqual(definition.limits.rate)
+    }
   })
 })

@@ -43,11 +43,14 @@ const expected = (name: string, value: unknown): unknown => {
   return merged
 }
 
-// The mail address has a fallback of its own, tested below.
-const withoutMail = given.map((values): Given => {
-  const { "http.contact": _contact, "resolvers.unpaywall.email": _email, ...others } = values
-  return others
-})
+// Mail addresses have a fallback of their own, tested below.
+const CONTACT = "http.contact"
+const addresses = keys
+  .filter(({ path, personal }) => personal && path[0] === "resolvers")
+  .map(({ path }) => formatPath(path))
+const without = (values: Given, names: ReadonlyArray<string>): Given =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => !names.includes(name)))
+const withoutMail = given.map((values) => without(values, [CONTACT, ...addresses]))
 
 const expectValues = (loaded: Config.Loaded, values: Given) => {
   for (const name of Object.keys(arbitraries)) {
@@ -81,12 +84,13 @@ describe("settings", () => {
     ({ values }) =>
       Effect.gen(function* () {
         const loaded = yield* loadFrom(stringify(nested(values)))
-        const { "http.contact": contact, "resolvers.unpaywall.email": email, ...others } = values
-        if (contact !== undefined) expect(loaded.settings.http.contact).toEqual(contact)
-        if (email !== undefined && email !== null) {
-          expect(loaded.settings.resolvers.unpaywall.email).toEqual(email)
+        if (CONTACT in values) expect(loaded.settings.http.contact).toEqual(values[CONTACT])
+        for (const name of addresses) {
+          if (typeof values[name] === "string") {
+            expect(at(loaded.settings, pathOf(name)), name).toEqual(values[name])
+          }
         }
-        expectValues(loaded, { ...others, ...restOf(loaded) })
+        expectValues(loaded, { ...without(values, [CONTACT, ...addresses]), ...restOf(loaded) })
       }),
     { fastCheck: { numRuns: 100 } }
   )
@@ -122,7 +126,7 @@ describe("settings", () => {
         })
         for (const { path } of keys.filter((key) => !key.record && !key.path.includes("*"))) {
           const name = formatPath(path)
-          if (name === "http.contact" || name === "resolvers.unpaywall.email") continue
+          if (name === CONTACT || addresses.includes(name)) continue
           const [value, origin] =
             name in flags
               ? [flags[name], `flag --${name}`]
@@ -203,6 +207,27 @@ describe("settings", () => {
     })
   )
 
+  it.effect("allow more to those who have a key, and never show it", () =>
+    Effect.gen(function* () {
+      const env = { ZENODO_TOKEN: "very-secret", S2_API_KEY: "" }
+      const loaded = yield* loadFrom("resolvers: { openaire: { burst: 2 } }", { env })
+      expect(loaded.settings.resolvers.zenodo.rate_per_second).toBe(1.3)
+      expect(loaded.origins["resolvers.zenodo.rate_per_second"]).toBe("env ZENODO_TOKEN")
+      expect(loaded.settings.resolvers.semantic_scholar.rate_per_second).toBe(0.2)
+      expect(JSON.stringify(loaded)).not.toContain("very-secret")
+      const own = yield* loadFrom("resolvers: { zenodo: { rate_per_second: 0.1 } }", { env })
+      expect(own.settings.resolvers.zenodo.rate_per_second).toBe(0.1)
+    })
+  )
+
+  it.effect("hide who someone is", () =>
+    Effect.gen(function* () {
+      const { settings } = yield* loadFrom("http: { contact: me@example.org }")
+      const shown = Config.masked(settings)
+      for (const name of addresses) expect(at(shown, pathOf(name)), name).toBe("***")
+    })
+  )
+
   it.effect("take an empty section and an empty variable as nothing said", () =>
     Effect.gen(function* () {
       const loaded = yield* loadFrom("orchestrator:\nhttp: {}\n", {
@@ -213,11 +238,9 @@ describe("settings", () => {
   )
 })
 
-// What the fallback and the contact may have made of the two keys that hold addresses.
-const restOf = (loaded: Config.Loaded): Given => ({
-  "http.contact": loaded.settings.http.contact,
-  "resolvers.unpaywall.email": loaded.settings.resolvers.unpaywall.email
-})
+// What the fallback and the contact may have made of the keys that hold addresses.
+const restOf = (loaded: Config.Loaded): Given =>
+  Object.fromEntries([CONTACT, ...addresses].map((name) => [name, at(loaded.settings, pathOf(name))]))
 
 const refuses = (
   name: string,

@@ -4,12 +4,15 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import type { Artifact } from "../../src/Artifact.ts"
+import { Settings } from "../../src/config/Settings.ts"
 import type { DownloadSettings } from "../../src/download/index.ts"
 import * as Download from "../../src/download/index.ts"
 import type { Job } from "../../src/Handler.ts"
 import type { Attempt } from "../../src/Job.ts"
 import * as KeyedLimiter from "../../src/KeyedLimiter.ts"
+import type { Name } from "../../src/resolver/Registry.ts"
 import * as TokenBucket from "../../src/TokenBucket.ts"
 import type { Rerouted, RerouteVerdict } from "../../src/WorkQueue.ts"
 
@@ -21,10 +24,12 @@ export const folder = Effect.acquireRelease(
 interface Changes {
   readonly http?: Partial<DownloadSettings["http"]>
   readonly maxBytes?: number
-  readonly order?: ReadonlyArray<string>
+  readonly order?: ReadonlyArray<Name>
   readonly unpaywall?: Partial<DownloadSettings["resolvers"]["unpaywall"]>
   readonly arxiv?: Partial<DownloadSettings["resolvers"]["arxiv"]>
 }
+
+const defaults = Schema.decodeSync(Settings)({})
 
 export const settings = (out: string, changes: Changes = {}): DownloadSettings => ({
   http: {
@@ -40,14 +45,15 @@ export const settings = (out: string, changes: Changes = {}): DownloadSettings =
     resolve: {},
     ...changes.http
   },
-  download: { out, max_bytes: changes.maxBytes ?? 10_000_000 },
+  download: { out, max_bytes: changes.maxBytes ?? 10_000_000, kinds: ["pdf"] },
   storage: { min_free_bytes: 0 },
   orchestrator: { jitter_seconds: 15 },
   resolvers: {
+    ...defaults.resolvers,
     order: changes.order ?? ["arxiv", "unpaywall"],
-    arxiv: { enabled: true, base_url: "https://arxiv.org", timeout_seconds: 5, ...changes.arxiv },
+    arxiv: { ...defaults.resolvers.arxiv, ...changes.arxiv },
     unpaywall: {
-      enabled: true,
+      ...defaults.resolvers.unpaywall,
       base_url: "http://127.0.0.1:9",
       timeout_seconds: 5,
       email: "someone@example.org",

@@ -45,6 +45,9 @@ const run = (from: Plan.Plan, { answers, endings }: World) => {
   }
 }
 
+const page = (url: string, resolver = "one") => ({ url, resolver, kind: "landing" as const })
+const pdf = (url: string, resolver = "open") => ({ url, resolver, kind: "pdf" as const })
+
 describe("a plan", () => {
   it.prop("asks for every URL and every resolver once, its own URLs first", [anyWorld], ([world]) => {
     const { asked } = run(Plan.start(world.own), world)
@@ -133,5 +136,45 @@ describe("a plan", () => {
     const verdict = Plan.verdict(two)
     expect(verdict).toMatchObject({ _tag: "Permanent", reason: "all-candidates-failed" })
     expect(verdict.message).toContain("http://a/1: http-404; http://b/1: too-large")
+  })
+
+  describe("with pages", () => {
+    it("puts them aside, and tells of them", () => {
+      const plan = Plan.resolved(Plan.start([]), "one", [], [page("http://p/1"), page("http://p/1")])
+      expect(Plan.next(plan, ["one", "open"])).toEqual({ _tag: "Ask", resolver: "open" })
+      expect(Plan.known(plan)).toEqual({ failed: [], pages: [page("http://p/1")] })
+    })
+
+    it("tries what a page names next, and counts a page without news as tried", () => {
+      let plan = Plan.resolved(Plan.start([]), "open", [
+        page("http://p/1", "open"),
+        page("http://p/2", "open")
+      ])
+      plan = Plan.opened(plan, [pdf("http://a/1"), pdf("http://a/1")])
+      expect(Plan.next(plan, [])).toMatchObject({ candidate: pdf("http://a/1") })
+      plan = Plan.failed(plan, lesson("try-next"))
+      expect(Plan.next(plan, [])).toMatchObject({ candidate: { url: "http://p/2" } })
+      plan = Plan.opened(plan, [pdf("http://a/1")])
+      expect(plan.tried.map(({ reason, url }) => [url, reason])).toEqual([
+        ["http://a/1", "try-next"],
+        ["http://p/2", "no-open-access"]
+      ])
+      expect(Plan.next(plan, [])).toEqual({ _tag: "Exhausted" })
+    })
+
+    it("asks whoever opens them again when there are further ones", () => {
+      let plan = Plan.resolved(Plan.start([]), "one", [], [page("http://p/1")])
+      plan = Plan.resolved(plan, "open", [page("http://p/1", "open")])
+      plan = Plan.failed(plan, lesson("try-next"))
+      plan = Plan.resolved(plan, "two", [], [page("http://p/2", "two")])
+      expect(Plan.next(plan, ["one", "open", "two"])).toEqual({ _tag: "Ask", resolver: "open" })
+    })
+
+    it("doesn't count them as URLs that failed, nor what may still pass", () => {
+      let plan = Plan.resolved(Plan.start(["http://a/1", "http://a/2"]), "one", [], [page("http://p/1")])
+      plan = Plan.failed(Plan.failed(plan, lesson("try-next")), lesson("retry"))
+      plan = Plan.failed(Plan.resolved(plan, "open", [page("http://p/1", "open")]), lesson("try-next"))
+      expect(Plan.known(plan).failed).toEqual(["http://a/1"])
+    })
   })
 })

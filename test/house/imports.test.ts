@@ -34,7 +34,8 @@ const partOf = (path: string): string => {
 const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
   contracts: ["artifact", "config"],
   artifact: ["contracts"],
-  config: ["contracts"],
+  // The settings of resolvers stand in their files.
+  config: ["contracts", "resolver"],
   http: ["contracts"],
   resolver: ["contracts", "http"],
   download: ["contracts", "resolver", "http"],

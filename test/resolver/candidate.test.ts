@@ -2,12 +2,6 @@ import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import * as Candidate from "../../src/resolver/Candidate.ts"
 
-const of = (url: string, kind?: Candidate.CandidateKind): Candidate.Candidate => ({
-  url,
-  resolver: "r",
-  ...(kind === undefined ? {} : { kind })
-})
-
 describe("a candidate's URL", () => {
   it.prop(
     "is http or https, without credentials and fragment, and cleaning it again changes nothing",
@@ -33,7 +27,8 @@ describe("a candidate's URL", () => {
     ["https://a.test/my file[1].pdf", "https://a.test/my%20file%5B1%5D.pdf"],
     ["https://me:secret@a.test/x#page=3", "https://a.test/x"],
     ["http://arxiv.org/abs/1304.1068", "https://arxiv.org/pdf/1304.1068"],
-    ["http://www.arxiv.org/abs/astro-ph/0601001v2", "https://arxiv.org/pdf/astro-ph/0601001v2"]
+    ["http://www.arxiv.org/abs/astro-ph/0601001v2", "https://arxiv.org/pdf/astro-ph/0601001v2"],
+    ["http://arxiv.org/pdf/1306.4120.pdf", "https://arxiv.org/pdf/1306.4120"]
   ])("%s is cleaned", (raw, clean) => {
     expect(Candidate.cleanUrl(raw)).toBe(clean)
   })
@@ -57,16 +52,41 @@ describe("a licence", () => {
   })
 })
 
-describe("ranking", () => {
-  it("puts PDFs first, keeps the order otherwise, and leaves pages out", () => {
-    const ranked = Candidate.rank([
-      of("1", "landing"),
-      of("2"),
-      of("3", "pdf"),
-      of("4", "html"),
-      of("5", "xml"),
-      of("6", "pdf")
+const of = (url: string, kind: Candidate.CandidateKind = "pdf") =>
+  Candidate.fromCopies("r", [{ url, kind }])[0]
+
+describe("a copy", () => {
+  it("at doi.org is a page, whatever it is said to be", () => {
+    expect(of("https://doi.org/10.1/x")).toMatchObject({ kind: "landing" })
+  })
+
+  it("behind PMC's check for humans is only good for the article's page", () => {
+    for (const url of [
+      "https://www.ncbi.nlm.nih.gov/pmc/articles/PMC5334499/pdf/",
+      "https://pmc.ncbi.nlm.nih.gov/articles/PMC5334499/pdf/WJR-9-27.pdf"
+    ]) {
+      expect(of(url)).toMatchObject({
+        url: "https://pmc.ncbi.nlm.nih.gov/articles/PMC5334499/",
+        kind: "landing"
+      })
+    }
+  })
+
+  it("keeps no hash and no size that can't be one", () => {
+    expect(
+      Candidate.fromCopies("r", [
+        { url: "http://a.test/", kind: "pdf", md5: "nonsense", sha256: "AB".repeat(32), size: -1 }
+      ])
+    ).toEqual([{ url: "http://a.test/", resolver: "r", kind: "pdf", sha256: "ab".repeat(32) }])
+  })
+
+  it("counts once, and not at all without a usable URL", () => {
+    const found = Candidate.fromCopies("r", [
+      { url: "http://a.test/1", kind: "pdf" },
+      { url: null, kind: "pdf" },
+      { url: "ftp://a.test/1", kind: "pdf" },
+      { url: "http://a.test/1#page=2", kind: "html" }
     ])
-    expect(ranked.map(({ url }) => url)).toEqual(["3", "6", "2", "5"])
+    expect(found).toEqual([{ url: "http://a.test/1", resolver: "r", kind: "pdf" }])
   })
 })

@@ -5,23 +5,28 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
 import type { Artifact } from "../../src/Artifact.ts"
+import { Settings } from "../../src/config/Settings.ts"
 import { firstLane, toNewJob } from "../../src/download/Route.ts"
 import { hostLane } from "../../src/Lane.ts"
 import * as KeyedLimiter from "../../src/KeyedLimiter.ts"
 import type { Candidate } from "../../src/resolver/Candidate.ts"
+import { NAMES } from "../../src/resolver/Registry.ts"
 import { type Resolver, ResolverFailure } from "../../src/resolver/Resolver.ts"
+import { plain } from "../../src/resolver/Members.ts"
 import { enabledOrder, makeWith } from "../../src/resolver/Resolvers.ts"
 import * as TokenBucket from "../../src/TokenBucket.ts"
 import { settings } from "../download/Rig.ts"
 
 const artifact: Artifact = { id: "x", urls: [], doi: "10.1/x" }
-const found: ReadonlyArray<Candidate> = [{ url: "http://a.test/x", resolver: "r", kind: "pdf" }]
+const copies: ReadonlyArray<Candidate> = [{ url: "http://a.test/x", resolver: "r", kind: "pdf" }]
+const found = { candidates: copies, pages: [] }
 
 /** A resolver that records when it was asked. */
 const recording = (
-  resolve: Resolver["resolve"] = () => Effect.succeed(found),
+  resolve: Resolver["resolve"] = () => Effect.succeed(copies),
   remote = true
 ): Resolver & { readonly asked: Array<number> } => {
   const asked: Array<number> = []
@@ -30,10 +35,10 @@ const recording = (
     name: "r",
     remote,
     accepts: () => true,
-    resolve: (wanted) =>
+    resolve: (question) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         asked.push(now)
-        return resolve(wanted)
+        return resolve(question)
       })
   }
 }
@@ -44,7 +49,7 @@ const limits = Layer.merge(
 )
 
 const serviceOf = (resolver: Resolver, timeoutMs = 5000) =>
-  Effect.provide(makeWith([{ resolver, timeoutMs }]), limits)
+  Effect.provide(makeWith([plain(resolver, timeoutMs)]), limits)
 
 describe("asking a resolver", () => {
   it.effect("waits a moment for its rate", () =>
@@ -93,7 +98,7 @@ describe("asking a resolver", () => {
 
   it.effect("gives up after its time, and not while it waits for its turn", () =>
     Effect.gen(function* () {
-      const resolver = recording(() => Effect.delay(Effect.succeed(found), "3 seconds"))
+      const resolver = recording(() => Effect.delay(Effect.succeed(copies), "3 seconds"))
       const { ask } = yield* serviceOf(resolver, 4000)
       const fiber = yield* Effect.fork(
         Effect.all([ask("r", artifact), ask("r", artifact), ask("r", artifact)], { concurrency: "unbounded" })
@@ -156,8 +161,9 @@ describe("a job's first lane", () => {
     expect(firstLane(both, ["unpaywall", "arxiv"])).toBe("resolver:unpaywall")
     const all = settings("unused")
     expect(enabledOrder(all)).toEqual(order)
+    expect(enabledOrder({ resolvers: Schema.decodeSync(Settings)({}).resolvers })).toEqual(NAMES)
     expect(enabledOrder(settings("unused", { arxiv: { enabled: false } }))).toEqual(["unpaywall"])
-    expect(enabledOrder(settings("unused", { order: ["unpaywall", "other"] }))).toEqual(["unpaywall"])
+    expect(enabledOrder(settings("unused", { order: ["unpaywall"] }))).toEqual(["unpaywall"])
   })
 
   it("is one for a host, whatever its port and case", () => {

@@ -62,6 +62,8 @@ const settingsOf = (place: Place, made: World, logLevel: Settings["log"]["level"
     queue: { path: place.queue },
     http: { resolve: made.resolve },
     download: { out: place.files },
+    // It is offline: nobody outside is asked about what fails here.
+    resolvers: { order: [] },
     log: { level: logLevel }
   })
 

@@ -11,6 +11,7 @@ import { exportManifest } from "./export.ts"
 import { importFile } from "./import.ts"
 import { list } from "./list.ts"
 import { pause, resume } from "./pause.ts"
+import { resolve } from "./resolve.ts"
 import { retryFailed } from "./retryFailed.ts"
 import { run } from "./run.ts"
 import { show } from "./show.ts"
@@ -31,6 +32,7 @@ const queueCommands = Tuple.make(
 
 const topCommands = Tuple.make(
   Command.make("queue").pipe(Command.withSubcommands(queueCommands)),
+  resolve,
   Command.make("config").pipe(Command.withSubcommands(configCommands)),
   demo
 )
@@ -45,6 +47,7 @@ export const grammar = Grammar.make([
     description: "Fills, runs and looks at the queue.",
     children: queueCommands.map(({ descriptor }) => descriptor)
   },
+  resolve.descriptor,
   {
     name: "config",
     description: "Looks at the configuration and sets it up.",

@@ -1,0 +1,94 @@
+/**
+ * Reading a page about the work for the files it names, as the content of a candidate that is such a page.
+ *
+ * The request was made in the lane of the page's host, like any download. A page that checks for a human, asks to log
+ * in or is about another work leads to nothing, and says so; nothing on a page is ever solved or filled in.
+ */
+import * as Effect from "effect/Effect"
+import type { Artifact } from "../Artifact.ts"
+import type { Response } from "../http/Http.ts"
+import type { Candidate } from "../resolver/Candidate.ts"
+import { type Preferences, rank } from "../resolver/Ranking.ts"
+import { FetchFailure, fromHttp } from "./FetchFailure.ts"
+import { refusePage } from "./Verify.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------
+
+/** What a page is good for. */
+export type Read =
+  | { readonly _tag: "Names"; readonly candidates: ReadonlyArray<Candidate> }
+  /** Another page stands for this one. */
+  | { readonly _tag: "LeadsTo"; readonly url: string }
+
+/** Of the page, what is looked at to tell what kind of page it is. */
+const HEAD_BYTES = 64 * 1024
+
+// ---------------------------------------------------------------------------------------------------------------
+// Reading
+// ---------------------------------------------------------------------------------------------------------------
+
+/** Whether the answer is a page. What isn't one may be the file itself: some DOIs lead straight to it. */
+export const isPage = (response: Pick<Response, "header">): boolean => {
+  const type = response.header("content-type")?.trim() ?? ""
+  return type === "" || /^(?:text\/html|application\/xhtml\+xml)\b/i.test(type)
+}
+
+/** What the page is about is passed on to the files it names, unless it says better. */
+const withPage = (page: Candidate, named: Candidate): Candidate => ({
+  ...(page.version === undefined ? {} : { version: page.version }),
+  ...(page.host_type === undefined ? {} : { host_type: page.host_type }),
+  ...(page.license === undefined ? {} : { license: page.license }),
+  ...named
+})
+
+const fail = (reason: string, message: string) => new FetchFailure({ class: "try-next", reason, message })
+
+/** Reads the page at `url`, at most two megabytes of it. */
+export const readPage = (
+  response: Response,
+  url: string,
+  artifact: Artifact,
+  candidate: Candidate,
+  settings: {
+    readonly download: { readonly kinds: Preferences["kinds"] }
+    readonly resolvers: { readonly prefer: Preferences["prefer"] }
+  }
+): Effect.Effect<Read, FetchFailure> =>
+  Effect.gen(function* () {
+    // Loaded by whoever reads a page: most runs don't.
+    const { collector, read } = yield* Effect.promise(() => import("../resolver/Page.ts"))
+    const page = collector()
+    const head: Array<Uint8Array> = []
+    let kept = 0
+    yield* Effect.tryPromise({
+      try: async () => {
+        for await (const chunk of response.body) {
+          if (kept < HEAD_BYTES) head.push(chunk)
+          kept += chunk.length
+          if (!page.write(chunk)) break
+        }
+      },
+      catch: (cause) => fromHttp(response.bodyError(cause))
+    }).pipe(Effect.onInterrupt(() => Effect.sync(response.abort)))
+    const { candidates, doi, leadsTo } = read(page.end(), {
+      url,
+      resolver: candidate.resolver,
+      linkHeader: response.header("link")
+    })
+    if (doi !== undefined && artifact.doi !== undefined && doi !== artifact.doi) {
+      return yield* fail("wrong-page", `this page is about another work, ${doi}`)
+    }
+    const preferences = { kinds: settings.download.kinds, prefer: settings.resolvers.prefer }
+    const ranked = rank(
+      candidates.map((named) => withPage(candidate, named)),
+      preferences
+    )
+    if (ranked.length > 0) return { _tag: "Names", candidates: ranked }
+    if (leadsTo !== undefined && leadsTo !== url) return { _tag: "LeadsTo", url: leadsTo }
+    const { message, reason } = refusePage(Buffer.concat(head), url)
+    return yield* reason === "html-instead-of-pdf"
+      ? fail("no-open-access", "this page names no file")
+      : fail(reason, message.replace(" instead of the PDF", ""))
+  })

@@ -1,0 +1,54 @@
+/**
+ * Reading a service's answer: an unexpected shape is a failure of that resolver, whatever came.
+ *
+ * What a service may leave out or set to null is `null` here, so that readers have one case less.
+ */
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import { type Answer, type Outcome, ResolverFailure } from "./Resolver.ts"
+
+/** A field that may be missing or null: then null. */
+export const maybe = <A, I>(schema: Schema.Schema<A, I>) =>
+  Schema.optionalWith(Schema.NullOr(schema), { exact: true, default: () => null })
+
+/** A list that may be missing or null: then null. */
+export const list = <A, I>(item: Schema.Schema<A, I>) => maybe(Schema.Array(item))
+
+/** A text that services give as a number, too. */
+export const Id = Schema.Union(Schema.String, Schema.Number)
+
+/** A failure of a resolver, named at the start of its message. */
+export const fail = (name: string, outcome: Outcome, message: string): ResolverFailure =>
+  new ResolverFailure({ outcome, message: `${name}: ${message}`, passing: false })
+
+/** Reads the answer's JSON in this shape. */
+export const decoder = <A, I>(name: string, schema: Schema.Schema<A, I>) => {
+  const decode = Schema.decodeUnknownEither(Schema.parseJson(schema))
+  return ({ text }: Pick<Answer, "text">): Either.Either<A, ResolverFailure> =>
+    Either.mapLeft(decode(text), () =>
+      fail(
+        name,
+        "failed",
+        /^\s*</.test(text) ? "a page came instead of its answer" : "its answer can't be understood"
+      )
+    )
+}
+
+/** Candidates, or the failure that there are none. */
+export const orNone = <A>(
+  name: string,
+  candidates: ReadonlyArray<A>
+): Either.Either<ReadonlyArray<A>, ResolverFailure> =>
+  candidates.length > 0
+    ? Either.right(candidates)
+    : Either.left(fail(name, "no_open_access", "it knows no free copy"))
+
+/** The DOI in a text, bare and in lower case, for comparing. */
+export const bareDoi = (text: string): string =>
+  text
+    .trim()
+    .toLowerCase()
+    .replace(/^(?:https?:\/\/(?:dx\.|www\.)?doi\.org\/|doi:\s*|info:doi\/)/, "")
+
+/** Whether a service's answer is about the DOI that was asked for. */
+export const sameDoi = (a: string, b: string): boolean => bareDoi(a) === bareDoi(b)

@@ -1,0 +1,182 @@
+/**
+ * Asking a service: the one place where a resolver's request is sent and its status is understood.
+ *
+ * | status                       | outcome                                                                  |
+ * |------------------------------|--------------------------------------------------------------------------|
+ * | 200, 203                     | the answer                                                               |
+ * | 301, 302, 303, 307, 308      | followed on the service's own origin, a few times; else `failed`         |
+ * | 404, 410                     | `not_found`                                                              |
+ * | 401, 403                     | `config_error`                                                           |
+ * | 429, and 503 with a hint     | `rate_limited`, at least as long as the service asks for                 |
+ * | 408, other 5xx               | `failed`, may pass                                                       |
+ * | everything else              | `failed`                                                                 |
+ *
+ * Where a service means something else, its resolver says so (`Request.judge`). Credentials go to the origin of the
+ * service's base URL and to no other: a redirect elsewhere isn't followed, since nobody asked that host's permission
+ * either. What says who is asking appears in no message.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { type HttpService, readText, type Response } from "../http/Http.ts"
+import type { HttpError } from "../http/HttpError.ts"
+import * as RetryAfter from "../http/RetryAfter.ts"
+import { type Answer, type Get, type Outcome, type Request, ResolverFailure } from "./Resolver.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------
+
+/** Who is asked, and how. */
+export interface Service {
+  /** The resolver's name, for messages. */
+  readonly name: string
+  /** Where the service answers. */
+  readonly baseUrl: string
+  /** Credentials, sent to the origin of `baseUrl` only. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly maxRetryAfterSeconds: number
+  /** Waits until one more request may be sent. The first of a question was waited for by who asks it. */
+  readonly nextRequest: Effect.Effect<void, ResolverFailure>
+}
+
+/** More than any real answer has. */
+const MAX_ANSWER_BYTES = 2_000_000
+/** The wait after a refusal that names none. */
+const DEFAULT_WAIT_MS = 60_000
+/** Redirects that are followed for one request. */
+const MAX_REDIRECTS = 3
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308])
+
+const WORDS: Readonly<Record<Outcome, string>> = {
+  not_found: "it doesn't know this work",
+  no_open_access: "it knows no free copy",
+  rate_limited: "it asks for fewer requests",
+  config_error: "it refuses whoever asks",
+  failed: "it gave no answer"
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Statuses
+// ---------------------------------------------------------------------------------------------------------------
+
+/** Services have names of their own for what Retry-After says. */
+const ownHint = (header: Answer["header"], now: number, maxSeconds: number): Option.Option<number> =>
+  Option.fromNullable(header("x-ratelimit-retry-after")).pipe(
+    Option.flatMap((value) =>
+      Option.orElse(RetryAfter.parse(value, now, maxSeconds), () =>
+        Option.some(Date.parse(value)).pipe(
+          Option.filter((at) => at > now),
+          Option.map((at) => Math.min(at, now + maxSeconds * 1000))
+        )
+      )
+    )
+  )
+
+const commonOutcome = ({ header, status }: Answer): Outcome | "answer" => {
+  if (status === 200 || status === 203) return "answer"
+  if (status === 404 || status === 410) return "not_found"
+  if (status === 401 || status === 403) return "config_error"
+  if (status === 429 || (status === 503 && header("retry-after") !== undefined)) return "rate_limited"
+  return "failed"
+}
+
+const isPassing = (status: number): boolean =>
+  status === 408 || (status >= 500 && status !== 501 && status !== 505)
+
+// ---------------------------------------------------------------------------------------------------------------
+// Constructor
+// ---------------------------------------------------------------------------------------------------------------
+
+/** Asks on behalf of one question; the first request is the one that was waited for. */
+export const make = (http: HttpService, service: Service): Get => {
+  const { headers, maxRetryAfterSeconds, name } = service
+  const home = new URL(service.baseUrl).origin
+  let sent = 0
+
+  const fail = (outcome: Outcome, status: number, detail = WORDS[outcome], passing = false) =>
+    new ResolverFailure({ outcome, message: `${name}: ${detail} (HTTP ${status})`, passing })
+
+  const limited = (answer: Answer, waitMs: number) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const until = RetryAfter.hint(answer.header, now, maxRetryAfterSeconds).pipe(
+        Option.orElse(() => ownHint(answer.header, now, maxRetryAfterSeconds)),
+        // A hint of zero must not become a loop without a pause.
+        Option.match({ onNone: () => now + waitMs, onSome: (at) => Math.max(at, now + 1000) })
+      )
+      const message = `${name}: ${WORDS.rate_limited} (HTTP ${answer.status})`
+      return Effect.fail(new ResolverFailure({ outcome: "rate_limited", message, until }))
+    })
+
+  const lost = (error: HttpError, { refusedWaitMs }: Request) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.fail(
+        refusedWaitMs !== undefined && (error.reason === "connect" || error.reason === "reset")
+          ? new ResolverFailure({
+              outcome: "rate_limited",
+              message: `${name}: ${error.message}, as it does with those who ask too often`,
+              until: now + refusedWaitMs
+            })
+          : new ResolverFailure({
+              outcome: "failed",
+              message: `${name}: ${error.message}`,
+              passing:
+                error.reason !== "tls" && error.reason !== "protocol" && error.reason !== "address-refused"
+            })
+      )
+    )
+
+  /** Where a redirect leads, if it may be followed. */
+  const target = (response: Response, from: string, hops: number) => {
+    const location = response.header("location")
+    if (location === undefined || !URL.canParse(location, from)) {
+      return fail("failed", response.status, "a redirect without a target")
+    }
+    const to = new URL(location, from)
+    if (to.origin !== new URL(from).origin) {
+      return fail(
+        "failed",
+        response.status,
+        `it redirects to ${to.host}; if it has moved, set resolvers.${name}.base_url`
+      )
+    }
+    return hops >= MAX_REDIRECTS ? fail("failed", response.status, "too many redirects") : to.href
+  }
+
+  const once = (
+    url: string,
+    request: Request,
+    hops: number
+  ): Effect.Effect<Answer | { readonly to: string }, ResolverFailure> =>
+    Effect.gen(function* () {
+      if (sent > 0) yield* service.nextRequest
+      sent += 1
+      const own = new URL(url).origin === home ? headers : {}
+      const response = yield* http.get(url, { accept: request.accept ?? "application/json", ...own })
+      const { header, status } = response
+      const judged = (answer: Answer) => request.judge?.(answer) ?? commonOutcome(answer)
+      if (REDIRECTS.has(status) && judged({ header, status, text: "" }) === "failed") {
+        yield* response.discard
+        const to = target(response, url, hops)
+        return typeof to === "string" ? { to } : yield* to
+      }
+      const text = yield* readText(response, MAX_ANSWER_BYTES)
+      if (text === undefined) return yield* fail("failed", status, "its answer is too long")
+      const answer: Answer = { status, text, header }
+      const outcome = judged(answer)
+      if (outcome === "answer") return answer
+      if (outcome === "rate_limited") return yield* limited(answer, request.waitMs ?? DEFAULT_WAIT_MS)
+      return yield* fail(outcome, status, WORDS[outcome], outcome === "failed" && isPassing(status))
+    }).pipe(
+      Effect.scoped,
+      Effect.catchTag("HttpError", (error) => lost(error, request))
+    )
+
+  const follow = (url: string, request: Request, hops: number): Effect.Effect<Answer, ResolverFailure> =>
+    Effect.flatMap(once(url, request, hops), (answer) =>
+      "to" in answer ? follow(answer.to, request, hops + 1) : Effect.succeed(answer)
+    )
+
+  return (url, request = {}) => follow(url, request, 0)
+}

@@ -1,0 +1,150 @@
+/**
+ * From settings and the environment to the resolvers of a run: each built, with its credentials and what it lacks.
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type { HttpService } from "../http/Http.ts"
+import type { Candidate } from "./Candidate.ts"
+import * as Get from "./Get.ts"
+import * as Identity from "./Identity.ts"
+import type { FileKind } from "./Ranking.ts"
+import { type Definition, find, Sections } from "./Registry.ts"
+import { type Get as GetOf, type Resolver, ResolverFailure } from "./Resolver.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------
+
+/** The configuration's sections, as far as resolving needs them. */
+export interface ResolversSettings {
+  readonly http: { readonly contact: string | null; readonly max_retry_after_seconds: number }
+  readonly download: { readonly kinds: ReadonlyArray<FileKind> }
+  readonly resolvers: Sections
+}
+
+/** A resolver as a run has it. */
+export interface Member {
+  readonly resolver: Resolver
+  /** How long a question may take. */
+  readonly timeoutMs: number
+  /** What it can't be asked without and isn't there, as the failure that says so. */
+  readonly lacks?: ResolverFailure | undefined
+  /** Its way to ask its service, for one question. */
+  readonly get: (nextRequest: Effect.Effect<void, ResolverFailure>) => GetOf
+  readonly improve: (candidate: Candidate) => Candidate
+  /** Keeps what says who asks, whoever it is that is asked, out of what comes of an answer. */
+  readonly confidential: Identity.Confidential
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Constructors
+// ---------------------------------------------------------------------------------------------------------------
+
+/** The names in `order` that are enabled: what a job's first lane is chosen from. */
+export const enabledOrder = ({ resolvers }: Pick<ResolversSettings, "resolvers">): ReadonlyArray<string> =>
+  resolvers.order.filter((name) => resolvers[name].enabled)
+
+/** A member around a resolver that asks nobody, or in its own way. */
+export const plain = (resolver: Resolver, timeoutMs: number): Member => ({
+  resolver,
+  timeoutMs,
+  get: () => () => Effect.die(`${resolver.name} has no service to ask`),
+  improve: (candidate) => candidate,
+  confidential: Identity.confidential([])
+})
+
+const decodeSections = Schema.decodeUnknownEither(Sections)
+
+/** The settings with what the environment and the contact say where they are silent. */
+const withInherited = ({ http, resolvers }: ResolversSettings) =>
+  Effect.map(
+    Effect.forEach(Identity.VARIABLES, (name) =>
+      Effect.map(Identity.variable(name), (value) => [name, value] as const)
+    ),
+    (variables): Sections => {
+      const found = Identity.inherited(resolvers, http.contact, Object.fromEntries(variables))
+      const sections: Record<string, unknown> = { ...resolvers }
+      for (const { path, value } of found) {
+        const [name, key] = path
+        sections[name] = Object.assign({}, sections[name], { [key]: value })
+      }
+      return Either.getOrElse(decodeSections(sections), () => resolvers)
+    }
+  )
+
+/** The value of a setting by its name. */
+const valueOf = (section: object, key: string): unknown => Reflect.get(section, key)
+
+/** What the resolver can't be asked without and isn't there. */
+const lack = (
+  definition: Definition,
+  section: object,
+  secret: Option.Option<unknown>
+): string | undefined => {
+  const missing = definition.fallbacks.find(
+    ({ key, needed }) => needed === true && valueOf(section, key) === null
+  )
+  if (missing !== undefined) {
+    const { env, key } = missing
+    return `it needs your mail address; set resolvers.${definition.name}.${key}, ${env} or http.contact`
+  }
+  return definition.credential?.needed === true && Option.isNone(secret)
+    ? `it needs a key; set ${definition.credential.env}`
+    : undefined
+}
+
+/** The mail addresses in a resolver's section. */
+const addresses = ({ fallbacks }: Definition, section: object): ReadonlyArray<string> =>
+  fallbacks
+    .filter(({ contact }) => contact === true)
+    .map(({ key }) => valueOf(section, key))
+    .filter((text) => typeof text === "string")
+
+/** The enabled resolvers in their order. */
+export const make = (settings: ResolversSettings, http: HttpService): Effect.Effect<ReadonlyArray<Member>> =>
+  Effect.gen(function* () {
+    const sections = yield* withInherited(settings)
+    const enabled = yield* Effect.forEach(
+      enabledOrder({ resolvers: sections }).flatMap((name) => find(name) ?? []),
+      (definition) =>
+        Effect.map(Identity.secretOf(definition), (secret) => ({
+          definition,
+          section: sections[definition.name],
+          secret: Option.map(secret, Redacted.value)
+        }))
+    )
+    const confidential = Identity.confidential(
+      enabled.flatMap(({ definition, secret, section }) => [
+        ...addresses(definition, section),
+        ...Option.toArray(secret)
+      ])
+    )
+    return enabled.map(({ definition, secret, section }): Member => {
+      const { credential, name } = definition
+      const lacks = lack(definition, section, secret)
+      return {
+        resolver: definition.build(sections),
+        timeoutMs: section.timeout_seconds * 1000,
+        lacks:
+          lacks === undefined
+            ? undefined
+            : new ResolverFailure({ outcome: "config_error", message: `${name}: ${lacks}` }),
+        get: (nextRequest) =>
+          Get.make(http, {
+            name,
+            baseUrl: section.base_url,
+            headers: Option.match(secret, {
+              onNone: () => ({}),
+              onSome: (value) => credential?.header(value) ?? {}
+            }),
+            maxRetryAfterSeconds: settings.http.max_retry_after_seconds,
+            nextRequest
+          }),
+        improve: definition.improve(sections),
+        confidential
+      }
+    })
+  })
