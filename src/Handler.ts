@@ -65,6 +65,16 @@ export const make = <A, I, E extends HandlerError, R>(
 ): Effect.Effect<HandlerService, never, R> =>
   Effect.map(Effect.context<R>(), (context) => {
     const decode = Schema.decodeUnknownEither(payload)
+    // The jobs of a run share the context they run in, so what the handler brings is added to it once, not for each.
+    let inside: Context.Context<never> | undefined
+    let whole = context
+    const provided = (of: Context.Context<never>) => {
+      if (of !== inside) {
+        inside = of
+        whole = Context.merge(of, context)
+      }
+      return whole
+    }
     return {
       handle: (job) =>
         Either.match(decode(job.payload), {
@@ -77,7 +87,7 @@ export const make = <A, I, E extends HandlerError, R>(
                   .join("; ")}`
               })
             ),
-          onRight: (decoded) => Effect.provide(handle({ ...job, payload: decoded }), context)
+          onRight: (decoded) => Effect.mapInputContext(handle({ ...job, payload: decoded }), provided)
         })
     }
   })

@@ -17,6 +17,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
+import * as Runtime from "effect/Runtime"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -229,6 +230,8 @@ export const make = (
         const orFail = <A>(effect: Effect.Effect<A, Fatal | WorkQueueError>) =>
           Effect.catchAllCause(effect, (cause) => Deferred.failCause(outcome, cause))
         const idle = makeIdle(queue, runOptions)
+        // Jobs' fibers start uninterruptible, and aren't children of the dispatcher.
+        const fork = Runtime.runFork(yield* Effect.uninterruptible(Effect.runtime<never>()))
         yield* reclaimDead
 
         /** Once for each job: when its handler is done, or at its end if it came to none. */
@@ -274,7 +277,7 @@ export const make = (
           if (leased.length > 0) idle.leased()
           for (const lease of leased) {
             handling += 1
-            running.set(keyOf(lease), { lease, fiber: yield* Effect.forkDaemon(runJob(lease)) })
+            running.set(keyOf(lease), { lease, fiber: fork(runJob(lease), { immediate: false }) })
           }
           return leased.length < free
         }).pipe(Effect.uninterruptible)

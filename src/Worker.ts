@@ -201,7 +201,8 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
     const run: WorkerService["run"] = (lease, onHandled) =>
       Effect.uninterruptible(
         Effect.gen(function* () {
-          const startedAt = yield* Clock.currentTimeMillis
+          const clock = yield* Effect.clock
+          const startedAt = clock.unsafeCurrentTimeMillis()
           /** Notes are written once, with the first transition that follows them. */
           const notes: Array<Attempt> = []
           let moved = false
@@ -230,8 +231,7 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
               Effect.succeed({ end: "lost", reason: "lease-lost", message: error.message } satisfies Ending)
             )
           )
-          const endedAt = yield* Clock.currentTimeMillis
-          return { lease, ...ending, durationMs: endedAt - startedAt }
+          return { lease, ...ending, durationMs: clock.unsafeCurrentTimeMillis() - startedAt }
         })
       )
 

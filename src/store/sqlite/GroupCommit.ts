@@ -5,10 +5,8 @@
  * written at once, and under load the batches grow by themselves. Nothing is answered before its transaction is committed.
  */
 import * as Arr from "effect/Array"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FiberId from "effect/FiberId"
 
 /** Transitions in one transaction at most: it blocks the event loop while it runs. */
 const MAX_BATCH = 256
@@ -24,11 +22,13 @@ export const make = <Item, Answer, E>(options: {
 }): ((item: Item) => Effect.Effect<Answer, E>) => {
   interface Waiting {
     readonly item: Item
-    readonly answer: Deferred.Deferred<Answer, E>
+    /** Goes on with the answer, or with writing the next batch. */
+    readonly resume: (next: Effect.Effect<Answer, E>) => void
   }
   let waiting: Array<Waiting> = []
   let writing = false
 
+  /** The first that waits, and all others that may share its batch. */
   const gather = (): ReadonlyArray<Waiting> => {
     const keys = new Set<unknown>()
     const batch: Array<Waiting> = []
@@ -44,35 +44,36 @@ export const make = <Item, Answer, E>(options: {
     return batch
   }
 
-  const writeAll = Effect.gen(function* () {
+  /** Writes the batch of the first that waits, in its fiber, and leaves the next to the one that is first then. */
+  const writeNext: Effect.Effect<Answer, E> = Effect.gen(function* () {
     // Fibers that are ready to run get to hand in their items first.
     yield* Effect.yieldNow()
-    while (waiting.length > 0) {
-      const batch = gather()
-      const written = yield* Effect.exit(options.write(batch.map((entry) => entry.item)))
-      Exit.match(written, {
-        onFailure: (cause) => {
-          for (const { answer } of batch) Deferred.unsafeDone(answer, Exit.failCause(cause))
-        },
-        onSuccess: (answers) => {
-          for (const [{ answer }, value] of Arr.zip(batch, answers)) {
-            Deferred.unsafeDone(answer, Exit.succeed(value))
-          }
-        }
-      })
-    }
-    writing = false
+    const batch = gather()
+    const written = yield* Effect.exit(options.write(batch.map((entry) => entry.item)))
+    const answers = Exit.match(written, {
+      onFailure: (cause) => batch.map(() => Exit.failCause(cause)),
+      onSuccess: (all): ReadonlyArray<Exit.Exit<Answer, E>> => all.map(Exit.succeed)
+    })
+    const [own, ...others] = answers
+    for (const [{ resume }, answer] of Arr.zip(batch.slice(1), others)) resume(answer)
+    const [next] = waiting
+    if (next === undefined) writing = false
+    else next.resume(writeNext)
+    return yield* own ?? Effect.dieMessage("a batch was written without an answer")
   })
 
   return (item) =>
     Effect.uninterruptible(
       Effect.suspend(() => {
-        const answer = Deferred.unsafeMake<Answer, E>(FiberId.none)
-        waiting.push({ item, answer })
-        if (writing) return Deferred.await(answer)
+        if (writing) {
+          return Effect.async<Answer, E>((resume) => {
+            waiting.push({ item, resume })
+          })
+        }
         writing = true
-        // A fiber of its own writes: whoever came first would wait for all that came after.
-        return Effect.zipRight(Effect.forkDaemon(writeAll), Deferred.await(answer))
+        // It writes itself, so nothing has to be resumed.
+        waiting.push({ item, resume: () => undefined })
+        return writeNext
       })
     )
 }
