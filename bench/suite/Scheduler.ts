@@ -1,0 +1,96 @@
+/** The whole scheduler with a handler that does nothing, against the bound and the peers. */
+import { join } from "node:path"
+import * as Effect from "effect/Effect"
+import { Scheduler } from "../../src/index.ts"
+import { BareQueue } from "../bound/BareQueue.ts"
+import { jobs } from "../Jobs.ts"
+import { type Contestant, inFolder, medians, type Row, seconds, type Suite } from "../Measure.ts"
+import { fill, noopLayer, run } from "../Ours.ts"
+import { peers } from "../peer/Peers.ts"
+
+const TTL = 600_000
+const CAP = 2
+const LANES = 1000
+
+/** Leases and acks a batch at a time until nothing is left: what a scheduler does at least. */
+const bound = (count: number, batch: number): Promise<number> =>
+  inFolder((folder) => {
+    const queue = new BareQueue(join(folder, "bound.sqlite"), CAP)
+    queue.import([...jobs(count, LANES)])
+    return seconds(() => {
+      for (;;) {
+        const leases = queue.lease(batch, TTL)
+        if (leases.length === 0) break
+        for (const { payload } of leases) JSON.parse(payload)
+        queue.ack(leases)
+      }
+      queue.close()
+    })
+  })
+
+const ours = (count: number, workers: number): Promise<number> =>
+  inFolder((folder) =>
+    run(
+      Effect.gen(function* () {
+        yield* fill(jobs(count, LANES))
+        const scheduler = yield* Scheduler.Scheduler
+        const from = performance.now()
+        const { ends } = yield* scheduler.run({ drain: true })
+        if (ends.done !== count) return yield* Effect.dieMessage(`${ends.done} of ${count} jobs were done`)
+        return (performance.now() - from) / 1000
+      }),
+      noopLayer(join(folder, "ours.sqlite"), { cap: CAP, workers })
+    )
+  )
+
+export const scheduler: Suite = {
+  name: "scheduler",
+  about: `the whole scheduler, a handler that does nothing, ${LANES} lanes, cap ${CAP}`,
+  run: async ({ log, quick }) => {
+    const count = quick ? 5000 : 20_000
+    const payloads = Array.from(jobs(count, LANES), ({ payload }) => payload)
+    const others = (await peers(log)).map((peer): Contestant => ({
+      name: peer.name,
+      run: async () =>
+        (await inFolder((folder) => peer.run(folder, payloads.slice(0, count * peer.share)))) / peer.share
+    }))
+    const took = await medians(
+      [
+        { name: "bound", run: () => bound(count, 64) },
+        { name: "ours, 64 workers", run: () => ours(count, 64) },
+        { name: "ours, 8 workers", run: () => ours(count, 8) },
+        ...others
+      ],
+      quick ? 1 : 5
+    )
+    const rate = (name: string) => count / (took.get(name) ?? Number.NaN)
+    const fastest = others.reduce<string | undefined>(
+      (best, { name }) => (best === undefined || rate(name) > rate(best) ? name : best),
+      undefined
+    )
+    const row = (what: string, ratio?: Row["ratio"]): Row => ({
+      suite: "scheduler",
+      what,
+      value: rate(what),
+      unit: "jobs/s",
+      ...(ratio === undefined ? {} : { ratio })
+    })
+    const our = rate("ours, 64 workers")
+    return [
+      row("bound"),
+      ...others.map(({ name }) => row(name)),
+      row("ours, 8 workers", { to: "bound", is: rate("ours, 8 workers") / rate("bound") }),
+      row("ours, 64 workers", { to: "bound", is: our / rate("bound"), goal: 0.7, better: "more" }),
+      ...(fastest === undefined
+        ? []
+        : [
+            row("ours, 64 workers", {
+              to: fastest,
+              is: our / rate(fastest),
+              goal: 1.3,
+              better: "more" as const
+            })
+          ])
+    ]
+  }
+}
