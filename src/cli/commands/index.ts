@@ -9,6 +9,7 @@ import { demo } from "./demo.ts"
 import { enqueue } from "./enqueue.ts"
 import { exportManifest } from "./export.ts"
 import { importFile } from "./import.ts"
+import { laneCommands } from "./lane.ts"
 import { list } from "./list.ts"
 import { pause, resume } from "./pause.ts"
 import { retryFailed } from "./retryFailed.ts"
@@ -30,7 +31,12 @@ const queueCommands = Tuple.make(
 )
 
 const topCommands = Tuple.make(
-  Command.make("queue").pipe(Command.withSubcommands(queueCommands)),
+  Command.make("queue").pipe(
+    Command.withSubcommands([
+      ...queueCommands,
+      Command.make("lane").pipe(Command.withSubcommands(laneCommands))
+    ])
+  ),
   Command.make("config").pipe(Command.withSubcommands(configCommands)),
   demo
 )
@@ -43,7 +49,14 @@ export const grammar = Grammar.make([
   {
     name: "queue",
     description: "Fills, runs and looks at the queue.",
-    children: queueCommands.map(({ descriptor }) => descriptor)
+    children: [
+      ...queueCommands.map(({ descriptor }) => descriptor),
+      {
+        name: "lane",
+        description: "Sets caps and paces of single lanes, over the configuration's.",
+        children: laneCommands.map(({ descriptor }) => descriptor)
+      }
+    ]
   },
   {
     name: "config",

@@ -148,14 +148,16 @@ export const make = (
         ),
       cancel: (id) => ticking(write((query, time) => Operate.cancel(query, id, time))),
       stats: database.read(Read.stats),
-      laneStats: ({ lane, limit }) =>
-        Effect.flatMap(now, (time) => database.read((query) => Lanes.stats(query, time, limit, lane))),
+      laneStats: (filter) =>
+        Effect.flatMap(now, (time) => database.read((query) => Lanes.stats(query, time, filter))),
       list: (filter) => Read.list(database, filter),
       details: (filter) => Read.details(database, filter),
       get: (id) => database.read((query) => Read.get(query, id)),
       retryFailed: (filter) => ticking(database.write((query) => Operate.retryFailed(query, filter))),
       pause: (lane) => database.write((query) => Lanes.setPaused(query, lane, true)),
       resume: (lane) => ticking(database.write((query) => Lanes.setPaused(query, lane, false))),
+      setLane: (lane, overrides) =>
+        ticking(write((query, time) => Lanes.setLane(query, policy, time, lane, overrides))),
       paused: database.read(Lanes.isPaused),
       prune: ({ finishedBefore, state }) =>
         Effect.iterate(

@@ -6,6 +6,7 @@ import { build } from "esbuild"
 import { spawn } from "node:child_process"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
+import { SCHEMA_VERSION } from "../../../src/store/sqlite/Migrations.ts"
 import type { WorkQueueService } from "../../../src/WorkQueue.ts"
 import { done, job, lease, policy, runs, TTL } from "../../contract/Given.ts"
 import { history, limits, MAX_CRASHES } from "../../contract/History.ts"
@@ -159,7 +160,9 @@ describe("workers at the same time", () => {
       })
       const [, queue] = yield* Effect.zip(openers, open(at), { concurrent: true })
       const db = yield* driver(at)
-      expect(db.prepare("SELECT count(*) AS count FROM effect_sql_migrations").get()).toEqual({ count: 1 })
+      expect(db.prepare("SELECT count(*) AS count FROM effect_sql_migrations").get()).toEqual({
+        count: SCHEMA_VERSION
+      })
       expect(db.pragma("integrity_check")).toEqual([{ integrity_check: "ok" }])
       expect(yield* queue.enqueue(job("a"))).toBe("new")
     })
