@@ -287,8 +287,8 @@ describe("A cap that changes while its key is in use", () => {
           })
         const letGo = (name: string) =>
           Effect.zipRight(
-            Effect.suspend(() =>
-              Deferred.succeed(leave.get(name) ?? Deferred.unsafeMake(FiberId.none), undefined)
+            Effect.flatMap(Effect.orDie(Effect.fromNullable(leave.get(name))), (gate) =>
+              Deferred.succeed(gate, undefined)
             ),
             yields(5)
           )

@@ -6,6 +6,7 @@ import { build } from "esbuild"
 import { spawn } from "node:child_process"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
+import { uniform } from "../../../src/Lane.ts"
 import { SCHEMA_VERSION } from "../../../src/store/sqlite/Migrations.ts"
 import type { WorkQueueService } from "../../../src/WorkQueue.ts"
 import { done, job, lease, policy, runs, TTL } from "../../contract/Given.ts"
@@ -60,6 +61,24 @@ describe("two connections to one queue", () => {
       )
       yield* Queue.take(ticks)
       expect((yield* lease(here, 1)).map((one) => one.worker)).toEqual(["w"])
+    })
+  )
+
+  it.scopedLive("obey a cap that was set through either, whatever policy they apply", () =>
+    Effect.gen(function* () {
+      const at = yield* file
+      const here = yield* open(at)
+      const there = yield* open(at)
+      yield* here.enqueueAll(Stream.map(Stream.range(1, 9), (i) => job(`job-${i}`)))
+      yield* there.setLane("host:a", { cap: 2 })
+      expect(yield* lease(here, 9)).toHaveLength(2)
+      yield* here.applyPolicy(uniform({ cap: 9 }))
+      expect(yield* lease(here, 9)).toHaveLength(0)
+      yield* there.setLane("host:a", { cap: 5 })
+      expect(yield* lease(here, 9)).toHaveLength(3)
+      // Given back, it is the policy's that was applied last, by whichever process.
+      yield* there.setLane("host:a", null)
+      expect(yield* lease(there, 9)).toHaveLength(4)
     })
   )
 
