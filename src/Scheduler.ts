@@ -3,7 +3,8 @@
  *
  * - The dispatcher never leases more than there are free slots, and sleeps until a slot frees, a lane's time comes
  *   or the queue changes.
- * - A lease that turns out lost has its job's fiber interrupted.
+ * - A lease that turns out lost, such as that of a cancelled job, has its job's fiber interrupted, within some two
+ *   seconds.
  * - Stopping lets running jobs finish for a grace time, then interrupts them, which releases their leases; nothing
  *   outlives `run`.
  */
@@ -25,7 +26,7 @@ import type { Fatal } from "./Failure.ts"
 import type { Lease, LeaseRef } from "./Job.ts"
 import { type JobEnd, Worker } from "./Worker.ts"
 import { WorkerIdentity } from "./WorkerIdentity.ts"
-import { WorkQueue, type WorkQueueError, type WorkQueueService } from "./WorkQueue.ts"
+import { type HeldLease, WorkQueue, type WorkQueueError, type WorkQueueService } from "./WorkQueue.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -100,10 +101,16 @@ const noEnds = (): Record<JobEnd["end"], number> => ({
   lost: 0
 })
 
+/** The fibers of the running jobs. */
+type Jobs = FiberMap.FiberMap<string, unknown, never>
+
 const keyOf = (lease: LeaseRef) => `${lease.job} ${lease.token}`
 
-/** How often the processes behind others' leases are looked at. */
-const RECLAIM_EVERY = Duration.seconds(2)
+/** How often the leases of the queue are looked at: those of dead processes, and our own that are gone. */
+const LOOK_EVERY = Duration.seconds(2)
+
+/** How long a job whose lease is gone may still be about to end by itself: its last write may just be done. */
+const SETTLING = Duration.millis(250)
 
 /** The least time to sleep: between looking at the queue and leasing, others may have taken what was ready. */
 const MIN_SLEEP_MS = 5
@@ -188,25 +195,49 @@ export const make = (
     const stopping = yield* Deferred.make<void>()
     const stoppingNow = yield* Deferred.make<void>()
     const running = new Map<string, Lease>()
+    /** Those of them that were interrupted because their leases are lost. */
+    const interrupted = new Set<string>()
     const ends = yield* Effect.acquireRelease(PubSub.sliding<JobEnd>(4096), PubSub.shutdown)
 
     /** Leases of this machine's dead processes are free at once; those of others when they expire. */
-    const reclaimDead = Effect.gen(function* () {
-      const workers = new Set((yield* queue.leases).map((lease) => lease.worker))
-      const dead = [...workers].filter((name) => identity.isDead(name))
-      if (dead.length === 0) return
-      const count = yield* queue.reclaim(dead)
-      if (count > 0) yield* Effect.logInfo(`took back ${count} leases of ${dead.length} dead workers`)
-    })
-
-    const heartbeat = (jobs: FiberMap.FiberMap<string, unknown, never>) =>
+    const reclaimDead = (held: ReadonlyArray<HeldLease>) =>
       Effect.gen(function* () {
-        const lost = yield* queue.heartbeat([...running.values()], leaseTtl)
+        const workers = new Set(held.map((lease) => lease.worker))
+        const dead = [...workers].filter((name) => identity.isDead(name))
+        if (dead.length === 0) return
+        const count = yield* queue.reclaim(dead)
+        if (count > 0) yield* Effect.logInfo(`took back ${count} leases of ${dead.length} dead workers`)
+      })
+
+    /** Looks at all leases once: takes back those of the dead, and interrupts the jobs whose own are gone. */
+    const look = (jobs: Jobs) =>
+      Effect.gen(function* () {
+        // Before the queue is asked: what is leased meanwhile can't be in its answer.
+        const ours = [...running.values()]
+        const held = yield* queue.leases
+        yield* reclaimDead(held)
+        const there = new Set(held.map(keyOf))
+        const gone = ours.filter((lease) => !there.has(keyOf(lease)))
+        if (gone.length === 0) return
+        yield* Effect.sleep(SETTLING)
+        yield* interruptLost(jobs, gone)
+      })
+
+    const heartbeat = (jobs: Jobs) =>
+      Effect.flatMap(
+        Effect.suspend(() => queue.heartbeat([...running.values()], leaseTtl)),
+        (lost) => interruptLost(jobs, lost)
+      )
+
+    const interruptLost = (jobs: Jobs, lost: ReadonlyArray<LeaseRef>) =>
+      Effect.gen(function* () {
         for (const lease of lost) {
-          const id = running.get(keyOf(lease))?.id
-          const fiber = FiberMap.unsafeGet(jobs, keyOf(lease))
-          // It ended by itself meanwhile.
-          if (id === undefined || Option.isNone(fiber)) continue
+          const key = keyOf(lease)
+          const id = running.get(key)?.id
+          const fiber = FiberMap.unsafeGet(jobs, key)
+          // It ended by itself meanwhile, or was told already and is slow to give way.
+          if (id === undefined || Option.isNone(fiber) || interrupted.has(key)) continue
+          interrupted.add(key)
           yield* Effect.logWarning(`the lease on ${id} is lost; its job is interrupted`)
           // Not waited for: a job that is slow to give way must not cost the others their heartbeat.
           yield* Fiber.interruptFork(fiber.value)
@@ -221,9 +252,9 @@ export const make = (
         const outcome = yield* Deferred.make<Omit<RunReport, "ends">, Fatal | WorkQueueError>()
         const orFail = <A>(effect: Effect.Effect<A, Fatal | WorkQueueError>) =>
           Effect.catchAllCause(effect, (cause) => Deferred.failCause(outcome, cause))
-        const jobs = yield* FiberMap.make<string, unknown, never>()
+        const jobs: Jobs = yield* FiberMap.make<string, unknown, never>()
         const idle = makeIdle(queue, runOptions)
-        yield* reclaimDead
+        yield* look(jobs)
 
         /** Uninterruptible: the worker alone lets interruption in, and how the job then ended is told, too. */
         const runJob = (lease: Lease) =>
@@ -236,6 +267,7 @@ export const make = (
             Effect.ensuring(
               Effect.suspend(() => {
                 running.delete(keyOf(lease))
+                interrupted.delete(keyOf(lease))
                 return Queue.offer(wake, undefined)
               })
             ),
@@ -275,8 +307,8 @@ export const make = (
           orFail,
           Effect.forkScoped
         )
-        yield* unlessBusy(reclaimDead).pipe(
-          Effect.schedule(Schedule.spaced(RECLAIM_EVERY)),
+        yield* unlessBusy(look(jobs)).pipe(
+          Effect.schedule(Schedule.spaced(LOOK_EVERY)),
           orFail,
           Effect.forkScoped
         )

@@ -194,7 +194,10 @@ export interface WorkQueueService {
     history?: ReadonlyArray<Attempt>
   ) => Effect.Effect<RerouteVerdict, LeaseLost | WorkQueueError>
 
-  /** Ends a queued job in `skipped (cancelled)`, or takes a running one's lease away first. False: not there, or final. */
+  /**
+   * Ends a job in `skipped (cancelled)`, also a running one: its lease is gone, and whoever runs it notices. False: it
+   * isn't there, or final.
+   */
   readonly cancel: (id: string) => Effect.Effect<boolean, WorkQueueError>
 
   /** Jobs by state. Kept, not counted: costs the same at any size. */
@@ -233,10 +236,14 @@ export interface WorkQueueService {
   /** Whether the queue as a whole is paused. */
   readonly paused: Effect.Effect<boolean, WorkQueueError>
 
-  /** Removes jobs in a final state that ended before `finishedBefore`. Their ids may be queued again afterwards. */
+  /**
+   * Removes jobs in a final state that ended before `finishedBefore`; `dryRun` only counts them. Their ids may be
+   * queued again afterwards.
+   */
   readonly prune: (filter: {
     readonly finishedBefore: number
     readonly state?: JobState | undefined
+    readonly dryRun?: boolean | undefined
   }) => Effect.Effect<number, WorkQueueError>
 
   /**

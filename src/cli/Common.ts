@@ -98,6 +98,31 @@ export const integer = (name: string, min: number): Options.Options<number> =>
     )
   )
 
+const UNIT_SECONDS: ReadonlyMap<string, number> = new Map([
+  ["", 1],
+  ["s", 1],
+  ["m", 60],
+  ["h", 3600],
+  ["d", 86_400]
+])
+
+/** An option that takes a time such as `90s` or `30d`, in seconds; says so when it gets something else. */
+export const duration = (name: string): Options.Options<number> =>
+  Options.text(name).pipe(
+    Options.withPseudoName("T"),
+    Options.mapEffect((text) => {
+      const [, n, unit] = /^(\d{1,9}(?:\.\d+)?)([smhd]?)$/.exec(text) ?? []
+      const seconds = UNIT_SECONDS.get(unit ?? "?")
+      return n === undefined || seconds === undefined
+        ? Effect.fail(
+            ValidationError.invalidValue(
+              HelpDoc.p(`--${name} is '${text.slice(0, 60)}'; allowed: a time such as 90s, 15m, 2h or 30d`)
+            )
+          )
+        : Effect.succeed(Number(n) * seconds)
+    })
+  )
+
 /** The setting an option stands for, if it was given. */
 export const flag = <A>(name: string, path: Flag["path"], value: Option.Option<A>): ReadonlyArray<Flag> =>
   Option.match(value, { onNone: () => [], onSome: (given) => [{ flag: name, path, value: given }] })

@@ -337,6 +337,8 @@ describe("commands that read", () => {
     "pause",
     "resume",
     "export",
+    "cancel x",
+    "prune --older-than 1d",
     "lane set nowhere --cap 1",
     "lane reset host:a.example"
   ]) {

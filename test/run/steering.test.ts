@@ -20,3 +20,22 @@ it("a cap that is raised by hand is used by a run, and one that is lowered is ke
   expect((await run.ended).code).toBe(0)
   expect(await stage.counts()).toMatchObject({ done: 6, total: 6 })
 })
+
+it("a running download that is cancelled is interrupted, and the run goes on with others", async () => {
+  const gate = await Gate.make(HOST)
+  const stage = await Stage.make({})
+  await stage.queue(["a", "b"].map((id) => ({ id, urls: [gate.url(`/${id}.pdf`)] })))
+  const run = stage.start("queue", "run", "--drain", "--max-per-host", "1")
+  await Stage.until("the first is asked for", () => gate.waiting() === 1)
+  const cancelledAt = Date.now()
+  await stage.does("queue", "cancel", "a")
+  await Stage.until(
+    "the second is asked for, and it alone",
+    () => gate.requests() === 2 && gate.waiting() === 1
+  )
+  expect(Date.now() - cancelledAt).toBeLessThan(10_000)
+  gate.open()
+  expect((await run.ended).code).toBe(0)
+  expect(await stage.counts()).toMatchObject({ done: 1, skipped: 1, total: 2 })
+  expect(await stage.parts()).toEqual([])
+})

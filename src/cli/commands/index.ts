@@ -4,6 +4,7 @@
 import * as Command from "@effect/cli/Command"
 import * as Tuple from "effect/Tuple"
 import * as Grammar from "../Grammar.ts"
+import { cancel } from "./cancel.ts"
 import { configCommands } from "./config.ts"
 import { demo } from "./demo.ts"
 import { enqueue } from "./enqueue.ts"
@@ -12,6 +13,7 @@ import { importFile } from "./import.ts"
 import { laneCommands } from "./lane.ts"
 import { list } from "./list.ts"
 import { pause, resume } from "./pause.ts"
+import { prune } from "./prune.ts"
 import { retryFailed } from "./retryFailed.ts"
 import { run } from "./run.ts"
 import { show } from "./show.ts"
@@ -27,6 +29,8 @@ const queueCommands = Tuple.make(
   retryFailed,
   pause,
   resume,
+  cancel,
+  prune,
   exportManifest
 )
 

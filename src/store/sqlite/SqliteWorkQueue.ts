@@ -159,18 +159,20 @@ export const make = (
       setLane: (lane, overrides) =>
         ticking(write((query, time) => Lanes.setLane(query, policy, time, lane, overrides))),
       paused: database.read(Lanes.isPaused),
-      prune: ({ finishedBefore, state }) =>
-        Effect.iterate(
-          { removed: 0, last: Operate.PRUNE_BATCH },
-          {
-            while: ({ last }) => last === Operate.PRUNE_BATCH,
-            body: ({ removed }) =>
-              Effect.map(
-                database.write((query) => Operate.prune(query, finishedBefore, state)),
-                (count) => ({ removed: removed + count, last: count })
-              )
-          }
-        ).pipe(Effect.map(({ removed }) => removed)),
+      prune: ({ dryRun, finishedBefore, state }) =>
+        dryRun === true
+          ? database.read((query) => Operate.countPrunable(query, finishedBefore, state))
+          : Effect.iterate(
+              { removed: 0, last: Operate.PRUNE_BATCH },
+              {
+                while: ({ last }) => last === Operate.PRUNE_BATCH,
+                body: ({ removed }) =>
+                  Effect.map(
+                    database.write((query) => Operate.prune(query, finishedBefore, state)),
+                    (count) => ({ removed: removed + count, last: count })
+                  )
+              }
+            ).pipe(Effect.map(({ removed }) => removed)),
       nextReadyAt: Effect.flatMap(now, (time) => database.read((query) => Read.nextReadyAt(query, time))),
       leases: database.read(Read.leases),
       reclaim: (workers) =>
