@@ -45,9 +45,8 @@ const attemptJson = (attempt: Attempt) => ({
 const detailJson = (job: JobDetail, waits: string | null) => {
   const { bytes, content_type, final_url, path, resolver, sha256, url } = manifestLine(job)
   return {
-    ...jobJson(job),
+    ...jobJson(job, waits),
     message: job.message,
-    waiting: waits,
     stored: path === null ? null : { path, sha256, bytes, content_type, url, final_url, resolver },
     artifact: job.payload,
     plan: job.plan,
@@ -62,7 +61,8 @@ const fields = (job: JobDetail, waits: string | null): ReadonlyArray<readonly [s
     ["state", job.state],
     ["reason", job.reason],
     ["message", job.message],
-    ["waits", waits],
+    ["priority", job.priority === 0 ? null : job.priority],
+    ["waiting", waits],
     ["lane", job.lane],
     ["tries", job.attempts],
     ["crashes", job.crashes === 0 ? null : job.crashes],
