@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Fields from "./artifact/Fields.ts"
 import * as Identifier from "./artifact/Identifier.ts"
-import { MAX_ID_LENGTH } from "./Job.ts"
+import { MAX_ID_LENGTH, MAX_PRIORITY } from "./Job.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -39,6 +39,8 @@ export const Artifact = Schema.Struct({
   sha256: optional(Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}$/))),
   /** The expected size of the file in bytes. */
   size: optional(Schema.NonNegativeInt),
+  /** Its order among the artifacts of its lane, lower first; without one it has that of the import. */
+  priority: optional(Schema.Int.pipe(Schema.between(-MAX_PRIORITY, MAX_PRIORITY))),
   /** Whatever the caller wants to find again beside the file. */
   metadata: optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 }).annotations({ identifier: "Artifact" })
@@ -68,9 +70,10 @@ export const fromLine = (json: unknown): Either.Either<Artifact, string> => {
     title: Fields.titleOf(json["title"]),
     sha256: Fields.sha256Of(json["sha256"]),
     size: Fields.sizeOf(json["size"]),
+    priority: Fields.priorityOf(json["priority"]),
     metadata: Fields.metadataOf(json["metadata"])
   })
-  return Either.flatMap(fields, ({ given, listed, metadata, named, sha256, size, title }) => {
+  return Either.flatMap(fields, ({ given, listed, metadata, named, priority, sha256, size, title }) => {
     const isBare = listed.length === 0 && Object.keys(given).length === 0
     const reach =
       named !== undefined && isBare
@@ -80,7 +83,7 @@ export const fromLine = (json: unknown): Either.Either<Artifact, string> => {
       const id = named ?? derivedId(found)
       return id === undefined
         ? Either.left(nothingToGet)
-        : Either.right({ id, ...found, ...title, ...sha256, ...size, ...metadata })
+        : Either.right({ id, ...found, ...title, ...sha256, ...size, ...priority, ...metadata })
     })
   })
 }

@@ -24,6 +24,9 @@ export type FinalState = typeof FinalState.Type
 /** The longest id a job may have, in UTF-16 code units. */
 export const MAX_ID_LENGTH = 1024
 
+/** The bounds of a priority, either way: whatever JSON, CSV and the stores keep exactly. */
+export const MAX_PRIORITY = 1_000_000_000
+
 /** What a caller brings to the queue. `payload` is any JSON value; the queue doesn't look into it. */
 export interface NewJob {
   /** The caller's name for the work, unique in the queue. */
@@ -31,7 +34,7 @@ export interface NewJob {
   /** The lane whose cap and pace it waits for, such as `host:arxiv.org`. */
   readonly lane: string
   readonly payload: unknown
-  /** Order inside the lane, lower first. Default 0. */
+  /** Order inside the lane, lower first; a whole number. Default 0. */
   readonly priority?: number | undefined
   /** Not to be leased before this time. Default: at once. */
   readonly availableAt?: number | undefined

@@ -24,8 +24,8 @@ export interface KeyedLimiterOptions {
   /** Effects at once per key, a whole number. Anything below 1 counts as 1. */
   readonly cap: number
   /**
-   * Caps of single keys; `undefined` means `cap`. Asked when a key comes into use, so a changed answer counts once
-   * the key has been idle.
+   * Caps of single keys; `undefined` means `cap`. Asked whenever a permit is asked for or given back, and by
+   * `recheck`: a changed answer counts from then on.
    */
   readonly caps?: ((key: string) => number | undefined) | undefined
 }
@@ -47,10 +47,9 @@ export const waitSeconds = Metric.histogram(
   "Seconds waited for a permit"
 )
 
-/** A key in use. It is in the map as long as `inUse > 0`; somebody waits only while `inUse === cap`. */
+/** A key in use. It is in the map as long as `inUse > 0`; nobody is served before those who wait. */
 interface Slot {
   readonly key: string
-  readonly cap: number
   inUse: number
   /** In the order of arrival. A waiter that is no longer in here owns a permit. */
   readonly waiters: Set<Deferred.Deferred<void>>
@@ -71,6 +70,9 @@ export interface KeyedLimiterService {
   readonly tryWithPermit: (
     key: string
   ) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<Option.Option<A>, E, R>
+
+  /** Asks for the caps anew, and lets in who waits where one was raised. */
+  readonly recheck: Effect.Effect<void>
 
   readonly stats: Effect.Effect<KeyedLimiterStats>
 }
@@ -94,27 +96,37 @@ export const make = (options: KeyedLimiterOptions): Effect.Effect<KeyedLimiterSe
   Effect.sync(() => {
     const slots = new Map<string, Slot>()
 
+    /** Hands free permits straight to those who wait, first come, first served. */
+    const admit = (slot: Slot) => {
+      if (slot.waiters.size === 0) return
+      const cap = capOf(options, slot.key)
+      for (const head of slot.waiters) {
+        if (slot.inUse >= cap) return
+        slot.waiters.delete(head)
+        slot.inUse += 1
+        Deferred.unsafeDone(head, Effect.void)
+      }
+    }
+
     /** The key's slot with one permit more in use; `claimed` is false when all are taken. */
     const claim = (key: string): { readonly slot: Slot; readonly claimed: boolean } => {
       const slot = slots.get(key)
       if (slot === undefined) {
-        const fresh: Slot = { key, cap: capOf(options, key), inUse: 1, waiters: new Set() }
+        const fresh: Slot = { key, inUse: 1, waiters: new Set() }
         slots.set(key, fresh)
         return { slot: fresh, claimed: true }
       }
-      if (slot.inUse >= slot.cap) return { slot, claimed: false }
+      // The cap may have been raised since the last permit came back.
+      admit(slot)
+      if (slot.inUse >= capOf(options, key)) return { slot, claimed: false }
       slot.inUse += 1
       return { slot, claimed: true }
     }
 
-    /** Hands the permit straight to the first waiter; only without one does it come free. */
+    /** Gives the permit back; only without anyone waiting does it come free. */
     const giveBack = (slot: Slot) => {
-      for (const head of slot.waiters) {
-        slot.waiters.delete(head)
-        Deferred.unsafeDone(head, Effect.void)
-        return
-      }
       slot.inUse -= 1
+      admit(slot)
       if (slot.inUse === 0) slots.delete(slot.key)
     }
 
@@ -161,6 +173,10 @@ export const make = (options: KeyedLimiterOptions): Effect.Effect<KeyedLimiterSe
         })
       )
 
+    const recheck = Effect.sync(() => {
+      for (const slot of slots.values()) admit(slot)
+    })
+
     const stats = Effect.sync(() => {
       let inUse = 0
       let waiting = 0
@@ -171,7 +187,7 @@ export const make = (options: KeyedLimiterOptions): Effect.Effect<KeyedLimiterSe
       return { keys: slots.size, inUse, waiting }
     })
 
-    return { withPermit, tryWithPermit, stats }
+    return { withPermit, tryWithPermit, recheck, stats }
   })
 
 /** `make` as a layer. */

@@ -19,6 +19,9 @@ export interface LaneLimits {
   readonly burst: number
 }
 
+/** Limits set by hand in place of the policy's; what is left out is the policy's. */
+export type LaneOverrides = { readonly [K in "cap" | "gapMs" | "burst"]?: number | undefined }
+
 /** The limits of every lane and pool, by key. A pure function of the configuration. */
 export interface LanePolicy {
   readonly lane: (key: string) => LaneLimits
@@ -37,6 +40,16 @@ export const uniform = (limits: Partial<Omit<LaneLimits, "pool">> = {}): LanePol
   lane: () => ({ pool: "all", cap: limits.cap ?? 1, gapMs: limits.gapMs ?? 0, burst: limits.burst ?? 1 }),
   pool: () => UNLIMITED
 })
+
+/**
+ * A lane's theoretical arrival time (see `TokenBucket.ts`) when its gap changes while it is in use. A longer gap counts
+ * from the latest start; of a shorter one, at most one more is waited for. A lane that had no pace, or gives it up,
+ * keeps the time it has.
+ */
+export const repaced = (tat: number, fromGapMs: number, toGapMs: number, now: number): number => {
+  if (fromGapMs === 0 || toGapMs === 0) return tat
+  return toGapMs >= fromGapMs ? tat - fromGapMs + toGapMs : Math.min(tat, now + toGapMs)
+}
 
 // ---------------------------------------------------------------------------------------------------------------
 // Names
@@ -77,6 +90,9 @@ export interface LaneStats {
   readonly pool: string
   readonly cap: number
   readonly gapMs: number
+  readonly burst: number
+  /** Which of them were set by hand. */
+  readonly overrides: LaneOverrides
   readonly ready: number
   readonly delayed: number
   readonly inFlight: number

@@ -3,7 +3,8 @@
  *
  * - The dispatcher never leases more than there are free slots, and sleeps until a slot frees, a lane's time comes
  *   or the queue changes.
- * - A lease that turns out lost has its job's fiber interrupted.
+ * - A lease that turns out lost, such as that of a cancelled job, has its job's fiber interrupted, within some two
+ *   seconds.
  * - Stopping lets running jobs finish for a grace time, then interrupts them, which releases their leases; nothing
  *   outlives `run`.
  */
@@ -25,7 +26,7 @@ import type { Fatal } from "./Failure.ts"
 import type { Lease, LeaseRef } from "./Job.ts"
 import { type JobEnd, Worker } from "./Worker.ts"
 import { WorkerIdentity } from "./WorkerIdentity.ts"
-import { WorkQueue, type WorkQueueError, type WorkQueueService } from "./WorkQueue.ts"
+import { type HeldLease, WorkQueue, type WorkQueueError, type WorkQueueService } from "./WorkQueue.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -108,8 +109,11 @@ interface Running {
 
 const keyOf = (lease: LeaseRef) => `${lease.job} ${lease.token}`
 
-/** How often the processes behind others' leases are looked at. */
-const RECLAIM_EVERY = Duration.seconds(2)
+/** How often the leases of the queue are looked at: those of dead processes, and our own that are gone. */
+const LOOK_EVERY = Duration.seconds(2)
+
+/** How long a job whose lease is gone may still be about to end by itself: its last write may just be done. */
+const SETTLING = Duration.millis(250)
 
 /** The least time to sleep: between looking at the queue and leasing, others may have taken what was ready. */
 const MIN_SLEEP_MS = 5
@@ -196,29 +200,53 @@ export const make = (
     const stoppingNow = yield* Deferred.make<void>()
     const running = new Map<string, Running>()
     const leases = () => Array.from(running.values(), ({ lease }) => lease)
+    /** Those of them that were interrupted because their leases are lost. */
+    const interrupted = new Set<string>()
     /** Something may have changed for the dispatcher: a slot came free, a lane, or a request to stop. */
     const wake = yield* Queue.sliding<void>(1)
     const ends = yield* Effect.acquireRelease(PubSub.sliding<JobEnd>(4096), PubSub.shutdown)
 
     /** Leases of this machine's dead processes are free at once; those of others when they expire. */
-    const reclaimDead = Effect.gen(function* () {
-      const workers = new Set((yield* queue.leases).map((lease) => lease.worker))
-      const dead = [...workers].filter((name) => identity.isDead(name))
-      if (dead.length === 0) return
-      const count = yield* queue.reclaim(dead)
-      if (count > 0) yield* Effect.logInfo(`took back ${count} leases of ${dead.length} dead workers`)
+    const reclaimDead = (held: ReadonlyArray<HeldLease>) =>
+      Effect.gen(function* () {
+        const workers = new Set(held.map((lease) => lease.worker))
+        const dead = [...workers].filter((name) => identity.isDead(name))
+        if (dead.length === 0) return
+        const count = yield* queue.reclaim(dead)
+        if (count > 0) yield* Effect.logInfo(`took back ${count} leases of ${dead.length} dead workers`)
+      })
+
+    const interruptLost = (lost: ReadonlyArray<LeaseRef>) =>
+      Effect.gen(function* () {
+        for (const lease of lost) {
+          const key = keyOf(lease)
+          const job = running.get(key)
+          // It ended by itself meanwhile, or was told already and is slow to give way.
+          if (job === undefined || interrupted.has(key)) continue
+          interrupted.add(key)
+          yield* Effect.logWarning(`the lease on ${job.lease.id} is lost; its job is interrupted`)
+          // Not waited for: a job that is slow to give way must not cost the others their heartbeat.
+          yield* Fiber.interruptFork(job.fiber)
+        }
+      })
+
+    /** Looks at all leases once: takes back those of the dead, and interrupts the jobs whose own are gone. */
+    const look = Effect.gen(function* () {
+      // Before the queue is asked: what is leased meanwhile can't be in its answer.
+      const ours = leases()
+      const held = yield* queue.leases
+      yield* reclaimDead(held)
+      const there = new Set(held.map(keyOf))
+      const gone = ours.filter((lease) => !there.has(keyOf(lease)))
+      if (gone.length === 0) return
+      yield* Effect.sleep(SETTLING)
+      yield* interruptLost(gone)
     })
 
-    const heartbeat = Effect.gen(function* () {
-      for (const lease of yield* queue.heartbeat(leases(), leaseTtl)) {
-        const job = running.get(keyOf(lease))
-        // It ended by itself meanwhile.
-        if (job === undefined) continue
-        yield* Effect.logWarning(`the lease on ${job.lease.id} is lost; its job is interrupted`)
-        // Not waited for: a job that is slow to give way must not cost the others their heartbeat.
-        yield* Fiber.interruptFork(job.fiber)
-      }
-    })
+    const heartbeat = Effect.flatMap(
+      Effect.suspend(() => queue.heartbeat(leases(), leaseTtl)),
+      interruptLost
+    )
 
     const run = (runOptions: RunOptions = {}) =>
       Effect.gen(function* () {
@@ -232,7 +260,7 @@ export const make = (
         const idle = makeIdle(queue, runOptions)
         // Jobs' fibers start uninterruptible, and aren't children of the dispatcher.
         const fork = Runtime.runFork(yield* Effect.uninterruptible(Effect.runtime<never>()))
-        yield* reclaimDead
+        yield* look
 
         /** Once for each job: when its handler is done, or at its end if it came to none. */
         const freeSlot = () => {
@@ -260,6 +288,7 @@ export const make = (
               Effect.ensuring(
                 Effect.sync(() => {
                   running.delete(keyOf(lease))
+                  interrupted.delete(keyOf(lease))
                   handled()
                 })
               )
@@ -299,11 +328,7 @@ export const make = (
           orFail,
           Effect.forkScoped
         )
-        yield* unlessBusy(reclaimDead).pipe(
-          Effect.schedule(Schedule.spaced(RECLAIM_EVERY)),
-          orFail,
-          Effect.forkScoped
-        )
+        yield* unlessBusy(look).pipe(Effect.schedule(Schedule.spaced(LOOK_EVERY)), orFail, Effect.forkScoped)
         yield* queue.changes.pipe(
           Stream.runForEach(() => Queue.offer(wake, undefined)),
           orFail,

@@ -16,7 +16,7 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import type { Attempt, JobDetail, JobState, JobSummary, Lease, LeaseRef, NewJob } from "./Job.ts"
-import type { LanePolicy, LaneStats } from "./Lane.ts"
+import type { LaneOverrides, LanePolicy, LaneStats } from "./Lane.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -90,6 +90,15 @@ export interface JobFilter {
   readonly state?: JobState | undefined
   readonly lane?: string | undefined
   readonly reason?: string | undefined
+}
+
+/** Which lanes are meant; a field that is left out doesn't restrict. */
+export interface LaneFilter {
+  readonly limit: number
+  /** This lane, or these. */
+  readonly lane?: string | ReadonlyArray<string> | undefined
+  /** Only lanes with limits set by hand. */
+  readonly overridden?: boolean | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -185,17 +194,17 @@ export interface WorkQueueService {
     history?: ReadonlyArray<Attempt>
   ) => Effect.Effect<RerouteVerdict, LeaseLost | WorkQueueError>
 
-  /** Ends a queued job in `skipped (cancelled)`, or takes a running one's lease away first. False: not there, or final. */
+  /**
+   * Ends a job in `skipped (cancelled)`, also a running one: its lease is gone, and whoever runs it notices. False: it
+   * isn't there, or final.
+   */
   readonly cancel: (id: string) => Effect.Effect<boolean, WorkQueueError>
 
   /** Jobs by state. Kept, not counted: costs the same at any size. */
   readonly stats: Effect.Effect<Stats, WorkQueueError>
 
   /** Lanes, those with unfinished jobs first, the fullest first. */
-  readonly laneStats: (options: {
-    readonly limit: number
-    readonly lane?: string | undefined
-  }) => Effect.Effect<ReadonlyArray<LaneStats>, WorkQueueError>
+  readonly laneStats: (options: LaneFilter) => Effect.Effect<ReadonlyArray<LaneStats>, WorkQueueError>
 
   /** Jobs in the order they were queued, read page by page in constant memory. */
   readonly list: (
@@ -217,13 +226,24 @@ export interface WorkQueueService {
   /** Stops leasing from one lane, or from all; running jobs go on. False: there is no such lane. */
   readonly pause: (lane?: string) => Effect.Effect<boolean, WorkQueueError>
   readonly resume: (lane?: string) => Effect.Effect<boolean, WorkQueueError>
+  /**
+   * Sets limits of one lane by hand, also of one that has no jobs yet; those left out stay as they are, and `null`
+   * gives the lane back to the policy. Stored in the queue: it holds at once, for all processes, whatever policy they
+   * apply. A lower cap takes nothing away from what runs. A stricter pace counts from the latest start, a milder one
+   * at once; what a server asked for stays.
+   */
+  readonly setLane: (lane: string, overrides: LaneOverrides | null) => Effect.Effect<void, WorkQueueError>
   /** Whether the queue as a whole is paused. */
   readonly paused: Effect.Effect<boolean, WorkQueueError>
 
-  /** Removes jobs in a final state that ended before `finishedBefore`. Their ids may be queued again afterwards. */
+  /**
+   * Removes jobs in a final state that ended before `finishedBefore`; `dryRun` only counts them. Their ids may be
+   * queued again afterwards.
+   */
   readonly prune: (filter: {
     readonly finishedBefore: number
     readonly state?: JobState | undefined
+    readonly dryRun?: boolean | undefined
   }) => Effect.Effect<number, WorkQueueError>
 
   /**
@@ -238,7 +258,10 @@ export interface WorkQueueService {
   /** Takes back, at once, all leases of workers known to be dead; each counts as a crash of its job. */
   readonly reclaim: (workers: ReadonlyArray<string>) => Effect.Effect<number, WorkQueueError>
 
-  /** Gives every lane and pool the limits of this policy; seen at once by all processes on the queue. */
+  /**
+   * Gives every lane and pool the limits of this policy, but for what was set by hand; seen at once by all processes
+   * on the queue.
+   */
   readonly applyPolicy: (policy: LanePolicy) => Effect.Effect<void, WorkQueueError>
 
   /**

@@ -12,7 +12,7 @@ const DELIMITERS = [",", ";", "\t"] as const
 
 // Without one of these columns no row can be an artifact.
 const naming = ["id", "artifact_id", "url", "urls", "doi", "arxiv", "pmid", "pmcid", "openalex"]
-const known = new Set([...naming, "title", "sha256", "size"])
+const known = new Set([...naming, "title", "sha256", "size", "priority"])
 
 /** Whether a line looks like the header of an artifact file. */
 export const isHeader = (line: string): boolean =>
@@ -225,5 +225,6 @@ const cell = (key: string, value: string): unknown => {
   if (key === "url" || key === "urls") {
     return value.split(/[\s|]+/).filter((url) => url !== "")
   }
-  return key === "size" && /^\d+$/.test(value) ? Number(value) : value
+  const isNumber = (key === "size" && /^\d+$/.test(value)) || (key === "priority" && /^-?\d+$/.test(value))
+  return isNumber ? Number(value) : value
 }

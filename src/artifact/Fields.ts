@@ -3,7 +3,7 @@
  * what is wrong with it. `null` and, except for the id, `""` count as absent.
  */
 import * as Either from "effect/Either"
-import { MAX_ID_LENGTH } from "../Job.ts"
+import { MAX_ID_LENGTH, MAX_PRIORITY } from "../Job.ts"
 import { excerpt, forbidden } from "./Excerpt.ts"
 import * as Identifier from "./Identifier.ts"
 
@@ -160,6 +160,18 @@ export const sizeOf = (value: unknown): Field<{ size?: number }> => {
     ? Either.right({ size: value })
     : Either.left(
         `size: ${typeof value === "string" || typeof value === "number" ? excerpt(String(value)) : nameOf(value)} where a whole number of bytes is expected`
+      )
+}
+
+/** The order in its lane, lower first. */
+export const priorityOf = (value: unknown): Field<{ priority?: number }> => {
+  if (isAbsent(value)) {
+    return Either.right({})
+  }
+  return typeof value === "number" && Number.isInteger(value) && Math.abs(value) <= MAX_PRIORITY
+    ? Either.right({ priority: value })
+    : Either.left(
+        `priority: ${typeof value === "string" || typeof value === "number" ? excerpt(String(value)) : nameOf(value)} where a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY} is expected`
       )
 }
 

@@ -12,6 +12,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { lanePolicy } from "../config/Limits.ts"
+import { MAX_PRIORITY } from "../Job.ts"
 import { Config, type ConfigError, layer as layerConfig, type Flag, type Settings } from "../Config.ts"
 import type { WorkQueue, WorkQueueError } from "../WorkQueue.ts"
 import { Environment } from "./Environment.ts"
@@ -83,6 +84,24 @@ export const queueWords = ({ config, queue }: Common): ReadonlyArray<string> => 
   ...Option.match(queue, { onNone: () => [], onSome: (path) => ["--queue", path] })
 ]
 
+/** The priority of what is queued. */
+export const priority = Options.text("priority").pipe(
+  Options.withPseudoName("N"),
+  Options.withDescription("What comes first in its lane: lower numbers, also below 0. Default: 0."),
+  Options.mapEffect((text) =>
+    /^-?\d{1,10}$/.test(text) && Math.abs(Number(text)) <= MAX_PRIORITY
+      ? Effect.succeed(Number(text))
+      : Effect.fail(
+          ValidationError.invalidValue(
+            HelpDoc.p(
+              `--priority is '${text.slice(0, 60)}'; allowed: a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}`
+            )
+          )
+        )
+  ),
+  Options.optional
+)
+
 /** An option that takes a whole number of at least `min`; says so when it gets something else. */
 export const integer = (name: string, min: number): Options.Options<number> =>
   Options.text(name).pipe(
@@ -96,6 +115,31 @@ export const integer = (name: string, min: number): Options.Options<number> =>
             )
           )
     )
+  )
+
+const UNIT_SECONDS: ReadonlyMap<string, number> = new Map([
+  ["", 1],
+  ["s", 1],
+  ["m", 60],
+  ["h", 3600],
+  ["d", 86_400]
+])
+
+/** An option that takes a time such as `90s` or `30d`, in seconds; says so when it gets something else. */
+export const duration = (name: string): Options.Options<number> =>
+  Options.text(name).pipe(
+    Options.withPseudoName("T"),
+    Options.mapEffect((text) => {
+      const [, n, unit] = /^(\d{1,9}(?:\.\d+)?)([smhd]?)$/.exec(text) ?? []
+      const seconds = UNIT_SECONDS.get(unit ?? "?")
+      return n === undefined || seconds === undefined
+        ? Effect.fail(
+            ValidationError.invalidValue(
+              HelpDoc.p(`--${name} is '${text.slice(0, 60)}'; allowed: a time such as 90s, 15m, 2h or 30d`)
+            )
+          )
+        : Effect.succeed(Number(n) * seconds)
+    })
   )
 
 /** The setting an option stands for, if it was given. */

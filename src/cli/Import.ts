@@ -8,7 +8,7 @@ import * as Either from "effect/Either"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import type { ArtifactFileError, Line } from "../artifact/ArtifactFile.ts"
-import { toNewJob } from "../download/Route.ts"
+import { type JobOptions, toNewJob } from "../download/Route.ts"
 import type { NewJob } from "../Job.ts"
 import type { EnqueueSummary } from "../WorkQueue.ts"
 import * as Output from "./Output.ts"
@@ -17,22 +17,17 @@ import { clean, count } from "./Text.ts"
 export type Lines = Stream.Stream<Line, ArtifactFileError, FileSystem.FileSystem>
 
 /**
- * The jobs of the good lines. `name`: what the file is called in messages; `resolverOrder`: the resolvers that may be
- * asked, first to last.
+ * The jobs of the good lines. `name`: what the file is called in messages.
  */
 export const accepted = (
   lines: Lines,
-  options: {
-    readonly name: string
-    readonly resolverOrder: ReadonlyArray<string>
-    readonly rejected: Ref.Ref<number>
-  }
+  options: JobOptions & { readonly name: string; readonly rejected: Ref.Ref<number> }
 ): Stream.Stream<NewJob, ArtifactFileError, FileSystem.FileSystem | Output.Output> =>
   Stream.mapChunksEffect(lines, (chunk) => {
     const good: Array<NewJob> = []
     const bad: Array<string> = []
     for (const { line, result } of chunk) {
-      if (Either.isRight(result)) good.push(toNewJob(result.right, options.resolverOrder))
+      if (Either.isRight(result)) good.push(toNewJob(result.right, options))
       else bad.push(clean(`${options.name}:${line}: ${result.left}`))
     }
     const jobs = Chunk.unsafeFromArray(good)

@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import { lanePolicy, resolverBucket } from "../config/Limits.ts"
 import { Config, type Settings } from "../Config.ts"
 import * as Download from "../download/index.ts"
@@ -28,6 +29,35 @@ import { count } from "./Text.ts"
 // Layers
 // ---------------------------------------------------------------------------------------------------------------
 
+/** How often the caps that were set by hand are looked up, for the connections this process opens. */
+const LOOK_EVERY = Duration.seconds(1)
+
+/** The caps of the lanes, once more where the connections are opened; also those set by hand meanwhile. */
+const layerLimiter = (settings: Settings): Layer.Layer<KeyedLimiter.KeyedLimiter, never, WorkQueue> =>
+  Layer.scoped(
+    KeyedLimiter.KeyedLimiter,
+    Effect.gen(function* () {
+      const queue = yield* WorkQueue
+      const policy = lanePolicy(settings)
+      let byHand: ReadonlyMap<string, number> = new Map()
+      const limiter = yield* KeyedLimiter.make({
+        cap: settings.orchestrator.max_per_host,
+        caps: (key) => byHand.get(key) ?? policy.lane(key).cap
+      })
+      const look = queue.laneStats({ limit: Number.MAX_SAFE_INTEGER, overridden: true }).pipe(
+        Effect.flatMap((lanes) => {
+          byHand = new Map(lanes.map((lane) => [lane.lane, lane.cap]))
+          return limiter.recheck
+        }),
+        // Whoever leases next meets the same failure and reports it.
+        Effect.catchAll((error) => Effect.logDebug(error.message))
+      )
+      yield* look
+      yield* Effect.forkScoped(Effect.schedule(look, Schedule.spaced(LOOK_EVERY)))
+      return limiter
+    })
+  )
+
 /** A scheduler whose handler downloads, by the settings; over the queue. */
 export const layer = (
   settings: Settings
@@ -37,7 +67,6 @@ export const layer = (
   WorkQueue
 > => {
   const { orchestrator } = settings
-  const policy = lanePolicy(settings)
   return Scheduler.layer({
     maxWorkers: orchestrator.max_workers,
     leaseTtl: Duration.seconds(orchestrator.lease_ttl_seconds),
@@ -51,11 +80,7 @@ export const layer = (
       })
     ),
     Layer.provideMerge(Download.layer(settings)),
-    Layer.provide([
-      // The caps of the lanes, once more where the connections are opened.
-      KeyedLimiter.layer({ cap: orchestrator.max_per_host, caps: (key) => policy.lane(key).cap }),
-      TokenBucket.layerMemory({ limits: resolverBucket(settings) })
-    ]),
+    Layer.provide([layerLimiter(settings), TokenBucket.layerMemory({ limits: resolverBucket(settings) })]),
     Layer.provideMerge(WorkerIdentity.layer)
   )
 }

@@ -32,8 +32,8 @@ export const resolverBucket =
     resolverLimits(settings, resolverOf(key) ?? key).rate
 
 /**
- * The policy of the settings: lanes `host:<name>` in the pool `hosts`, which has no cap of its own, and lanes
- * `resolver:<name>` each in a pool of that name. A resolver's rate is its lane's pace, so it holds over all processes
+ * The policy of the settings: lanes `host:<name>` in the pool `hosts`, and lanes `resolver:<name>` each in a pool of
+ * that name. The caps are the lanes', so that they can be changed there; no pool has one of its own. A resolver's rate is its lane's pace, so it holds over all processes
  * on the queue and across restarts.
  */
 export const lanePolicy = (settings: Settings): LanePolicy => {
@@ -58,9 +58,6 @@ export const lanePolicy = (settings: Settings): LanePolicy => {
         burst: limits?.burst ?? 1
       }
     },
-    pool: (key) => {
-      const resolver = resolverOf(key)
-      return resolver === undefined ? UNLIMITED : resolverLimits(settings, resolver).cap
-    }
+    pool: () => UNLIMITED
   }
 }

@@ -32,9 +32,18 @@ export const firstLane = (artifact: Artifact, resolverOrder: ReadonlyArray<strin
   return resolver === undefined ? NO_RESOLVER : resolverLane(resolver)
 }
 
+/** What the jobs of several artifacts have in common. */
+export interface JobOptions {
+  /** The resolvers that may be asked, first to last. */
+  readonly resolverOrder: ReadonlyArray<string>
+  /** The priority of artifacts that have none of their own. Default 0. */
+  readonly priority?: number | undefined
+}
+
 /** The artifact as a job for the queue: its payload is the artifact itself. */
-export const toNewJob = (artifact: Artifact, resolverOrder: ReadonlyArray<string>): NewJob => ({
+export const toNewJob = (artifact: Artifact, { priority, resolverOrder }: JobOptions): NewJob => ({
   id: artifact.id,
   lane: firstLane(artifact, resolverOrder),
-  payload: artifact
+  payload: artifact,
+  priority: artifact.priority ?? priority
 })

@@ -261,3 +261,57 @@ describe("KeyedLimiter", () => {
     }).pipe(Effect.provide(Layer.fresh(KeyedLimiter.layer({ cap: 1 }))))
   )
 })
+
+describe("A cap that changes while its key is in use", () => {
+  it.scoped(
+    "counts from the next permit that is asked for or given back, or a recheck, for those who wait first",
+    () =>
+      Effect.gen(function* () {
+        let cap = 1
+        const limiter = yield* KeyedLimiter.make({ cap: 9, caps: () => cap })
+        const running: Array<string> = []
+        const leave = new Map<string, Deferred.Deferred<void>>()
+        const enter = (name: string) =>
+          Effect.gen(function* () {
+            const gate = yield* Deferred.make<void>()
+            leave.set(name, gate)
+            yield* Effect.fork(
+              limiter.withPermit("k")(
+                Effect.suspend(() => {
+                  running.push(name)
+                  return Deferred.await(gate)
+                })
+              )
+            )
+            yield* yields(5)
+          })
+        const letGo = (name: string) =>
+          Effect.zipRight(
+            Effect.flatMap(Effect.orDie(Effect.fromNullable(leave.get(name))), (gate) =>
+              Deferred.succeed(gate, undefined)
+            ),
+            yields(5)
+          )
+        yield* Effect.forEach(["a", "b", "c"], enter)
+        expect(running).toEqual(["a"])
+        cap = 3
+        yield* enter("d")
+        expect(running).toEqual(["a", "b", "c"])
+        cap = 1
+        yield* letGo("a")
+        yield* letGo("b")
+        expect(running).toEqual(["a", "b", "c"])
+        yield* letGo("c")
+        expect(running).toEqual(["a", "b", "c", "d"])
+        cap = 2
+        yield* enter("e")
+        yield* enter("f")
+        expect(running).toEqual(["a", "b", "c", "d", "e"])
+        cap = 3
+        yield* Effect.zipRight(limiter.recheck, yields(5))
+        expect(running).toEqual(["a", "b", "c", "d", "e", "f"])
+        yield* Effect.forEach(["d", "e", "f"], letGo)
+        expect(yield* limiter.stats).toEqual(idle)
+      })
+  )
+})

@@ -2,7 +2,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as TestClock from "effect/TestClock"
+import { Done } from "../../src/Handler.ts"
 import * as Scheduler from "../../src/Scheduler.ts"
 import { WorkQueue, type WorkQueueError } from "../../src/WorkQueue.ts"
 import * as Crew from "./Crew.ts"
@@ -65,7 +68,7 @@ describe("A job that takes longer than its lease lasts", () => {
 })
 
 describe("A lost lease", () => {
-  it.scoped("has its job interrupted at the next heartbeat, and its slot freed", () => {
+  it.scoped("has its job interrupted within some two seconds, and its slot freed", () => {
     const watch = Crew.watched(Crew.endless)
     return Effect.gen(function* () {
       const ends = yield* Crew.collectEnds
@@ -73,7 +76,7 @@ describe("A lost lease", () => {
       const fiber = yield* Crew.start()
       yield* (yield* WorkQueue).cancel("j1")
       expect(watch.interrupted).toEqual([])
-      yield* TestClock.adjust("15 seconds")
+      yield* TestClock.adjust("2250 millis")
       expect(watch.interrupted).toEqual(["j1"])
       expect(watch.started).toEqual(["j1", "j2", "j3"])
       expect(watch.inside.size).toBe(2)
@@ -100,6 +103,70 @@ describe("A lost lease", () => {
       yield* Crew.elapse(fiber)
       expect(yield* queue.leases).toMatchObject([{ worker: "other", token: theirs?.token }])
     }).pipe(Effect.provide(Crew.layer({ handle: watch.handle, scheduler: { ...scheduler, maxWorkers: 1 } })))
+  })
+})
+
+/** A logger that keeps the warnings. */
+const warned = () => {
+  const warnings: Array<unknown> = []
+  const keep = Logger.make(({ logLevel, message }) => {
+    if (logLevel._tag === "Warning") warnings.push(message)
+  })
+  return { warnings, logger: Logger.replace(Logger.defaultLogger, keep) }
+}
+
+describe("A look at the leases", () => {
+  for (const [what, answerMs, jobMs] of [
+    // The first look delays the start by `answerMs`, the second is two seconds later, when the first job is settled but
+    // not over: that takes another 100 ms.
+    ["what just ended by itself", 20, 1_990],
+    ["what was leased during the look", 300, 1_950]
+  ] as const) {
+    it.scoped(`leaves alone ${what}`, () => {
+      const watch = Crew.watched(Crew.scripted)
+      const { logger, warnings } = warned()
+      return Effect.gen(function* () {
+        const ends = yield* Crew.collectEnds
+        yield* Crew.enqueue(
+          Crew.newJob("ends", { payload: Crew.script(jobMs) }),
+          Crew.newJob("next", { payload: Crew.script(60_000) })
+        )
+        const fiber = yield* Crew.start({ drain: true, onEnd: () => Effect.sleep("100 millis") })
+        yield* TestClock.adjust("90 seconds")
+        expect(watch.interrupted).toEqual([])
+        expect(warnings).toEqual([])
+        expect(ends.map(({ end }) => end)).toEqual(["done", "done"])
+        expect(yield* Crew.elapse(fiber)).toMatchObject(Exit.succeed({ ends: { done: 2, lost: 0 } }))
+      }).pipe(
+        Effect.provide(
+          Crew.layer({
+            handle: watch.handle,
+            scheduler: { ...scheduler, maxWorkers: 1 },
+            // The answer is old when it comes.
+            between: (queue) => ({ ...queue, leases: Effect.tap(queue.leases, () => Effect.sleep(answerMs)) })
+          }).pipe(Layer.provideMerge(logger))
+        )
+      )
+    })
+  }
+
+  it.scoped("tells a job once that its lease is lost, however slow it is to give way", () => {
+    const { logger, warnings } = warned()
+    return Effect.gen(function* () {
+      yield* Crew.enqueue(Crew.newJob("stuck"))
+      yield* Crew.start()
+      yield* (yield* WorkQueue).cancel("stuck")
+      yield* TestClock.adjust("2 minutes")
+      expect(warnings).toHaveLength(1)
+      yield* TestClock.adjust("5 minutes")
+    }).pipe(
+      Effect.provide(
+        Crew.layer({
+          handle: () => Effect.uninterruptible(Effect.as(Effect.sleep("5 minutes"), Done({ result: null }))),
+          scheduler
+        }).pipe(Layer.provideMerge(logger))
+      )
+    )
   })
 })
 

@@ -1,5 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { readdir } from "node:fs/promises"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { describe, expect, it } from "@effect/vitest"
@@ -11,31 +10,8 @@ import { lanePolicy } from "../../src/config/Limits.ts"
 import { Settings } from "../../src/config/Settings.ts"
 import * as Sqlite from "../../src/store/sqlite/index.ts"
 import { WorkQueue } from "../../src/WorkQueue.ts"
+import { folder } from "./Folder.ts"
 import { run } from "./Program.ts"
-
-/** A folder of its own, and the program with its queue there. */
-const folder = Effect.map(
-  Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "contentdownload-"))),
-    (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
-  ),
-  (path) => {
-    const queue = join(path, "state", "q.sqlite")
-    return {
-      path,
-      queue,
-      file: (name: string, text: string | Uint8Array) =>
-        Effect.promise(() => writeFile(join(path, name), text)).pipe(Effect.as(join(path, name))),
-      run: (...args: ReadonlyArray<string>) => run([...args, "--queue", queue]),
-      json: (...args: ReadonlyArray<string>) =>
-        Effect.map(run([...args, "--queue", queue, "--format", "json"]), ({ code, stderr, stdout }) => {
-          expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
-          const value: unknown = JSON.parse(stdout)
-          return value
-        })
-    }
-  }
-)
 
 const policy = lanePolicy(Schema.decodeSync(Settings)({}))
 
@@ -353,7 +329,19 @@ describe("a queue with jobs that ended", () => {
 })
 
 describe("commands that read", () => {
-  for (const command of ["stats", "list", "show x", "retry-failed", "pause", "resume", "export"]) {
+  for (const command of [
+    "stats",
+    "list",
+    "show x",
+    "retry-failed",
+    "pause",
+    "resume",
+    "export",
+    "cancel x",
+    "prune --older-than 1d",
+    "lane set nowhere --cap 1",
+    "lane reset host:a.example"
+  ]) {
     it.scopedLive(`don't make a queue: ${command}`, () =>
       Effect.gen(function* () {
         const { path, queue, run: program } = yield* folder

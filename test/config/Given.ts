@@ -68,7 +68,8 @@ export const arbitraries: { readonly [path: string]: FastCheck.Arbitrary<unknown
     hosts: entries(limits),
     max_per_resolver: FastCheck.record({ arxiv: int(1, 9), unpaywall: int(1, 9) }, { requiredKeys: [] }),
     lease_ttl_seconds: int(601, 604_800),
-    heartbeat_seconds: seconds(5, 200),
+    // Less than a third of the shortest lease, which is the default.
+    heartbeat_seconds: seconds(5, 199),
     max_job_attempts: int(1, 1000),
     max_job_crashes: int(1, 1000),
     retry_backoff_seconds: seconds(0, 1000),

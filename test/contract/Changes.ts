@@ -53,6 +53,7 @@ export const changesContract = (makeLayer: MakeLayer) =>
           yield* queue.pause()
           yield* ticking(queue.resume())
           yield* ticking(queue.applyPolicy(uniform({ cap: 3 })))
+          yield* ticking(queue.setLane("host:a", { cap: 4 }))
           yield* queue.failAndRetry(yield* leaseOne(queue), { reason: "r", message: "m", retryAt: null })
           expect(yield* ticking(queue.retryFailed({}))).toBe(1)
         })

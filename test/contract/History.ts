@@ -155,6 +155,22 @@ export const operation = FastCheck.oneof(
   ),
   weighted(1, FastCheck.record({ kind: kind("applyPolicy"), to: FastCheck.nat(POLICIES.length - 1) })),
   weighted(
+    1,
+    FastCheck.record({
+      kind: kind("setLane"),
+      lane,
+      overrides: FastCheck.constantFrom(
+        null,
+        { cap: 1 },
+        { cap: 4 },
+        { gapMs: 0 },
+        { gapMs: 5_000 },
+        { gapMs: 700, burst: 3 },
+        { cap: 2, gapMs: 2_000, burst: 1 }
+      )
+    })
+  ),
+  weighted(
     4,
     FastCheck.record({ kind: kind("pass"), ms: FastCheck.constantFrom(1, 500, 1_000, 3_000, 5_000, TTL) })
   )

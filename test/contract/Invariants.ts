@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { JobState, JobSummary } from "../../src/Job.ts"
-import type { LanePolicy, LaneStats } from "../../src/Lane.ts"
+import type { LaneOverrides, LanePolicy, LaneStats } from "../../src/Lane.ts"
 import type { HeldLease, Stats, WorkQueueService } from "../../src/WorkQueue.ts"
 import { must, same } from "./Given.ts"
 
@@ -36,7 +36,11 @@ export interface Step {
   /** The job's lane waits until then. */
   readonly held?: { readonly job: number; readonly until: number }
   readonly policy?: LanePolicy
+  /** Limits that were set by hand. */
+  readonly set?: { readonly lane: string; readonly overrides: LaneOverrides | null }
 }
+
+const changesLimits = (step: Step): boolean => step.policy !== undefined || step.set !== undefined
 
 interface Look {
   readonly stats: Stats
@@ -147,7 +151,17 @@ const startable = (seen: Look, policy: LanePolicy): ReadonlyMap<string, LaneStat
 
 /** Watches one queue from its beginning; call the answer after each step. */
 export const watch = (queue: WorkQueueService, first: LanePolicy) => {
-  let policy = first
+  let given = first
+  const sets = new Map<string, LaneOverrides>()
+  /** What holds: what was set by hand, over what was given. */
+  const policy: LanePolicy = {
+    lane: (key) => {
+      const { burst, cap, gapMs, pool } = given.lane(key)
+      const set = sets.get(key) ?? {}
+      return { pool, cap: set.cap ?? cap, gapMs: set.gapMs ?? gapMs, burst: set.burst ?? burst }
+    },
+    pool: (key) => given.pool(key)
+  }
   let before: Look = {
     stats: { queued: 0, in_progress: 0, done: 0, skipped: 0, error: 0, total: 0 },
     lanes: [],
@@ -182,7 +196,8 @@ export const watch = (queue: WorkQueueService, first: LanePolicy) => {
   const capsHold = (step: Step, after: Look) => {
     const earlier = new Map(before.lanes.map((one) => [one.lane, one.inFlight]))
     for (const one of after.lanes) {
-      same(one.cap, policy.lane(one.lane).cap)
+      same({ pool: one.pool, cap: one.cap, gapMs: one.gapMs, burst: one.burst }, policy.lane(one.lane))
+      same(one.overrides, sets.get(one.lane) ?? {})
       must(one.inFlight <= Math.max(one.cap, earlier.get(one.lane) ?? 0), "a lane keeps its cap", one)
     }
     for (const { lane } of step.starts) {
@@ -228,7 +243,7 @@ export const watch = (queue: WorkQueueService, first: LanePolicy) => {
 
   /** Of any burst + 1 starts in a lane, the last is at least one gap after the first. */
   const paceHolds = (step: Step) => {
-    if (step.policy !== undefined) starts.clear()
+    if (changesLimits(step)) starts.clear()
     for (const { lane } of step.starts) {
       const times = starts.get(lane) ?? []
       const { burst, gapMs } = policy.lane(lane)
@@ -246,7 +261,7 @@ export const watch = (queue: WorkQueueService, first: LanePolicy) => {
     const waited = startable(before, policy)
     if (step.limit !== undefined && step.starts.length < step.limit) same([...waiting.keys()], [])
     for (const lane of passedBy.keys()) {
-      if (!waited.has(lane) || !waiting.has(lane) || step.policy !== undefined) passedBy.delete(lane)
+      if (!waited.has(lane) || !waiting.has(lane) || changesLimits(step)) passedBy.delete(lane)
     }
     if (step.limit === undefined) return
     for (const { lane } of step.starts) {
@@ -276,7 +291,12 @@ export const watch = (queue: WorkQueueService, first: LanePolicy) => {
 
   return (step: Step): Effect.Effect<void> =>
     Effect.map(look(queue), (after) => {
-      if (step.policy !== undefined) policy = step.policy
+      if (step.policy !== undefined) given = step.policy
+      if (step.set !== undefined) {
+        const { lane, overrides } = step.set
+        if (overrides === null) sets.delete(lane)
+        else sets.set(lane, { ...sets.get(lane), ...overrides })
+      }
       countersAddUp(after)
       leasesBelongToJobs(after)
       nothingIsLost(step, after)

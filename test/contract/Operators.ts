@@ -88,6 +88,9 @@ export const operatorsContract = (makeLayer: MakeLayer) =>
           yield* queue.failAndRetry(failed, { reason: "r", message: "m", retryAt: null })
           yield* TestClock.adjust(1_000)
           yield* queue.ack(late, { state: "done", result: 1 })
+          expect(yield* queue.prune({ finishedBefore: 1_000, dryRun: true })).toBe(2)
+          expect(yield* queue.prune({ finishedBefore: 1_000, state: "error", dryRun: true })).toBe(1)
+          expect((yield* queue.stats).total).toBe(4)
           expect(yield* queue.prune({ finishedBefore: 1_000, state: "error" })).toBe(1)
           expect(yield* queue.prune({ finishedBefore: 1_000 })).toBe(1)
           expect(yield* queue.stats).toEqual({

@@ -251,6 +251,11 @@ const carryOut = (operation: Operation, ask: Ask, handed: Array<Handed>): Effect
         yield* agree(ask, (queue) => queue.applyPolicy(policy))
         return { ...nothing, policy }
       }
+      case "setLane": {
+        const { lane, overrides } = operation
+        yield* agree(ask, (queue) => queue.setLane(lane, overrides))
+        return { ...nothing, set: { lane, overrides } }
+      }
       case "pass":
         yield* TestClock.adjust(operation.ms)
         return { ...nothing, now: now + operation.ms }

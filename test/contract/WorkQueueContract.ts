@@ -9,6 +9,7 @@ import { fencingContract } from "./Fencing.ts"
 import type { MakeLayer } from "./Given.ts"
 import { historiesContract } from "./Histories.ts"
 import { leasingContract } from "./Leasing.ts"
+import { limitsContract } from "./Limits.ts"
 import { operatorsContract } from "./Operators.ts"
 import { transitionsContract } from "./Transitions.ts"
 
@@ -20,6 +21,7 @@ export const workQueueContract = (name: string, makeLayer: MakeLayer): void => {
     fencingContract(makeLayer)
     transitionsContract(makeLayer)
     operatorsContract(makeLayer)
+    limitsContract(makeLayer)
     changesContract(makeLayer)
     historiesContract(makeLayer, 25)
   })

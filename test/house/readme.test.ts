@@ -18,7 +18,10 @@ it("the program is the example", () => {
 
 it("the commands exist", () => {
   const known = new Set(leavesOf(grammar).map(({ path }) => path.join(" ")))
-  const named = Array.from(readme.matchAll(/contentdownload ((?:queue|config) [a-z-]+)/g), ([, name]) => name)
+  const named = Array.from(
+    readme.matchAll(/contentdownload ((?:queue|config) (?:lane )?[a-z-]+)/g),
+    ([, name]) => name
+  )
   expect(named.length).toBeGreaterThan(5)
   expect(named.filter((name) => name === undefined || !known.has(name))).toEqual([])
 })

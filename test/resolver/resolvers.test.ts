@@ -153,7 +153,7 @@ describe("a job's first lane", () => {
     [{ id: "x", urls: [], pmid: "123" }, "resolver:none"]
   ])("of %j is %s", (wanted, lane) => {
     expect(firstLane(wanted, order)).toBe(lane)
-    expect(toNewJob(wanted, order)).toEqual({ id: "x", lane, payload: wanted })
+    expect(toNewJob(wanted, { resolverOrder: order })).toEqual({ id: "x", lane, payload: wanted })
   })
 
   it("follows the order of the enabled resolvers", () => {

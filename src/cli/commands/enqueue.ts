@@ -44,6 +44,7 @@ export const enqueue = Command.make(
       Args.withDescription('The other fields of an artifact line, such as {"urls": ["https://..."]}.'),
       Args.optional
     ),
+    priority: Common.priority,
     ...Common.options
   },
   (args) =>
@@ -51,7 +52,12 @@ export const enqueue = Command.make(
       const artifact = yield* Common.orUsage(toArtifact(args.id, args.json))
       const { settings } = yield* Config
       const result = yield* Effect.flatMap(WorkQueue, (queue) =>
-        queue.enqueue(toNewJob(artifact, Common.resolverOrder(settings)))
+        queue.enqueue(
+          toNewJob(artifact, {
+            resolverOrder: Common.resolverOrder(settings),
+            priority: Option.getOrUndefined(args.priority)
+          })
+        )
       ).pipe(Effect.provide(Common.layerQueue("create")))
       yield* args.format === "json"
         ? Output.value({ id: artifact.id, result })

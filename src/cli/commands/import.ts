@@ -72,6 +72,7 @@ export const importFile = Command.make(
       Options.withDescription("Read at most so many artifacts."),
       Options.optional
     ),
+    priority: Common.priority,
     strict: Options.boolean("strict").pipe(Options.withDescription("Import nothing when a line is bad.")),
     ...Common.options
   },
@@ -82,7 +83,12 @@ export const importFile = Command.make(
       const rejected = yield* Ref.make(0)
       const name = args.file === "-" ? "stdin" : args.file
       const source = args.file === "-" && args.strict ? yield* spooled : args.file
-      const options = { name, resolverOrder: Common.resolverOrder(settings), rejected }
+      const options = {
+        name,
+        resolverOrder: Common.resolverOrder(settings),
+        rejected,
+        priority: Option.getOrUndefined(args.priority)
+      }
       const lines = (limit: Option.Option<number>): Lines =>
         read({
           source,

@@ -4,13 +4,16 @@
 import * as Command from "@effect/cli/Command"
 import * as Tuple from "effect/Tuple"
 import * as Grammar from "../Grammar.ts"
+import { cancel } from "./cancel.ts"
 import { configCommands } from "./config.ts"
 import { demo } from "./demo.ts"
 import { enqueue } from "./enqueue.ts"
 import { exportManifest } from "./export.ts"
 import { importFile } from "./import.ts"
+import { laneCommands } from "./lane.ts"
 import { list } from "./list.ts"
 import { pause, resume } from "./pause.ts"
+import { prune } from "./prune.ts"
 import { resolve } from "./resolve.ts"
 import { retryFailed } from "./retryFailed.ts"
 import { run } from "./run.ts"
@@ -27,11 +30,18 @@ const queueCommands = Tuple.make(
   retryFailed,
   pause,
   resume,
+  cancel,
+  prune,
   exportManifest
 )
 
 const topCommands = Tuple.make(
-  Command.make("queue").pipe(Command.withSubcommands(queueCommands)),
+  Command.make("queue").pipe(
+    Command.withSubcommands([
+      ...queueCommands,
+      Command.make("lane").pipe(Command.withSubcommands(laneCommands))
+    ])
+  ),
   resolve,
   Command.make("config").pipe(Command.withSubcommands(configCommands)),
   demo
@@ -45,7 +55,14 @@ export const grammar = Grammar.make([
   {
     name: "queue",
     description: "Fills, runs and looks at the queue.",
-    children: queueCommands.map(({ descriptor }) => descriptor)
+    children: [
+      ...queueCommands.map(({ descriptor }) => descriptor),
+      {
+        name: "lane",
+        description: "Sets caps and paces of single lanes, over the configuration's.",
+        children: laneCommands.map(({ descriptor }) => descriptor)
+      }
+    ]
   },
   resolve.descriptor,
   {

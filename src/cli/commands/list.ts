@@ -11,9 +11,10 @@ import { WorkQueue } from "../../WorkQueue.ts"
 import * as Common from "../Common.ts"
 import * as Output from "../Output.ts"
 import { cut, isoTime, localTimeNear } from "../Text.ts"
+import { withWaiting } from "../Waiting.ts"
 
-/** A job for programs. */
-export const jobJson = (job: JobSummary) => ({
+/** A job for programs; `waiting`: what holds it back. */
+export const jobJson = (job: JobSummary, waiting: string | null) => ({
   id: job.id,
   state: job.state,
   lane: job.lane,
@@ -22,18 +23,12 @@ export const jobJson = (job: JobSummary) => ({
   attempts: job.attempts,
   crashes: job.crashes,
   reason: job.reason,
+  waiting,
   worker: job.worker,
   lease_expires_at: isoTime(job.leaseExpiresAt),
   enqueued_at: isoTime(job.enqueuedAt),
   finished_at: isoTime(job.finishedAt)
 })
-
-const when = (job: JobSummary, now: number): string => {
-  if (job.finishedAt !== null) return `ended ${localTimeNear(job.finishedAt, now)}`
-  return job.state === "queued" && job.availableAt !== null && job.availableAt > now
-    ? `not before ${localTimeNear(job.availableAt, now)}`
-    : ""
-}
 
 export const list = Command.make(
   "list",
@@ -51,22 +46,30 @@ export const list = Command.make(
     Effect.gen(function* () {
       const queue = yield* WorkQueue
       const now = yield* Clock.currentTimeMillis
-      const jobs = queue.list({
-        state: Option.getOrUndefined(args.state),
-        lane: Option.getOrUndefined(args.lane),
-        reason: Option.getOrUndefined(args.reason),
-        limit: args.limit
-      })
-      if (args.format === "json") return yield* Output.array(jobs, jobJson)
+      const jobs = withWaiting(
+        queue.list({
+          state: Option.getOrUndefined(args.state),
+          lane: Option.getOrUndefined(args.lane),
+          reason: Option.getOrUndefined(args.reason),
+          limit: args.limit
+        })
+      )
+      if (args.format === "json") {
+        return yield* Output.array(jobs, ({ job, waiting }) => jobJson(job, waiting))
+      }
       yield* Output.table(
         jobs,
         [
-          { title: "id", value: ({ id }) => cut(id, 60) },
-          { title: "state", value: ({ state }) => state },
-          { title: "lane", value: ({ lane }) => cut(lane, 40) },
-          { title: "tries", value: ({ attempts }) => attempts, align: "right" },
-          { title: "reason", value: ({ reason }) => reason ?? "" },
-          { title: "when", value: (job) => when(job, now) }
+          { title: "id", value: ({ job }) => cut(job.id, 60) },
+          { title: "state", value: ({ job }) => job.state },
+          { title: "lane", value: ({ job }) => cut(job.lane, 40) },
+          { title: "tries", value: ({ job }) => job.attempts, align: "right" },
+          { title: "reason", value: ({ job }) => job.reason ?? "" },
+          {
+            title: "ended",
+            value: ({ job }) => (job.finishedAt === null ? "" : localTimeNear(job.finishedAt, now))
+          },
+          { title: "waiting", value: ({ waiting }) => waiting ?? "" }
         ],
         "No job matches."
       )

@@ -37,26 +37,10 @@ const perResolver = Options.text("max-per-resolver").pipe(
   Options.withDefault([])
 )
 
-const UNIT_SECONDS: ReadonlyMap<string, number> = new Map([
-  ["", 1],
-  ["s", 1],
-  ["m", 60],
-  ["h", 3600],
-  ["d", 86_400]
-])
-
-const maxWait = Options.text("max-wait").pipe(
-  Options.withPseudoName("T"),
+const maxWait = Common.duration("max-wait").pipe(
   Options.withDescription(
     "Draining, how long to wait for work that isn't due yet: 90s, 15m, 2h. Default: 15m."
   ),
-  Options.mapEffect((text) => {
-    const [, n, unit] = /^(\d{1,9}(?:\.\d+)?)([smhd]?)$/.exec(text) ?? []
-    const seconds = UNIT_SECONDS.get(unit ?? "?")
-    return n === undefined || seconds === undefined
-      ? refused("max-wait", text, "a time such as 90s, 15m or 2h")
-      : Effect.succeed(Number(n) * seconds)
-  }),
   Options.optional
 )
 

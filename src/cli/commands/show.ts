@@ -19,6 +19,19 @@ import { clean, cut, isoTime, localTime } from "../Text.ts"
 import { jobWaiting } from "../Waiting.ts"
 import { jobJson } from "./list.ts"
 
+/** The job of an id, also as it is typed for enqueue: `10.1000/x` for `doi:10.1000/x`. */
+export const find = (id: string) =>
+  Effect.gen(function* () {
+    const queue = yield* WorkQueue
+    const exact = yield* queue.get(id)
+    return Option.isSome(exact)
+      ? exact
+      : yield* Either.match(fromText(id), {
+          onLeft: () => Effect.succeedNone,
+          onRight: (artifact) => queue.get(artifact.id)
+        })
+  })
+
 const attemptJson = (attempt: Attempt) => ({
   started_at: isoTime(attempt.startedAt),
   duration_ms: attempt.durationMs,
@@ -32,9 +45,8 @@ const attemptJson = (attempt: Attempt) => ({
 const detailJson = (job: JobDetail, waits: string | null) => {
   const { bytes, content_type, final_url, path, resolver, sha256, url } = manifestLine(job)
   return {
-    ...jobJson(job),
+    ...jobJson(job, waits),
     message: job.message,
-    waiting: waits,
     stored: path === null ? null : { path, sha256, bytes, content_type, url, final_url, resolver },
     artifact: job.payload,
     plan: job.plan,
@@ -49,7 +61,8 @@ const fields = (job: JobDetail, waits: string | null): ReadonlyArray<readonly [s
     ["state", job.state],
     ["reason", job.reason],
     ["message", job.message],
-    ["waits", waits],
+    ["priority", job.priority === 0 ? null : job.priority],
+    ["waiting", waits],
     ["lane", job.lane],
     ["tries", job.attempts],
     ["crashes", job.crashes === 0 ? null : job.crashes],
@@ -95,14 +108,7 @@ export const show = Command.make(
   (args) =>
     Effect.gen(function* () {
       const queue = yield* WorkQueue
-      const exact = yield* queue.get(args.id)
-      // Typed as for enqueue: `10.1000/x` for `doi:10.1000/x`.
-      const found = Option.isSome(exact)
-        ? exact
-        : yield* Either.match(fromText(args.id), {
-            onLeft: () => Effect.succeedNone,
-            onRight: ({ id }) => queue.get(id)
-          })
+      const found = yield* find(args.id)
       if (Option.isNone(found)) return yield* usage(`there is no job ${cut(args.id, 100)} in the queue`)
       const job = found.value
       const [lane] = yield* queue.laneStats({ limit: 1, lane: job.lane })

@@ -13,11 +13,24 @@ import * as Output from "../Output.ts"
 import { isoTime } from "../Text.ts"
 import { waiting } from "../Waiting.ts"
 
-const laneJson = (lane: LaneStats, now: number, queuePaused: boolean) => ({
+const isOverridden = ({ overrides }: LaneStats): boolean => Object.keys(overrides).length > 0
+
+/** The limits that were set by hand, for people. */
+const byHand = ({ overrides: { burst, cap, gapMs } }: LaneStats): string =>
+  [
+    ...(cap === undefined ? [] : [`cap ${cap}`]),
+    ...(gapMs === undefined ? [] : [`gap ${gapMs} ms`]),
+    ...(burst === undefined ? [] : [`burst ${burst}`])
+  ].join(", ")
+
+/** A lane for programs. */
+export const laneJson = (lane: LaneStats, now: number, queuePaused: boolean) => ({
   lane: lane.lane,
   pool: lane.pool,
   cap: lane.cap,
   gap_ms: lane.gapMs,
+  burst: lane.burst,
+  overridden: isOverridden(lane),
   ready: lane.ready,
   delayed: lane.delayed,
   in_flight: lane.inFlight,
@@ -58,7 +71,8 @@ const byState = (format: Output.Format) =>
 const byLane = (format: Output.Format, limit: number) =>
   Effect.gen(function* () {
     const queue = yield* WorkQueue
-    const lanes = Stream.fromIterable(yield* queue.laneStats({ limit }))
+    const all = yield* queue.laneStats({ limit })
+    const lanes = Stream.fromIterable(all)
     const paused = yield* queue.paused
     const now = yield* Clock.currentTimeMillis
     if (format === "json") return yield* Output.array(lanes, (lane) => laneJson(lane, now, paused))
@@ -72,6 +86,7 @@ const byLane = (format: Output.Format, limit: number) =>
         { title: "done", value: ({ done }) => done, align: "right" },
         { title: "skipped", value: ({ skipped }) => skipped, align: "right" },
         { title: "error", value: ({ error }) => error, align: "right" },
+        ...(all.some(isOverridden) ? [{ title: "set", value: byHand }] : []),
         { title: "waiting", value: (lane) => waiting(lane, now, paused) ?? "" }
       ],
       "The queue has no lanes yet."

@@ -1,5 +1,5 @@
 /** Lanes and pools: how they come to be, when one may start a job, and what a start does to it. */
-import type { LanePolicy } from "../../Lane.ts"
+import { type LaneLimits, type LaneOverrides, type LanePolicy, repaced } from "../../Lane.ts"
 import { type Lane, next, type Pool, type State } from "./State.ts"
 
 const poolOf = (state: State, key: string): Pool => {
@@ -9,6 +9,13 @@ const poolOf = (state: State, key: string): Pool => {
   state.pools.set(key, pool)
   return pool
 }
+
+/** The limits of the policy, and over them those set by hand. */
+const limitsOf = (policy: LaneLimits, { burst, cap, gapMs }: LaneOverrides) => ({
+  cap: cap ?? policy.cap,
+  gapMs: gapMs ?? policy.gapMs,
+  burst: burst ?? policy.burst
+})
 
 /** The lane of this key; a new one stands behind all others. */
 export const laneOf = (state: State, key: string): Lane => {
@@ -22,6 +29,8 @@ export const laneOf = (state: State, key: string): Lane => {
     cap: limits.cap,
     gapMs: limits.gapMs,
     burst: limits.burst,
+    overrides: {},
+    heldUntil: 0,
     turn: next(state),
     tat: 0,
     nextAt: 0,
@@ -63,7 +72,9 @@ export const wake = (lane: Lane, now: number): void => {
 
 /** Nothing starts in the lane before `until`; never shortened. */
 export const hold = (lane: Lane, now: number, until: number, reason: string): void => {
-  if (until <= now || until <= lane.nextAt) return
+  if (until <= now) return
+  lane.heldUntil = Math.max(lane.heldUntil, until)
+  if (until <= lane.nextAt) return
   lane.nextAt = until
   lane.blockedReason = reason
 }
@@ -80,6 +91,27 @@ export const setPaused = (state: State, paused: boolean, key?: string): boolean 
   return true
 }
 
+/** Sets limits by hand, or with `null` gives the lane back to the policy; what it waits for is reckoned anew. */
+export const setLane = (state: State, now: number, key: string, overrides: LaneOverrides | null): void => {
+  const lane = laneOf(state, key)
+  const { burst, cap, gapMs } = overrides ?? {}
+  lane.overrides =
+    overrides === null
+      ? {}
+      : {
+          ...lane.overrides,
+          ...(cap === undefined ? {} : { cap }),
+          ...(gapMs === undefined ? {} : { gapMs }),
+          ...(burst === undefined ? {} : { burst })
+        }
+  const limits = limitsOf(state.policy.lane(key), lane.overrides)
+  lane.tat = repaced(lane.tat, lane.gapMs, limits.gapMs, now)
+  Object.assign(lane, limits)
+  const opens = Math.max(lane.heldUntil, paceOf(lane))
+  lane.nextAt = opens > now ? opens : 0
+  if (lane.heldUntil <= now) lane.blockedReason = null
+}
+
 /** Gives every lane and pool, and those to come, the limits of the policy. */
 export const applyPolicy = (state: State, now: number, policy: LanePolicy): void => {
   state.policy = policy
@@ -89,9 +121,7 @@ export const applyPolicy = (state: State, now: number, policy: LanePolicy): void
     for (const job of lane.leased) lane.pool.leased.delete(job)
     lane.pool = poolOf(state, limits.pool)
     for (const job of lane.leased) lane.pool.leased.add(job)
-    lane.cap = limits.cap
-    lane.gapMs = limits.gapMs
-    lane.burst = limits.burst
+    Object.assign(lane, limitsOf(limits, lane.overrides))
     // A stricter pace counts at once; a milder one from the lane's next start.
     const pace = paceOf(lane)
     if (pace > now) lane.nextAt = Math.max(lane.nextAt, pace)

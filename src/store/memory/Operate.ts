@@ -34,14 +34,18 @@ export const cancel = (state: State, now: number, id: string): boolean => {
   return true
 }
 
-/** Removes final jobs that ended before the time; answers how many. */
+/** Removes final jobs that ended before the time, or only counts them; answers how many. */
 export const prune = (
   state: State,
-  filter: { readonly finishedBefore: number; readonly state?: JobState | undefined }
+  filter: {
+    readonly finishedBefore: number
+    readonly state?: JobState | undefined
+    readonly dryRun?: boolean | undefined
+  }
 ): number => {
   const past = [...matching(state, { state: filter.state })].filter(
     (job) => job.finishedAt !== null && job.finishedAt < filter.finishedBefore
   )
-  for (const job of past) forget(state, job)
+  if (filter.dryRun !== true) for (const job of past) forget(state, job)
   return past.length
 }

@@ -1,7 +1,7 @@
 /** What stands in the queue, counted and listed. */
 import type { Attempt, JobDetail, JobSummary } from "../../Job.ts"
 import type { LaneStats } from "../../Lane.ts"
-import type { HeldLease, JobFilter, Stats } from "../../WorkQueue.ts"
+import type { HeldLease, JobFilter, LaneFilter, Stats } from "../../WorkQueue.ts"
 import { fromJson, type Job, type Lane, type State } from "./State.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -30,14 +30,12 @@ const placeOf = (job: Job): keyof Counts => {
 
 const unfinished = (lane: LaneStats) => lane.ready + lane.delayed + lane.inFlight
 
-export const laneStats = (
-  state: State,
-  now: number,
-  options: { readonly limit: number; readonly lane?: string | undefined }
-): ReadonlyArray<LaneStats> => {
+export const laneStats = (state: State, now: number, options: LaneFilter): ReadonlyArray<LaneStats> => {
+  const wanted = options.lane === undefined ? undefined : new Set([options.lane].flat())
   const counts = new Map<Lane, Counts>()
   for (const lane of state.lanes.values()) {
-    if (options.lane !== undefined && lane.key !== options.lane) continue
+    if (wanted !== undefined && !wanted.has(lane.key)) continue
+    if (options.overridden === true && Object.keys(lane.overrides).length === 0) continue
     counts.set(lane, { ready: 0, delayed: 0, inFlight: 0, done: 0, skipped: 0, error: 0 })
   }
   for (const job of state.jobs.values()) {
@@ -52,6 +50,8 @@ export const laneStats = (
         pool: lane.pool.key,
         cap: lane.cap,
         gapMs: lane.gapMs,
+        burst: lane.burst,
+        overrides: lane.overrides,
         ...of,
         nextAt: sleeps ? lane.nextAt : null,
         paused: lane.paused,

@@ -6,7 +6,7 @@
  * flight is the size of a set.
  */
 import type { Attempt, FinalState, JobState } from "../../Job.ts"
-import type { LanePolicy } from "../../Lane.ts"
+import type { LaneOverrides, LanePolicy } from "../../Lane.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -28,6 +28,10 @@ export interface Lane {
   cap: number
   gapMs: number
   burst: number
+  /** The limits set by hand. */
+  overrides: LaneOverrides
+  /** The latest time anyone asked to wait for. */
+  heldUntil: number
   /** Where it stands among the lanes; a lane that was served goes to the end. */
   turn: number
   /** When its pace allows a full burst again, see `start` in `Lanes.ts`. */

@@ -135,6 +135,7 @@ export const make = (options: MemoryOptions): Effect.Effect<WorkQueueService, ne
           Effect.sync(() => Lanes.setPaused(state, false, lane)),
           (found) => found
         ),
+      setLane: (lane, overrides) => tick(step((now) => Lanes.setLane(state, now, lane, overrides))),
       paused: Effect.sync(() => state.paused),
       prune: (filter) => Effect.sync(() => Operate.prune(state, filter)),
       nextReadyAt: step((now) => Option.fromNullable(Leases.nextReadyAt(state, now))),

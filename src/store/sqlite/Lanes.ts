@@ -2,8 +2,10 @@
  * Lanes and pools: made when the first job names them, limited by the policy, paused and resumed by hand.
  */
 import * as Effect from "effect/Effect"
-import type { LanePolicy, LaneStats } from "../../Lane.ts"
+import { type LaneOverrides, type LanePolicy, type LaneStats, repaced } from "../../Lane.ts"
+import type { LaneFilter } from "../../WorkQueue.ts"
 import type { Query } from "./Database.ts"
+import { opensAt } from "./Pace.ts"
 import * as Sequence from "./Sequence.ts"
 
 /** The numbers of those of these lanes that are there. */
@@ -26,8 +28,9 @@ export const ensure = (query: Query, policy: LanePolicy, keys: ReadonlyArray<str
     yield* ensurePools(query, policy, [...new Set(limits.map((lane) => lane.pool))])
     const firstTurn = yield* Sequence.take(query, missing.length)
     const made = yield* query<{ readonly id: number; readonly key: string }>(
-      `INSERT INTO lanes (key, pool_id, cap, gap_ms, burst, turn)
-       SELECT n.value ->> 0, p.id, n.value ->> 2, n.value ->> 3, n.value ->> 4, n.value ->> 5
+      `INSERT INTO lanes (key, pool_id, cap, gap_ms, burst, turn, policy_cap, policy_gap_ms, policy_burst)
+       SELECT n.value ->> 0, p.id, n.value ->> 2, n.value ->> 3, n.value ->> 4, n.value ->> 5,
+         n.value ->> 2, n.value ->> 3, n.value ->> 4
        FROM json_each(:lanes) n JOIN pools p ON p.key = n.value ->> 1 ORDER BY n.key
        RETURNING id, key`,
       {
@@ -55,7 +58,7 @@ export const newest = (query: Query) =>
   )
 
 /**
- * Gives all pools, and the lanes made after that number, the limits of the policy; a lane that changes its pool takes
+ * Gives all pools, and the lanes made after that number, the limits of the policy, under those set by hand; a lane that changes its pool takes
  * its counts along. A stricter pace counts at once: the lane must sleep until then, or it would stand runnable in front
  * of others and give nothing.
  */
@@ -69,8 +72,8 @@ export const applyPolicy = (query: Query, policy: LanePolicy, now: number, after
       readonly gap_ms: number
       readonly burst: number
     }>(
-      `SELECT l.id, l.key, p.key AS pool, l.cap, l.gap_ms, l.burst FROM lanes l JOIN pools p ON p.id = l.pool_id
-       WHERE l.id > :after`,
+      `SELECT l.id, l.key, p.key AS pool, l.policy_cap AS cap, l.policy_gap_ms AS gap_ms, l.policy_burst AS burst
+       FROM lanes l JOIN pools p ON p.id = l.pool_id WHERE l.id > :after`,
       { after }
     )
     const changed: Array<ReadonlyArray<unknown>> = []
@@ -97,11 +100,14 @@ export const applyPolicy = (query: Query, policy: LanePolicy, now: number, after
     if (changed.length === 0) return
     yield* query(
       `UPDATE lanes SET pool_id = n.pool_id, cap = n.cap, gap_ms = n.gap_ms, burst = n.burst,
+         policy_cap = n.policy_cap, policy_gap_ms = n.policy_gap_ms, policy_burst = n.policy_burst,
          next_at = iif(n.gap_ms > 0 AND lanes.tat - (n.burst - 1) * n.gap_ms > :now,
            max(lanes.next_at, lanes.tat - (n.burst - 1) * n.gap_ms), lanes.next_at)
-       FROM (SELECT n.value ->> 0 AS id, p.id AS pool_id, n.value ->> 2 AS cap, n.value ->> 3 AS gap_ms,
-               n.value ->> 4 AS burst
-             FROM json_each(:lanes) n JOIN pools p ON p.key = n.value ->> 1) n
+       FROM (SELECT l.id, p.id AS pool_id, n.value ->> 2 AS policy_cap, n.value ->> 3 AS policy_gap_ms,
+               n.value ->> 4 AS policy_burst, coalesce(l.set_cap, n.value ->> 2) AS cap,
+               coalesce(l.set_gap_ms, n.value ->> 3) AS gap_ms, coalesce(l.set_burst, n.value ->> 4) AS burst
+             FROM json_each(:lanes) n JOIN pools p ON p.key = n.value ->> 1
+               JOIN lanes l ON l.id = n.value ->> 0) n
        WHERE lanes.id = n.id`,
       { lanes: JSON.stringify(changed), now }
     )
@@ -133,10 +139,13 @@ export const isPaused = (query: Query) =>
 
 /** A lane with every counter, as the table holds it. */
 interface LaneRow {
+  readonly id: number
   readonly key: string
   readonly pool: string
   readonly cap: number
   readonly gap_ms: number
+  readonly burst: number
+  readonly tat: number
   readonly next_at: number
   readonly blocked_reason: string | null
   readonly paused: number
@@ -146,17 +155,62 @@ interface LaneRow {
   readonly done: number
   readonly skipped: number
   readonly error: number
+  readonly set_cap: number | null
+  readonly set_gap_ms: number | null
+  readonly set_burst: number | null
+  readonly policy_cap: number
+  readonly policy_gap_ms: number
+  readonly policy_burst: number
+  readonly held_until: number
 }
 
-/** Lanes by unfinished jobs, most first; one lane when it is named. */
-export const stats = (query: Query, now: number, limit: number, lane: string | undefined) =>
+/** Sets limits by hand, or with `null` gives the lane back to the policy; what it waits for is reckoned anew. */
+export const setLane = (
+  query: Query,
+  policy: LanePolicy,
+  now: number,
+  key: string,
+  overrides: LaneOverrides | null
+) =>
+  Effect.gen(function* () {
+    yield* ensure(query, policy, [key])
+    const [lane] = yield* query<LaneRow>("SELECT * FROM lanes WHERE key = :key", { key })
+    if (lane === undefined) return
+    const cap = overrides === null ? null : (overrides.cap ?? lane.set_cap)
+    const gap = overrides === null ? null : (overrides.gapMs ?? lane.set_gap_ms)
+    const burst = overrides === null ? null : (overrides.burst ?? lane.set_burst)
+    const gapMs = gap ?? lane.policy_gap_ms
+    const tat = repaced(lane.tat, lane.gap_ms, gapMs, now)
+    const opens = Math.max(lane.held_until, opensAt(tat, gapMs, burst ?? lane.policy_burst))
+    yield* query(
+      `UPDATE lanes SET set_cap = :cap, set_gap_ms = :gap, set_burst = :burst, cap = coalesce(:cap, policy_cap),
+         gap_ms = coalesce(:gap, policy_gap_ms), burst = coalesce(:burst, policy_burst), tat = :tat,
+         next_at = :nextAt, blocked_reason = iif(held_until > :now, blocked_reason, NULL)
+       WHERE id = :lane`,
+      { lane: lane.id, cap, gap, burst, tat, nextAt: opens > now ? opens : 0, now }
+    )
+  })
+
+const overridesOf = (row: LaneRow): LaneOverrides => ({
+  ...(row.set_cap === null ? {} : { cap: row.set_cap }),
+  ...(row.set_gap_ms === null ? {} : { gapMs: row.set_gap_ms }),
+  ...(row.set_burst === null ? {} : { burst: row.set_burst })
+})
+
+/** A statement for each combination of conditions, so that each can use the index it has. */
+const statsQuery = (filter: LaneFilter) =>
+  `SELECT l.*, p.key AS pool FROM lanes l JOIN pools p ON p.id = l.pool_id
+   WHERE ${filter.lane === undefined ? "true" : "l.key IN (SELECT value FROM json_each(:lanes))"}
+     AND ${filter.overridden === true ? "(l.set_cap IS NOT NULL OR l.set_gap_ms IS NOT NULL OR l.set_burst IS NOT NULL)" : "true"}
+   ORDER BY l.ready + l.delayed + l.in_flight DESC, l.key LIMIT :limit`
+
+/** Lanes by unfinished jobs, most first. */
+export const stats = (query: Query, now: number, filter: LaneFilter) =>
   Effect.map(
-    query<LaneRow>(
-      `SELECT l.*, p.key AS pool FROM lanes l JOIN pools p ON p.id = l.pool_id
-       WHERE :lane IS NULL OR l.key = :lane
-       ORDER BY l.ready + l.delayed + l.in_flight DESC, l.key LIMIT :limit`,
-      { lane: lane ?? null, limit }
-    ),
+    query<LaneRow>(statsQuery(filter), {
+      ...(filter.lane === undefined ? {} : { lanes: JSON.stringify([filter.lane].flat()) }),
+      limit: filter.limit
+    }),
     (rows) =>
       rows.map((row): LaneStats => {
         const sleeping = row.next_at > now
@@ -165,6 +219,8 @@ export const stats = (query: Query, now: number, limit: number, lane: string | u
           pool: row.pool,
           cap: row.cap,
           gapMs: row.gap_ms,
+          burst: row.burst,
+          overrides: overridesOf(row),
           ready: row.ready,
           delayed: row.delayed,
           inFlight: row.in_flight,

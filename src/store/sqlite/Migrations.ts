@@ -90,12 +90,26 @@ const initial = [
   "CREATE INDEX attempts_job ON attempts (job_id, id)"
 ]
 
+/**
+ * `cap`, `gap_ms` and `burst` of a lane stay what holds now: what was set by hand, where it was, else the policy's.
+ * `held_until` is the latest time anyone asked the lane to wait for; `next_at` may be later, for its pace.
+ */
+const laneOverrides = [
+  ...["set_cap", "set_gap_ms", "set_burst"].map((name) => `ALTER TABLE lanes ADD COLUMN ${name} INTEGER`),
+  ...["policy_cap", "policy_gap_ms", "policy_burst", "held_until"].map(
+    (name) => `ALTER TABLE lanes ADD COLUMN ${name} INTEGER NOT NULL DEFAULT 0`
+  ),
+  `UPDATE lanes SET policy_cap = cap, policy_gap_ms = gap_ms, policy_burst = burst,
+     held_until = iif(blocked_reason IS NULL, 0, next_at)`,
+  "CREATE INDEX lanes_set ON lanes (id) WHERE set_cap IS NOT NULL OR set_gap_ms IS NOT NULL OR set_burst IS NOT NULL"
+]
+
 const step = (statements: ReadonlyArray<string>) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
   )
 
-const steps = { "0001_queue": step(initial) }
+const steps = { "0001_queue": step(initial), "0002_lane_overrides": step(laneOverrides) }
 
 /** The newest schema this program knows; it refuses a file with a newer one. */
 export const SCHEMA_VERSION = Object.keys(steps).length

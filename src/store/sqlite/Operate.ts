@@ -59,6 +59,19 @@ export const cancel = (query: Query, id: string, now: number) =>
     return true
   })
 
+const ended = `FROM jobs WHERE state IN ('done', 'skipped', 'error') AND (:state IS NULL OR state = :state)
+  AND finished_at < :finishedBefore`
+
+/** How many ended jobs there are to remove. */
+export const countPrunable = (query: Query, finishedBefore: number, state: JobState | undefined) =>
+  Effect.map(
+    query<{ readonly count: number }>(`SELECT count(*) AS count ${ended}`, {
+      finishedBefore,
+      state: state ?? null
+    }),
+    (rows) => rows[0]?.count ?? 0
+  )
+
 /** Jobs removed in one transaction. */
 export const PRUNE_BATCH = 1_000
 
@@ -67,8 +80,7 @@ export const prune = (query: Query, finishedBefore: number, state: JobState | un
   Effect.gen(function* () {
     const rows = yield* query<{ readonly lane_id: number; readonly state: JobState }>(
       `DELETE FROM jobs WHERE id IN
-         (SELECT id FROM jobs WHERE state IN ('done', 'skipped', 'error') AND (:state IS NULL OR state = :state)
-            AND finished_at < :finishedBefore LIMIT ${PRUNE_BATCH})
+         (SELECT id ${ended} LIMIT ${PRUNE_BATCH})
        RETURNING lane_id, state`,
       { finishedBefore, state: state ?? null }
     )

@@ -114,7 +114,8 @@ const insertAttempts = `INSERT INTO attempts (job_id, started_at, duration_ms, s
   FROM json_each(:rows)`
 
 const hold = `UPDATE lanes
-  SET blocked_reason = iif(:until > next_at, :reason, blocked_reason), next_at = max(next_at, :until)
+  SET blocked_reason = iif(:until > next_at, :reason, blocked_reason), next_at = max(next_at, :until),
+    held_until = max(held_until, :until)
   WHERE id = :lane`
 
 const json = (value: unknown): string | null =>

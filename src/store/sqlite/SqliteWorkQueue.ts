@@ -12,7 +12,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
 import * as Ref from "effect/Ref"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Lease as LeasedJob } from "../../Job.ts"
@@ -33,13 +32,17 @@ import * as Operate from "./Operate.ts"
 import * as Read from "./Read.ts"
 import { settle, type Transition, type Verdict } from "./Settle.ts"
 import { takeBack } from "./TakeBack.ts"
+import { changesByOthers } from "./Watch.ts"
 
 export interface SqliteWorkQueueOptions extends DatabaseOptions {
   /** The limits of lanes and pools that are made from now on, until `applyPolicy`. */
   readonly policy: LanePolicy
   /** Lost leases after which a job ends in `error (crashed)`. Default 20. */
   readonly maxCrashes?: number | undefined
-  /** How often changes by other processes are looked for. Default 25 ms; one look costs some microseconds. */
+  /**
+   * The longest time after which changes by other processes are looked for. Default 250 ms: it counts only where the
+   * file system doesn't tell of changes.
+   */
   readonly pollInterval?: Duration.DurationInput | undefined
 }
 
@@ -53,12 +56,25 @@ export const make = (
   options: SqliteWorkQueueOptions
 ): Effect.Effect<WorkQueueService, WorkQueueError, Scope.Scope> =>
   Effect.gen(function* () {
-    const database = yield* open(options)
+    const now = Clock.currentTimeMillis
+    const opened = yield* open(options)
+    let lastWrite = 0
+    const noting = <A, E>(write: Effect.Effect<A, E>) =>
+      Effect.ensuring(
+        write,
+        Effect.map(now, (time) => {
+          lastWrite = time
+        })
+      )
+    const database: Database = {
+      ...opened,
+      write: (body) => noting(opened.write(body)),
+      writeDurably: (body) => noting(opened.writeDurably(body))
+    }
     let { policy } = options
     const maxCrashes = options.maxCrashes ?? 20
     const ticks = yield* PubSub.sliding<void>(1)
     const tick = PubSub.publish(ticks, undefined)
-    const now = Clock.currentTimeMillis
 
     /** The time a transaction goes by is that of its lock: before, it may have waited, and others had their turn. */
     const atItsTime =
@@ -178,27 +194,31 @@ export const make = (
         ),
       cancel: (id) => ticking(write((query, time) => Operate.cancel(query, id, time))),
       stats: database.read(Read.stats),
-      laneStats: ({ lane, limit }) =>
-        Effect.flatMap(now, (time) => database.read((query) => Lanes.stats(query, time, limit, lane))),
+      laneStats: (filter) =>
+        Effect.flatMap(now, (time) => database.read((query) => Lanes.stats(query, time, filter))),
       list: (filter) => Read.list(database, filter),
       details: (filter) => Read.details(database, filter),
       get: (id) => database.read((query) => Read.get(query, id)),
       retryFailed: (filter) => ticking(database.write((query) => Operate.retryFailed(query, filter))),
       pause: (lane) => database.write((query) => Lanes.setPaused(query, lane, true)),
       resume: (lane) => ticking(database.write((query) => Lanes.setPaused(query, lane, false))),
+      setLane: (lane, overrides) =>
+        ticking(write((query, time) => Lanes.setLane(query, policy, time, lane, overrides))),
       paused: database.read(Lanes.isPaused),
-      prune: ({ finishedBefore, state }) =>
-        Effect.iterate(
-          { removed: 0, last: Operate.PRUNE_BATCH },
-          {
-            while: ({ last }) => last === Operate.PRUNE_BATCH,
-            body: ({ removed }) =>
-              Effect.map(
-                database.write((query) => Operate.prune(query, finishedBefore, state)),
-                (count) => ({ removed: removed + count, last: count })
-              )
-          }
-        ).pipe(Effect.map(({ removed }) => removed)),
+      prune: ({ dryRun, finishedBefore, state }) =>
+        dryRun === true
+          ? database.read((query) => Operate.countPrunable(query, finishedBefore, state))
+          : Effect.iterate(
+              { removed: 0, last: Operate.PRUNE_BATCH },
+              {
+                while: ({ last }) => last === Operate.PRUNE_BATCH,
+                body: ({ removed }) =>
+                  Effect.map(
+                    database.write((query) => Operate.prune(query, finishedBefore, state)),
+                    (count) => ({ removed: removed + count, last: count })
+                  )
+              }
+            ).pipe(Effect.map(({ removed }) => removed)),
       nextReadyAt: Effect.flatMap(now, (time) => database.read((query) => Read.nextReadyAt(query, time))),
       leases: database.read(Read.leases),
       reclaim: (workers) =>
@@ -227,25 +247,18 @@ export const make = (
         ),
       changes: Stream.merge(
         Stream.fromPubSub(ticks),
-        changesByOthers(database, options.pollInterval ?? "25 millis")
+        // Nobody else has a database in memory.
+        options.path === ":memory:"
+          ? Stream.empty
+          : changesByOthers(database, {
+              path: options.path,
+              interval: options.pollInterval ?? "250 millis",
+              lastWrite: () => lastWrite
+            })
       )
     }
     return service
   })
-
-/**
- * SQLite counts the commits of other connections for each connection; a look at that number touches no table. A
- * look that fails is no news: whoever leases next meets the same failure and reports it.
- */
-const changesByOthers = (database: Database, interval: Duration.DurationInput): Stream.Stream<void> =>
-  Stream.repeatEffectWithSchedule(
-    database.dataVersion.pipe(Effect.catchAll((error) => Effect.as(Effect.logDebug(error.message), 0))),
-    Schedule.spaced(interval)
-  ).pipe(
-    Stream.changes,
-    Stream.drop(1),
-    Stream.map(() => undefined)
-  )
 
 /** The queue in a file; it is opened with the layer. */
 export const layer = (options: SqliteWorkQueueOptions): Layer.Layer<WorkQueue, WorkQueueError> =>

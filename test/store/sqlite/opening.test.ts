@@ -4,6 +4,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Stream from "effect/Stream"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
+import { uniform } from "../../../src/Lane.ts"
 import type { WorkQueueError } from "../../../src/WorkQueue.ts"
 import { done, ids, job, lease, leaseOne, runs } from "../../contract/Given.ts"
 import { contents, driver, file, folder, open } from "./Files.ts"
@@ -73,6 +74,37 @@ describe("a queue file", () => {
       // The lease outlives its process, and tokens go on from where they were.
       yield* again.release(token)
       expect((yield* leaseOne(again)).token).toBeGreaterThan(token.token)
+    })
+  )
+
+  it.scopedLive("goes on from the tables of an earlier version", () =>
+    Effect.gen(function* () {
+      const at = yield* file
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const queue = yield* open(at, { policy: uniform({ cap: 2, gapMs: 5 }) })
+          yield* Effect.forEach(["a", "b"], (id) => queue.enqueue(job(id, `host:${id}`)))
+          const held = yield* leaseOne(queue)
+          yield* queue.release(held, { hold: { until: 9e15, reason: "http-429" } })
+        })
+      )
+      yield* Effect.scoped(
+        Effect.map(driver(at), (db) => {
+          const added = ["set_cap", "set_gap_ms", "set_burst", "policy_cap", "policy_gap_ms", "policy_burst"]
+          db.exec("DROP INDEX lanes_set; DELETE FROM effect_sql_migrations WHERE migration_id > 1")
+          for (const name of [...added, "held_until"]) db.exec(`ALTER TABLE lanes DROP COLUMN ${name}`)
+        })
+      )
+      const queue = yield* open(at)
+      expect(yield* queue.laneStats({ lane: "host:a", limit: 1 })).toMatchObject([
+        { cap: 2, gapMs: 5, overrides: {}, nextAt: 9e15 }
+      ])
+      yield* queue.setLane("host:a", { cap: 7, gapMs: 0 })
+      yield* queue.setLane("host:a", null)
+      // What the server asked for has been kept, and so have the limits of the policy.
+      expect(yield* queue.laneStats({ lane: "host:a", limit: 1 })).toMatchObject([
+        { cap: 2, gapMs: 5, nextAt: 9e15, blockedReason: "http-429" }
+      ])
     })
   )
 

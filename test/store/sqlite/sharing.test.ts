@@ -6,6 +6,8 @@ import { build } from "esbuild"
 import { spawn } from "node:child_process"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
+import { uniform } from "../../../src/Lane.ts"
+import { SCHEMA_VERSION } from "../../../src/store/sqlite/Migrations.ts"
 import type { WorkQueueService } from "../../../src/WorkQueue.ts"
 import { done, job, lease, policy, runs, TTL } from "../../contract/Given.ts"
 import { history, limits, MAX_CRASHES } from "../../contract/History.ts"
@@ -59,6 +61,24 @@ describe("two connections to one queue", () => {
       )
       yield* Queue.take(ticks)
       expect((yield* lease(here, 1)).map((one) => one.worker)).toEqual(["w"])
+    })
+  )
+
+  it.scopedLive("obey a cap that was set through either, whatever policy they apply", () =>
+    Effect.gen(function* () {
+      const at = yield* file
+      const here = yield* open(at)
+      const there = yield* open(at)
+      yield* here.enqueueAll(Stream.map(Stream.range(1, 9), (i) => job(`job-${i}`)))
+      yield* there.setLane("host:a", { cap: 2 })
+      expect(yield* lease(here, 9)).toHaveLength(2)
+      yield* here.applyPolicy(uniform({ cap: 9 }))
+      expect(yield* lease(here, 9)).toHaveLength(0)
+      yield* there.setLane("host:a", { cap: 5 })
+      expect(yield* lease(here, 9)).toHaveLength(3)
+      // Given back, it is the policy's that was applied last, by whichever process.
+      yield* there.setLane("host:a", null)
+      expect(yield* lease(there, 9)).toHaveLength(4)
     })
   )
 
@@ -159,7 +179,9 @@ describe("workers at the same time", () => {
       })
       const [, queue] = yield* Effect.zip(openers, open(at), { concurrent: true })
       const db = yield* driver(at)
-      expect(db.prepare("SELECT count(*) AS count FROM effect_sql_migrations").get()).toEqual({ count: 1 })
+      expect(db.prepare("SELECT count(*) AS count FROM effect_sql_migrations").get()).toEqual({
+        count: SCHEMA_VERSION
+      })
       expect(db.pragma("integrity_check")).toEqual([{ integrity_check: "ok" }])
       expect(yield* queue.enqueue(job("a"))).toBe("new")
     })

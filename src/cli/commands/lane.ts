@@ -1,0 +1,113 @@
+/**
+ * `queue lane set` and `queue lane reset`: caps and paces of single lanes, changed while the queue is running. Stored in
+ * the queue, over whatever the configuration says, so it holds for all processes and across restarts.
+ */
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { hostName, hostOf, type LaneStats, resolverOf } from "../../Lane.ts"
+import { WorkQueue } from "../../WorkQueue.ts"
+import * as Common from "../Common.ts"
+import { usage } from "../Exit.ts"
+import * as Output from "../Output.ts"
+import { cut } from "../Text.ts"
+import { laneJson } from "./stats.ts"
+
+const key = Args.text({ name: "KEY" }).pipe(
+  Args.withDescription("The lane, such as host:example.org or resolver:unpaywall.")
+)
+
+const find = (lane: string) =>
+  Effect.flatMap(WorkQueue, (queue) => Effect.map(queue.laneStats({ limit: 1, lane }), ([found]) => found))
+
+/** The name of a host's or a resolver's lane, whether or not it has had jobs yet. */
+const nameOf = (text: string): string | undefined => {
+  const host = hostOf(text)
+  if (host !== undefined) return /^[^\s/@:]+$/.test(host) ? `host:${hostName(host)}` : undefined
+  return resolverOf(text) === undefined ? undefined : text
+}
+
+/** The lane that is meant: one that is there, or may come. */
+const meant = (text: string) =>
+  Effect.gen(function* () {
+    const name = nameOf(text)
+    if (name !== undefined) return name
+    if ((yield* find(text)) !== undefined) return text
+    return yield* usage(`there is no lane ${cut(text, 100)}; the lane of a host is called host:NAME`)
+  })
+
+const limitsOf = ({ burst, cap, gapMs }: LaneStats): string =>
+  `cap ${cap}, ${gapMs === 0 ? "no pace" : `gap ${gapMs} ms, burst ${burst}`}`
+
+const show = (lane: string, format: Output.Format) =>
+  Effect.gen(function* () {
+    const queue = yield* WorkQueue
+    const now = yield* find(lane)
+    if (now === undefined) return
+    if (format === "json") {
+      return yield* Output.value(laneJson(now, yield* Clock.currentTimeMillis, yield* queue.paused))
+    }
+    yield* Output.line(`${cut(lane, 200)}: ${limitsOf(now)}`)
+  })
+
+const set = Command.make(
+  "set",
+  {
+    key,
+    cap: Common.integer("cap", 1).pipe(
+      Options.withDescription("Jobs of the lane at once, over all processes on the queue."),
+      Options.optional
+    ),
+    gap: Common.integer("gap", 0).pipe(
+      Options.withPseudoName("MS"),
+      Options.withDescription("Milliseconds between two starts; 0 for no pace."),
+      Options.optional
+    ),
+    burst: Common.integer("burst", 1).pipe(
+      Options.withDescription("Starts that may follow each other at once after a quiet time."),
+      Options.optional
+    ),
+    ...Common.options
+  },
+  (args) =>
+    Effect.gen(function* () {
+      const overrides = {
+        cap: Option.getOrUndefined(args.cap),
+        gapMs: Option.getOrUndefined(args.gap),
+        burst: Option.getOrUndefined(args.burst)
+      }
+      if (Object.values(overrides).every((value) => value === undefined)) {
+        return yield* usage("there is nothing to set; --cap, --gap or --burst says what")
+      }
+      const queue = yield* WorkQueue
+      const lane = yield* meant(args.key)
+      yield* queue.setLane(lane, overrides)
+      yield* show(lane, args.format)
+    }).pipe(
+      Effect.provide(Common.layerQueue(nameOf(args.key) === undefined ? "existing" : "create")),
+      Common.run(args)
+    )
+).pipe(
+  Command.withDescription(
+    "Sets limits of one lane, over the configuration's, until 'queue lane reset'. Running processes obey at once."
+  )
+)
+
+const reset = Command.make("reset", { key, ...Common.options }, (args) =>
+  Effect.gen(function* () {
+    const queue = yield* WorkQueue
+    const lane = yield* meant(args.key)
+    if ((yield* find(lane)) === undefined) {
+      return yield* usage(
+        `there is no lane ${cut(lane, 100)}; 'contentdownload queue stats --by lane' lists them`
+      )
+    }
+    yield* queue.setLane(lane, null)
+    yield* show(lane, args.format)
+  }).pipe(Effect.provide(Common.layerQueue("existing")), Common.run(args))
+).pipe(Command.withDescription("Gives a lane back to the limits of the configuration."))
+
+export const laneCommands = [set, reset] as const
