@@ -33,6 +33,18 @@ export interface DownloadSettings extends FetchSettings, Resolvers.ResolversSett
 }
 
 /**
+ * `layer` with whatever resolvers the caller brings, such as `Resolvers.layerWith`, in place of the configured ones.
+ */
+export const layerWith = (
+  settings: Omit<DownloadSettings, "resolvers">,
+  options?: Http.HttpOptions
+): Layer.Layer<Handler | Storage.Storage | Http.Http, never, Resolvers.Resolvers | KeyedLimiter> =>
+  Pipeline.layer(settings).pipe(
+    Layer.provideMerge(Storage.layer({ ...settings.storage, out: settings.download.out })),
+    Layer.provideMerge(Http.layer(settings.http, options))
+  )
+
+/**
  * The handler and everything under it, but the limiter and the buckets, whose caps and rates are the caller's. Their
  * keys are those of the lanes: `host:<name>` and `resolver:<name>`. Run `Storage.check` before the first job.
  */
