@@ -34,10 +34,13 @@ export const handler = Mail.handler(({ payload }) =>
   })
 )
 
+/** At most two mails at once to a domain. */
+export const policy = Lane.uniform({ cap: 2 })
+
 /** The queue in a file, and what runs it. */
 export const layer = Scheduler.layerWith({ maxWorkers: 16, maxAttempts: 5, backoff: "30 seconds" }).pipe(
   Layer.provide(handler),
-  Layer.provideMerge(Sqlite.layer({ path: "state/mail.sqlite", policy: Lane.uniform({ cap: 2 }) }))
+  Layer.provideMerge(Sqlite.layer({ path: "state/mail.sqlite", policy }))
 )
 
 /** Queues mails, and sends whatever may be sent now. */

@@ -33,6 +33,13 @@ const theses = (base: string): Download.Resolver.Resolver => ({
     ])
 })
 
+/** It alone, in place of the configured resolvers. */
+const resolvers = (base: string) =>
+  Layer.effect(
+    Download.Resolvers.Resolvers,
+    Download.Resolvers.makeWith([{ resolver: theses(base), timeoutMs: 10_000 }])
+  )
+
 /** Everything that downloads theses, by the same settings as the command's. */
 export const layer = (base: string, given: typeof Config.Settings.Encoded) => {
   const settings = Schema.decodeSync(Config.Settings)(given)
@@ -43,7 +50,7 @@ export const layer = (base: string, given: typeof Config.Settings.Encoded) => {
   )
   return Scheduler.layerWith({ maxWorkers: 8 }).pipe(
     Layer.provideMerge(Download.layerWith(settings)),
-    Layer.provide(Download.Resolvers.layerWith([{ resolver: theses(base), timeoutMs: 10_000 }])),
+    Layer.provide(resolvers(base)),
     Layer.provide(limits),
     Layer.provideMerge(Sqlite.layer({ path: "state/theses.sqlite", policy }))
   )

@@ -33,7 +33,7 @@ export interface DownloadSettings extends FetchSettings, Resolvers.ResolversSett
 }
 
 /**
- * `layer` with whatever resolvers the caller brings, such as `Resolvers.layerWith`, in place of the configured ones.
+ * `layer` with resolvers that the caller brings, in place of the configured ones: `Resolvers.makeWith` makes them.
  */
 export const layerWith = (
   settings: Omit<DownloadSettings, "resolvers">,

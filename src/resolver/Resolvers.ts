@@ -166,11 +166,6 @@ export const makeWith = (
     }
   })
 
-/** `makeWith` as a layer, the resolvers in the order to ask them. */
-export const layerWith = (
-  members: ReadonlyArray<MemberResolver>
-): Layer.Layer<Resolvers, never, KeyedLimiter | TokenBucket> => Layer.effect(Resolvers, makeWith(members))
-
 const isMail = (text: string | null): text is string => text !== null && /^[^\s@/]+@[^\s@/]+$/.test(text)
 
 export const make = (

@@ -1,6 +1,7 @@
 /** The mails, over the queue in a file. */
 import { expect, it } from "@effect/vitest"
-import { Scheduler, WorkQueue } from "contentdownload"
+import { Lane, Scheduler, WorkQueue } from "contentdownload"
+import * as Sqlite from "contentdownload/sqlite"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -111,5 +112,24 @@ it.scopedLive("that run when the service is told to stop are sent to the end, an
       expect(yield* queue.stats).toMatchObject({ queued: 8, in_progress: 0, done: 4 })
     }).pipe(Effect.provide(Layer.provide(layer, sender)))
     expect(sent).toHaveLength(4)
+  })
+)
+
+it.scopedLive("keep to the service's limits, also in a lane that another process made", () =>
+  Effect.gen(function* () {
+    yield* inFolder
+    const other = Sqlite.layer({ path: "state/mail.sqlite", policy: Lane.uniform({ cap: 1 }) })
+    yield* Effect.provide(Mail.enqueueAll(mails.slice(1)), other)
+    const { layer: sender, most } = mailer()
+    yield* Effect.gen(function* () {
+      const queue = yield* WorkQueue.WorkQueue
+      const done = queue.stats.pipe(
+        Effect.repeat({ until: (stats) => stats.done === 12, schedule: Schedule.spaced("5 millis") }),
+        Effect.asVoid,
+        Effect.orDie
+      )
+      expect(yield* serve(done)).toMatchObject({ ends: { done: 12 } })
+    }).pipe(Effect.provide(Layer.provide(layer, sender)))
+    expect(most()).toBe(2)
   })
 )

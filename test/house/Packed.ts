@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process"
 import { cp, mkdir, mkdtemp, readFile, realpath, rm, symlink } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { dirname, join, posix } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import * as Schema from "effect/Schema"
@@ -38,6 +38,11 @@ const Manifest = Schema.Struct({
 export const manifest = Schema.decodeSync(Schema.parseJson(Manifest))(
   await readFile(join(HERE, "package.json"), "utf8")
 )
+
+/** The specifiers under which a program imports this package. */
+export const entries = Object.keys(manifest.exports)
+  .filter((key) => key !== "./package.json")
+  .map((key) => posix.join("contentdownload", key))
 
 const Listed = Schema.parseJson(
   Schema.Tuple(

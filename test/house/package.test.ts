@@ -5,14 +5,9 @@ import { join, posix } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
-import { manifest, pack, type Packed, TSC } from "./Packed.ts"
+import { entries, manifest, pack, type Packed, TSC } from "./Packed.ts"
 
 const SourceMap = Schema.parseJson(Schema.Struct({ sources: Schema.Array(Schema.String) }))
-
-/** The specifiers under which a program imports this package. */
-const entries = Object.keys(manifest.exports)
-  .filter((key) => key !== "./package.json")
-  .map((key) => posix.join("contentdownload", key))
 
 /** The name of the package that an import is of; undefined for a relative one and one of Node's own. */
 const packageOf = (specifier: string): string | undefined => {
