@@ -44,6 +44,7 @@ export interface FetchSettings {
   readonly orchestrator: { readonly jitter_seconds: number }
 }
 
+/** What is to be fetched, and for whom. */
 export interface Target {
   readonly artifact: Artifact
   readonly candidate: Candidate
@@ -61,6 +62,7 @@ export type Fetched = Data.TaggedEnum<{
   Moved: {}
   Held: { readonly waits: HostWaits; readonly hop: Hop | undefined }
 }>
+/** The constructors of `Fetched`. */
 export const Fetched = Data.taggedEnum<Fetched>()
 
 /** Fetches a candidate whose lane (that of the hop, if there is one) the job is in. */
@@ -148,6 +150,7 @@ const keep = (target: Target, position: Position, answer: Extract<Answer, { _tag
 // Constructor
 // ---------------------------------------------------------------------------------------------------------------
 
+/** Fetching by these settings. */
 export const make = (settings: FetchSettings): Effect.Effect<Fetch, never, Http | Storage | KeyedLimiter> =>
   Effect.gen(function* () {
     const http = yield* Http

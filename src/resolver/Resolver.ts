@@ -23,6 +23,7 @@ export class ResolverFailure extends Data.TaggedError("ResolverFailure")<{
   readonly passing?: boolean | undefined
 }> {}
 
+/** One source of URLs. */
 export interface Resolver {
   /** Its name in the configuration, its lane and its candidates. */
   readonly name: string

@@ -46,6 +46,7 @@ export interface ResolversSettings {
 // Service
 // ---------------------------------------------------------------------------------------------------------------
 
+/** The resolvers of a run. */
 export interface ResolversService {
   /** The names of the resolvers that take this artifact, in the order to ask them. */
   readonly applicable: (artifact: Artifact) => ReadonlyArray<string>
@@ -55,6 +56,7 @@ export interface ResolversService {
   readonly ask: (name: string, artifact: Artifact) => Effect.Effect<ReadonlyArray<Candidate>, ResolverFailure>
 }
 
+/** The resolvers of a program. */
 export class Resolvers extends Context.Tag("contentdownload/Resolvers")<Resolvers, ResolversService>() {}
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -168,6 +170,7 @@ export const makeWith = (
 
 const isMail = (text: string | null): text is string => text !== null && /^[^\s@/]+@[^\s@/]+$/.test(text)
 
+/** The configured ones, by the settings. */
 export const make = (
   settings: ResolversSettings
 ): Effect.Effect<ResolversService, never, Http | KeyedLimiter | TokenBucket> =>
@@ -192,6 +195,7 @@ export const make = (
     )
   })
 
+/** `make` as a layer. */
 export const layer = (
   settings: ResolversSettings
 ): Layer.Layer<Resolvers, never, Http | KeyedLimiter | TokenBucket> => Layer.effect(Resolvers, make(settings))

@@ -27,19 +27,14 @@ const mailer = (moment = 5) => {
     })
   const send = ({ to }: { readonly to: string }) => {
     const domain = to.slice(to.indexOf("@"))
-    return Effect.sleep(moment).pipe(
-      Effect.zipRight(
-        Effect.sync(() => {
-          sent.push(to)
-          return to.startsWith("full@") ? 452 : 250
-        })
-      ),
-      (it) =>
-        Effect.acquireUseRelease(
-          change(domain, 1),
-          () => it,
-          () => change(domain, -1)
-        )
+    const sending = Effect.map(Effect.sleep(moment), () => {
+      sent.push(to)
+      return to.startsWith("full@") ? 452 : 250
+    })
+    return Effect.acquireUseRelease(
+      change(domain, 1),
+      () => sending,
+      () => change(domain, -1)
     )
   }
   return { sent, most: () => most, layer: Layer.merge(Layer.succeed(Mailer, { send }), quiet) }

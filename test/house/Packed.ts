@@ -69,8 +69,10 @@ const run = async (command: string, args: ReadonlyArray<string>, cwd: string): P
   try {
     return (await execute(command, args, { cwd, maxBuffer: 1e8 })).stdout
   } catch (cause) {
-    const { stderr = "", stdout = "" } = cause as { readonly stderr?: string; readonly stdout?: string }
-    throw new Error(`${command} ${args.join(" ")}\n${stdout}${stderr}`, { cause })
+    const said = Object.entries(Object(cause))
+      .filter(([name]) => name === "stdout" || name === "stderr")
+      .map(([, text]) => String(text))
+    throw new Error([command, ...args].join(" ") + `\n${said.join("")}`, { cause })
   }
 }
 

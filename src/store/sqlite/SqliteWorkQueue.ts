@@ -33,6 +33,7 @@ import * as Read from "./Read.ts"
 import { settle, type Transition, type Verdict } from "./Settle.ts"
 import { takeBack } from "./TakeBack.ts"
 
+/** The file, and the queue's limits. */
 export interface SqliteWorkQueueOptions extends DatabaseOptions {
   /** The limits of lanes and pools that are made from now on, until `applyPolicy`. */
   readonly policy: LanePolicy
