@@ -36,7 +36,7 @@ export interface DownloadSettings extends FetchSettings, Resolvers.ResolversSett
  * `layer` with resolvers that the caller brings, in place of the configured ones: `Resolvers.makeWith` makes them.
  */
 export const layerWith = (
-  settings: Omit<DownloadSettings, "resolvers">,
+  settings: DownloadSettings,
   options?: Http.HttpOptions
 ): Layer.Layer<Handler | Storage.Storage | Http.Http, never, Resolvers.Resolvers | KeyedLimiter> =>
   Pipeline.layer(settings).pipe(

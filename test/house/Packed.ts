@@ -82,6 +82,16 @@ export const TSC = join(HERE, "node_modules/typescript/bin/tsc")
 /** Builds the package in a scratch copy, packs it, and unpacks it beside what it declares; nothing else is there. */
 export const pack = async (): Promise<Packed> => {
   const scratch = await realpath(await mkdtemp(join(tmpdir(), "contentdownload-")))
+  const remove = () => rm(scratch, { recursive: true, force: true })
+  try {
+    return { ...(await packInto(scratch)), remove }
+  } catch (cause) {
+    await remove()
+    throw cause
+  }
+}
+
+const packInto = async (scratch: string): Promise<Omit<Packed, "remove">> => {
   const source = join(scratch, "source")
   const project = join(scratch, "project")
   const modules = await realpath(join(HERE, "node_modules"))
@@ -106,7 +116,6 @@ export const pack = async (): Promise<Packed> => {
     files: listed.files.map(({ path }) => path),
     read: (path) => readFile(join(unpacked, path), "utf8"),
     project,
-    node: (...args) => run(process.execPath, args, project),
-    remove: () => rm(scratch, { recursive: true, force: true })
+    node: (...args) => run(process.execPath, args, project)
   }
 }

@@ -3,7 +3,7 @@ import { cp, writeFile } from "node:fs/promises"
 import { builtinModules } from "node:module"
 import { join, posix } from "node:path"
 import { fileURLToPath } from "node:url"
-import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { beforeAll, describe, expect, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import { entries, manifest, pack, type Packed, TSC } from "./Packed.ts"
 
@@ -19,8 +19,8 @@ describe("the package", () => {
   let packed: Packed
   beforeAll(async () => {
     packed = await pack()
+    return packed.remove
   }, 300_000)
-  afterAll(() => packed.remove())
 
   it("holds the command, the library and its sources, and nothing else", () => {
     const known = /^(?:LICENSE|README\.md|package\.json|dist\/|src\/)/
