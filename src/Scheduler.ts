@@ -135,11 +135,13 @@ const makeIdle = (queue: WorkQueueService, options: RunOptions) => {
       const { in_progress, queued } = yield* queue.stats
       if (queued + in_progress === 0) return end("drained", Option.none())
       const now = yield* Clock.currentTimeMillis
+      // What came free since the last lease was asked for is worth another look, also if nothing is worth waiting for.
+      const unseen = idleSince === undefined && Option.exists(next, (at) => at <= now)
       idleSince ??= now
       const deadline = idleSince + maxWaitMs
       // Jobs of other processes may free a lane, fail or be left behind at any time.
       const worthWaiting = in_progress > 0 || Option.exists(next, (at) => at <= deadline)
-      if (!worthWaiting || now >= deadline) return end("deferred", next)
+      if (!worthWaiting || (now >= deadline && !unseen)) return end("deferred", next)
       return {
         _tag: "Sleep",
         until: Option.some(

@@ -51,7 +51,9 @@ it.scopedLive("are sent once, two at once to a domain, and a full mailbox waits"
     const { layer: sender, most, sent } = mailer()
     const run = () => sendAll(mails).pipe(Effect.provide(Layer.provide(layer, sender)))
     const first = yield* run()
-    expect(first).toMatchObject({ ended: "deferred", ends: { done: 12, retry: 1, error: 0 } })
+    expect(first).toMatchObject({ ended: "deferred", ends: { done: 12, error: 0 } })
+    // Once, unless the jitter put the second try into the same moment.
+    expect(first.ends.retry).toBeGreaterThanOrEqual(1)
     const second = yield* run()
     expect(second.ends).toMatchObject({ done: 0, error: 0 })
     expect(sent.filter((to) => !to.startsWith("full@")).toSorted()).toEqual(
