@@ -9,7 +9,7 @@ export default defineConfig({
     alias: [
       { find: /^contentdownload$/, replacement: source("index.ts") },
       { find: /^contentdownload\/(sqlite|memory)$/, replacement: source("store/$1/index.ts") },
-      { find: /^contentdownload\/download$/, replacement: source("download/index.ts") }
+      { find: /^contentdownload\/(download|testing)$/, replacement: source("$1/index.ts") }
     ]
   },
   test: {

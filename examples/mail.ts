@@ -2,37 +2,51 @@
  * A program that brings its own work: mails, at most two at once to a domain, each sent once however often it is
  * queued and whatever crashes in between.
  */
-import { Failure, Handler, Lane, Scheduler, Worker, WorkerIdentity, WorkQueue } from "contentdownload"
+import { Failure, JobType, Lane, Scheduler } from "contentdownload"
 import * as Sqlite from "contentdownload/sqlite"
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
+import { Clock, Context, Effect, Layer, Schema } from "effect"
 
-const Mail = Schema.Struct({ to: Schema.String, subject: Schema.String })
+/** What is queued. Its id keeps it from being queued twice; its lane is where it waits. */
+export const Mail = JobType.make({
+  payload: Schema.Struct({ to: Schema.String, subject: Schema.String }),
+  id: ({ subject, to }) => `${to} ${subject}`,
+  lane: ({ to }) => `domain:${to.slice(to.lastIndexOf("@") + 1)}`
+})
+type Mail = typeof Mail.payload.Type
 
-/** What sends them, in place of a mail server; a full mailbox is tried again later. */
-const send = ({ subject, to }: typeof Mail.Type) =>
-  to.startsWith("full@")
-    ? new Failure.Retry({ reason: "mailbox-full", message: `${to} takes no mail now` })
-    : Effect.as(Effect.logInfo(`sent '${subject}' to ${to}`), Handler.Done({ result: { to } }))
+/** What sends a mail, and answers with the server's reply code. */
+export class Mailer extends Context.Tag("Mailer")<
+  Mailer,
+  { readonly send: (mail: Mail) => Effect.Effect<number> }
+>() {}
 
-const layer = Scheduler.layer({ maxWorkers: 16 }).pipe(
-  Layer.provide([Worker.layer({ maxAttempts: 5, backoff: "30 seconds" }), WorkerIdentity.layer]),
-  Layer.provide(Handler.layer(Mail, ({ payload }) => send(payload))),
-  Layer.provideMerge(Sqlite.layer({ path: "state/mail.sqlite", policy: Lane.uniform({ cap: 2 }) }))
+/** Sends one mail; how it fails decides what becomes of the job. */
+export const handler = Mail.handler(({ payload }) =>
+  Effect.gen(function* () {
+    const { send } = yield* Mailer
+    const code = yield* send(payload)
+    const message = `${payload.to}: the server said ${code}`
+    const now = yield* Clock.currentTimeMillis
+    if (code === 421) return yield* new Failure.WaitLane({ reason: "busy", message, until: now + 600_000 })
+    if (code === 551) return yield* new Failure.Skip({ reason: "moved-away", message })
+    if (code >= 500) return yield* new Failure.Permanent({ reason: "refused", message })
+    if (code >= 400) return yield* new Failure.Retry({ reason: "not-now", message })
+  })
 )
 
-/** Queues mails, and sends whatever is queued. */
-export const sendAll = (mails: ReadonlyArray<typeof Mail.Type>) =>
+/** At most two mails at once to a domain. */
+export const policy = Lane.uniform({ cap: 2 })
+
+/** The queue in a file, and what runs it. */
+export const layer = Scheduler.layerWith({ maxWorkers: 16, maxAttempts: 5, backoff: "30 seconds" }).pipe(
+  Layer.provide(handler),
+  Layer.provideMerge(Sqlite.layer({ path: "state/mail.sqlite", policy }))
+)
+
+/** Queues mails, and sends whatever may be sent now. */
+export const sendAll = (mails: Iterable<Mail>) =>
   Effect.gen(function* () {
-    const queue = yield* WorkQueue.WorkQueue
+    yield* Mail.enqueueAll(mails)
     const scheduler = yield* Scheduler.Scheduler
-    yield* Effect.forEach(mails, (mail) =>
-      queue.enqueue({
-        id: `${mail.to} ${mail.subject}`,
-        lane: `domain:${mail.to.slice(mail.to.indexOf("@") + 1)}`,
-        payload: mail
-      })
-    )
     return yield* scheduler.run({ drain: true, maxWait: 0 })
-  }).pipe(Effect.provide(layer))
+  })

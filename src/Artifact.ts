@@ -44,6 +44,7 @@ export const Artifact = Schema.Struct({
   /** Whatever the caller wants to find again beside the file. */
   metadata: optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 }).annotations({ identifier: "Artifact" })
+/** A decoded artifact. */
 export interface Artifact extends Schema.Schema.Type<typeof Artifact> {}
 
 // ---------------------------------------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ export class ConfigError extends Data.TaggedError("ConfigError")<{
 // Service
 // ---------------------------------------------------------------------------------------------------------------
 
+/** The settings of the program, with where they came from. */
 export class Config extends Context.Tag("contentdownload/Config")<Config, Loaded>() {}
 
 // ---------------------------------------------------------------------------------------------------------------

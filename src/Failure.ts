@@ -51,4 +51,5 @@ export class Fatal extends Data.TaggedError("Fatal")<{
   readonly message: string
 }> {}
 
+/** Any of the classes. */
 export type Failure = Retry | WaitLane | Skip | Permanent | Fatal

@@ -27,6 +27,7 @@ export type Outcome = Data.TaggedEnum<{
   /** The job was moved to another lane and waits there: there is nothing left to write. */
   Moved: {}
 }>
+/** The constructors of `Outcome`, and `Match` over it. */
 export const { Done, Moved, $match: matchOutcome } = Data.taggedEnum<Outcome>()
 
 /** A leased job in the handler's hands. */
@@ -46,10 +47,13 @@ export type HandlerError = Failure | LeaseLost | WorkQueueError
 // Service
 // ---------------------------------------------------------------------------------------------------------------
 
+/** Runs jobs whose payload nobody has looked at yet. */
 export interface HandlerService {
+  /** Runs one job to its end. */
   readonly handle: (job: Job<unknown>) => Effect.Effect<Outcome, HandlerError>
 }
 
+/** What the worker runs jobs with; one to a queue. */
 export class Handler extends Context.Tag("contentdownload/Handler")<Handler, HandlerService>() {}
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -57,11 +61,12 @@ export class Handler extends Context.Tag("contentdownload/Handler")<Handler, Han
 // ---------------------------------------------------------------------------------------------------------------
 
 /**
- * A handler for payloads of one schema. A payload that doesn't decode ends its job in `error (bad-payload)`.
+ * A handler for payloads of one schema. A payload that doesn't decode ends its job in `error (bad-payload)`. One that
+ * ends with nothing has done its work and leaves no result.
  */
 export const make = <A, I, E extends HandlerError, R>(
   payload: Schema.Schema<A, I>,
-  handle: (job: Job<A>) => Effect.Effect<Outcome, E, R>
+  handle: (job: Job<A>) => Effect.Effect<Outcome | void, E, R>
 ): Effect.Effect<HandlerService, never, R> =>
   Effect.map(Effect.context<R>(), (context) => {
     const decode = Schema.decodeUnknownEither(payload)
@@ -87,7 +92,11 @@ export const make = <A, I, E extends HandlerError, R>(
                   .join("; ")}`
               })
             ),
-          onRight: (decoded) => Effect.mapInputContext(handle({ ...job, payload: decoded }), provided)
+          onRight: (decoded) =>
+            handle({ ...job, payload: decoded }).pipe(
+              Effect.map((outcome) => outcome ?? Done({ result: null })),
+              Effect.mapInputContext(provided)
+            )
         })
     }
   })
@@ -95,5 +104,5 @@ export const make = <A, I, E extends HandlerError, R>(
 /** `make` as a layer. */
 export const layer = <A, I, E extends HandlerError, R>(
   payload: Schema.Schema<A, I>,
-  handle: (job: Job<A>) => Effect.Effect<Outcome, E, R>
+  handle: (job: Job<A>) => Effect.Effect<Outcome | void, E, R>
 ): Layer.Layer<Handler, never, R> => Layer.effect(Handler, make(payload, handle))

@@ -20,6 +20,7 @@ import type * as Option from "effect/Option"
 // Models
 // ---------------------------------------------------------------------------------------------------------------
 
+/** How many at once. */
 export interface KeyedLimiterOptions {
   /** Effects at once per key, a whole number. Anything below 1 counts as 1. */
   readonly cap: number
@@ -59,6 +60,7 @@ interface Slot {
 // Service
 // ---------------------------------------------------------------------------------------------------------------
 
+/** One limiter: all who ask it share its keys. Keys are any strings. */
 export interface KeyedLimiterService {
   /**
    * Runs the effect with one of the key's permits, and waits for it first come, first served. Not re-entrant: an
@@ -74,9 +76,11 @@ export interface KeyedLimiterService {
   /** Asks for the caps anew, and lets in who waits where one was raised. */
   readonly recheck: Effect.Effect<void>
 
+  /** What it holds now; costs as much as there are keys in use. */
   readonly stats: Effect.Effect<KeyedLimiterStats>
 }
 
+/** The limiter of a program. */
 export class KeyedLimiter extends Context.Tag("contentdownload/KeyedLimiter")<
   KeyedLimiter,
   KeyedLimiterService

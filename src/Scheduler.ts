@@ -24,14 +24,16 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Fatal } from "./Failure.ts"
 import type { Lease, LeaseRef } from "./Job.ts"
-import { type JobEnd, Worker } from "./Worker.ts"
-import { WorkerIdentity } from "./WorkerIdentity.ts"
+import type { Handler } from "./Handler.ts"
+import { type JobEnd, layer as layerWorker, Worker, type WorkerOptions } from "./Worker.ts"
+import { layer as layerIdentity, WorkerIdentity } from "./WorkerIdentity.ts"
 import { type HeldLease, WorkQueue, type WorkQueueError, type WorkQueueService } from "./WorkQueue.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
 // ---------------------------------------------------------------------------------------------------------------
 
+/** How much a scheduler runs at once, and how it keeps its leases. */
 export interface SchedulerOptions {
   /** Jobs at once. Default 8. */
   readonly maxWorkers?: number | undefined
@@ -43,6 +45,7 @@ export interface SchedulerOptions {
   readonly grace?: Duration.DurationInput | undefined
 }
 
+/** When a run ends by itself, and who is told of what it does. */
 export interface RunOptions {
   /** End when the queue has nothing more to do. Default false: go on until stopped. */
   readonly drain?: boolean | undefined
@@ -65,6 +68,7 @@ export interface RunReport {
 // Service
 // ---------------------------------------------------------------------------------------------------------------
 
+/** One pool of job fibers over one queue. */
 export interface SchedulerService {
   /**
    * Runs jobs until drained or stopped. Interrupting it interrupts the running jobs and releases them. Fails when a
@@ -84,6 +88,7 @@ export interface SchedulerService {
   readonly ends: Stream.Stream<JobEnd>
 }
 
+/** The scheduler of a program. */
 export class Scheduler extends Context.Tag("contentdownload/Scheduler")<Scheduler, SchedulerService>() {}
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -140,11 +145,13 @@ const makeIdle = (queue: WorkQueueService, options: RunOptions) => {
       const { in_progress, queued } = yield* queue.stats
       if (queued + in_progress === 0) return end("drained", Option.none())
       const now = yield* Clock.currentTimeMillis
+      // What came free since the last lease was asked for is worth another look, also if nothing is worth waiting for.
+      const unseen = idleSince === undefined && Option.exists(next, (at) => at <= now)
       idleSince ??= now
       const deadline = idleSince + maxWaitMs
       // Jobs of other processes may free a lane, fail or be left behind at any time.
       const worthWaiting = in_progress > 0 || Option.exists(next, (at) => at <= deadline)
-      if (!worthWaiting || now >= deadline) return end("deferred", next)
+      if (!worthWaiting || (now >= deadline && !unseen)) return end("deferred", next)
       return {
         _tag: "Sleep",
         until: Option.some(
@@ -369,7 +376,17 @@ export const make = (
     }
   })
 
+/** `make` as a layer; it runs nothing until it is told to. */
 export const layer = (
   options: SchedulerOptions = {}
 ): Layer.Layer<Scheduler, never, WorkQueue | Worker | WorkerIdentity> =>
   Layer.scoped(Scheduler, make(options))
+
+/**
+ * The scheduler with its worker and this process's identity: everything a program needs over its queue and its
+ * handler.
+ */
+export const layerWith = (
+  options: SchedulerOptions & WorkerOptions = {}
+): Layer.Layer<Scheduler, never, WorkQueue | Handler> =>
+  Layer.provide(layer(options), [layerWorker(options), layerIdentity])

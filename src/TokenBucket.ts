@@ -135,6 +135,7 @@ export interface TokenBucketService {
   readonly keys: Effect.Effect<number>
 }
 
+/** The buckets of a program. */
 export class TokenBucket extends Context.Tag("contentdownload/TokenBucket")<
   TokenBucket,
   TokenBucketService
@@ -144,6 +145,7 @@ export class TokenBucket extends Context.Tag("contentdownload/TokenBucket")<
 // Constructors and layers
 // ---------------------------------------------------------------------------------------------------------------
 
+/** How many tokens. */
 export interface TokenBucketOptions {
   /** The limits of each key; a pure function, asked with every use. */
   readonly limits: (key: string) => BucketLimits

@@ -135,6 +135,7 @@ export class WorkQueueError extends Data.TaggedError("WorkQueueError")<{
 // Service
 // ---------------------------------------------------------------------------------------------------------------
 
+/** One queue. Times are milliseconds since the epoch, by Effect's Clock. */
 export interface WorkQueueService {
   /** Queues one job, unless its id is there already. Durable, also against a power cut, before it answers. */
   readonly enqueue: (job: NewJob) => Effect.Effect<Enqueued, WorkQueueError>
@@ -216,6 +217,7 @@ export interface WorkQueueService {
     filter: JobFilter & { readonly limit?: number }
   ) => Stream.Stream<JobDetail, WorkQueueError>
 
+  /** The job of this id, with everything the queue knows of it. */
   readonly get: (id: string) => Effect.Effect<Option.Option<JobDetail>, WorkQueueError>
 
   /** Queues jobs in `error` again, with their attempts and crashes forgotten; `dryRun` only counts them. */
@@ -225,6 +227,7 @@ export interface WorkQueueService {
 
   /** Stops leasing from one lane, or from all; running jobs go on. False: there is no such lane. */
   readonly pause: (lane?: string) => Effect.Effect<boolean, WorkQueueError>
+  /** Undoes `pause` of the same lane, or of the whole. False: there is no such lane. */
   readonly resume: (lane?: string) => Effect.Effect<boolean, WorkQueueError>
   /**
    * Sets limits of one lane by hand, also of one that has no jobs yet; those left out stay as they are, and `null`
@@ -271,4 +274,5 @@ export interface WorkQueueService {
   readonly changes: Stream.Stream<void>
 }
 
+/** The queue of a program. */
 export class WorkQueue extends Context.Tag("contentdownload/WorkQueue")<WorkQueue, WorkQueueService>() {}

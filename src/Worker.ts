@@ -23,6 +23,7 @@ import { type LeaseLost, type Rerouted, WorkQueue, type WorkQueueError } from ".
 // Models
 // ---------------------------------------------------------------------------------------------------------------
 
+/** What failed tries cost. */
 export interface WorkerOptions {
   /** Tries a job gets before it ends in `error`. Default 3. */
   readonly maxAttempts?: number | undefined
@@ -51,6 +52,7 @@ export interface JobEnd {
 // Service
 // ---------------------------------------------------------------------------------------------------------------
 
+/** Runs jobs that somebody leased. */
 export interface WorkerService {
   /**
    * Runs the job and settles it. Interrupting it interrupts the handler, also in an uninterruptible region, and
@@ -64,6 +66,7 @@ export interface WorkerService {
   ) => Effect.Effect<JobEnd, Fatal | WorkQueueError>
 }
 
+/** The worker of a program. */
 export class Worker extends Context.Tag("contentdownload/Worker")<Worker, WorkerService>() {}
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -82,6 +85,7 @@ export const retryDelay = (retry: number, baseMs: number, maxMs: number): Effect
 
 type Ending = Omit<JobEnd, "lease" | "durationMs">
 
+/** A worker over the queue and the handler. It holds no state: it may run any number of jobs at once. */
 export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, never, WorkQueue | Handler> =>
   Effect.gen(function* () {
     const queue = yield* WorkQueue
@@ -246,5 +250,6 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
     }
   })
 
+/** `make` as a layer. */
 export const layer = (options: WorkerOptions = {}): Layer.Layer<Worker, never, WorkQueue | Handler> =>
   Layer.effect(Worker, make(options))

@@ -12,6 +12,7 @@ import { randomBytes } from "node:crypto"
 import * as fs from "node:fs"
 import * as os from "node:os"
 
+/** A name, and what is known of others. */
 export interface WorkerIdentityService {
   /** The name leases are taken under; no other process ever has it. */
   readonly worker: string
@@ -19,6 +20,7 @@ export interface WorkerIdentityService {
   readonly isDead: (worker: string) => boolean
 }
 
+/** Who this process is. */
 export class WorkerIdentity extends Context.Tag("contentdownload/WorkerIdentity")<
   WorkerIdentity,
   WorkerIdentityService
@@ -90,6 +92,7 @@ export const make: Effect.Effect<WorkerIdentityService> = Effect.sync(() => {
   }
 })
 
+/** `make` as a layer. */
 export const layer: Layer.Layer<WorkerIdentity> = Layer.effect(WorkerIdentity, make)
 
 /** A fixed name for tests; `dead` lists the workers it holds for dead. */

@@ -47,6 +47,7 @@ export interface FetchSettings {
   readonly orchestrator: { readonly jitter_seconds: number }
 }
 
+/** What is to be fetched, and for whom. */
 export interface Target {
   readonly artifact: Artifact
   readonly candidate: Candidate
@@ -66,6 +67,7 @@ export type Fetched = Data.TaggedEnum<{
   Opened: { readonly candidates: ReadonlyArray<Candidate> }
   Held: { readonly waits: HostWaits; readonly hop: Hop | undefined }
 }>
+/** The constructors of `Fetched`. */
 export const Fetched = Data.taggedEnum<Fetched>()
 
 /** Fetches a candidate whose lane (that of the hop, if there is one) the job is in. */
@@ -154,6 +156,7 @@ const keep = (target: Target, position: Position, answer: Extract<Answer, { _tag
 // Constructor
 // ---------------------------------------------------------------------------------------------------------------
 
+/** Fetching by these settings. */
 export const make = (settings: FetchSettings): Effect.Effect<Fetch, never, Http | Storage | KeyedLimiter> =>
   Effect.gen(function* () {
     const http = yield* Http

@@ -42,6 +42,7 @@ export const Hop = Schema.Struct({
 })
 export type Hop = typeof Hop.Type
 
+/** What is known of a job's candidates and which were tried; kept with the job, so that nothing is done twice. */
 export const Plan = Schema.Struct({
   candidates: Schema.Array(Candidate),
   /** The candidate to try next. */
@@ -56,11 +57,13 @@ export const Plan = Schema.Struct({
 })
 export type Plan = typeof Plan.Type
 
+/** What a job does next. */
 export type Step = Data.TaggedEnum<{
   Fetch: { readonly candidate: Candidate; readonly hop: Hop | undefined }
   Ask: { readonly resolver: string }
   Exhausted: {}
 }>
+/** The constructors of `Step`. */
 export const Step = Data.taggedEnum<Step>()
 
 // ---------------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ import { fileName, folderOf, leaseOf, partName } from "./StoredName.ts"
 // Models
 // ---------------------------------------------------------------------------------------------------------------
 
+/** Where the files go. */
 export interface StorageSettings {
   /** The output folder. */
   readonly out: string
@@ -60,6 +61,7 @@ export interface Part {
 // Service
 // ---------------------------------------------------------------------------------------------------------------
 
+/** One output folder. */
 export interface StorageService {
   /** Makes the output folder if need be and proves that it can be written, with room to spare. */
   readonly check: Effect.Effect<void, Fatal | Retry>
@@ -80,6 +82,7 @@ export interface StorageService {
   ) => Effect.Effect<Part, E | Fatal | Retry, Scope.Scope>
 }
 
+/** The output folder of a program. */
 export class Storage extends Context.Tag("contentdownload/Storage")<Storage, StorageService>() {}
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -95,6 +98,7 @@ const UNKNOWN_BYTES = 16 * 1024 * 1024
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 
+/** The folder isn't touched before it is used; see `check`. */
 export const make = (settings: StorageSettings): StorageService => {
   const root = resolve(settings.out)
   const partial = join(root, PARTIAL)
@@ -215,5 +219,6 @@ export const make = (settings: StorageSettings): StorageService => {
   return { check, recover, receive }
 }
 
+/** `make` as a layer. */
 export const layer = (settings: StorageSettings): Layer.Layer<Storage> =>
   Layer.sync(Storage, () => make(settings))

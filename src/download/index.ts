@@ -34,6 +34,18 @@ export interface DownloadSettings extends FetchSettings, Resolvers.ResolversSett
 }
 
 /**
+ * `layer` with resolvers that the caller brings, in place of the configured ones: `Resolvers.makeWith` makes them.
+ */
+export const layerWith = (
+  settings: DownloadSettings,
+  options?: Http.HttpOptions
+): Layer.Layer<Handler | Storage.Storage | Http.Http, never, Resolvers.Resolvers | KeyedLimiter> =>
+  Pipeline.layer(settings).pipe(
+    Layer.provideMerge(Storage.layer({ ...settings.storage, out: settings.download.out })),
+    Layer.provideMerge(Http.layer(settings.http, options))
+  )
+
+/**
  * The handler and everything under it, but the limiter and the buckets, whose caps and rates are the caller's. Their
  * keys are those of the lanes: `host:<name>` and `resolver:<name>`. Run `Storage.check` before the first job.
  */

@@ -47,6 +47,7 @@ export interface Response {
   readonly discard: Effect.Effect<void>
 }
 
+/** What is no setting. */
 export interface HttpOptions {
   /** Part of the User-Agent. */
   readonly version?: string | undefined
@@ -61,6 +62,7 @@ export interface HttpOptions {
 // Service
 // ---------------------------------------------------------------------------------------------------------------
 
+/** GET over one pool. */
 export interface HttpService {
   /** Sends a GET and answers when the head of the response is there. `headers` with names in lower case. */
   readonly get: (
@@ -69,6 +71,7 @@ export interface HttpService {
   ) => Effect.Effect<Response, HttpError, Scope.Scope>
 }
 
+/** The pool of a program. */
 export class Http extends Context.Tag("contentdownload/Http")<Http, HttpService>() {}
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -155,6 +158,7 @@ const close = (response: Response): Effect.Effect<void> =>
     setImmediate(() => resume(Effect.void))
   })
 
+/** A pool of its own, which closes every connection with the scope. */
 export const make = (
   settings: HttpSettings,
   options: HttpOptions = {}
@@ -217,6 +221,7 @@ export const make = (
     }
   })
 
+/** `make` as a layer. */
 export const layer = (settings: HttpSettings, options?: HttpOptions): Layer.Layer<Http> =>
   Layer.scoped(Http, make(settings, options))
 

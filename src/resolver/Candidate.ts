@@ -22,9 +22,11 @@ export const DIRECT = "direct"
 export const CandidateKind = Schema.Literal("pdf", "xml", "html", "landing", "unknown")
 export type CandidateKind = typeof CandidateKind.Type
 
+/** Which version of a work a copy is, in the words of the DRIVER guidelines. */
 export const Version = Schema.Literal("publishedVersion", "acceptedVersion", "submittedVersion")
 export type Version = typeof Version.Type
 
+/** Who has a copy. */
 export const HostType = Schema.Literal("publisher", "repository")
 export type HostType = typeof HostType.Type
 

@@ -32,6 +32,7 @@ export interface Answer {
   readonly header: (name: string) => string | undefined
 }
 
+/** How a question ends without an answer. */
 export type Outcome = ResolverFailure["outcome"]
 
 /** What one request has of its own. */
@@ -59,6 +60,7 @@ export interface Question {
   readonly get: Get
 }
 
+/** One source of URLs. */
 export interface Resolver {
   /** Its name in the configuration, its lane and its candidates. */
   readonly name: string

@@ -20,7 +20,7 @@ import * as Members from "./Members.ts"
 import * as Ranking from "./Ranking.ts"
 import { type Known, NOTHING, ResolverFailure } from "./Resolver.ts"
 
-export { enabledOrder, type Member, type ResolversSettings } from "./Members.ts"
+export { enabledOrder, type Member, plain, type ResolversSettings } from "./Members.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -38,6 +38,7 @@ export interface Found {
 // Service
 // ---------------------------------------------------------------------------------------------------------------
 
+/** The resolvers of a run. */
 export interface ResolversService {
   /**
    * The names of the resolvers that take this artifact, in the order to ask them. Those that are switched off are left
@@ -50,6 +51,7 @@ export interface ResolversService {
   readonly ask: (name: string, artifact: Artifact, known?: Known) => Effect.Effect<Found, ResolverFailure>
 }
 
+/** The resolvers of a program. */
 export class Resolvers extends Context.Tag("contentdownload/Resolvers")<Resolvers, ResolversService>() {}
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -210,6 +212,7 @@ export const makeWith = (
     }
   })
 
+/** The configured ones, by the settings. */
 export const make = (
   settings: Members.ResolversSettings
 ): Effect.Effect<ResolversService, never, Http | KeyedLimiter | TokenBucket> =>
@@ -218,6 +221,7 @@ export const make = (
     (members) => makeWith(members, { kinds: settings.download.kinds, prefer: settings.resolvers.prefer })
   )
 
+/** `make` as a layer. */
 export const layer = (
   settings: Members.ResolversSettings
 ): Layer.Layer<Resolvers, never, Http | KeyedLimiter | TokenBucket> => Layer.effect(Resolvers, make(settings))

@@ -5,8 +5,9 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import { WaitLane } from "../../src/Failure.ts"
+import { uniform } from "../../src/Lane.ts"
 import * as WorkerIdentity from "../../src/WorkerIdentity.ts"
-import { WorkQueue } from "../../src/WorkQueue.ts"
+import { WorkQueue, type WorkQueueService } from "../../src/WorkQueue.ts"
 import * as Crew from "./Crew.ts"
 
 const drain = { drain: true, maxWait: "60 seconds" } as const
@@ -56,6 +57,26 @@ describe("A draining run", () => {
       }).pipe(Effect.provide(Crew.layer({ handle: Crew.scripted, scheduler: { maxWorkers } })))
     )
   }
+
+  it.scoped("does what came free while it asked for work, also when it may not wait", () => {
+    let asked = 0
+    // The second answer is a second old: the job that held the lane has ended meanwhile.
+    const between = (queue: WorkQueueService): WorkQueueService => ({
+      ...queue,
+      lease: (request) =>
+        Effect.tap(queue.lease(request), () => ((asked += 1) === 2 ? Effect.sleep("1 second") : Effect.void))
+    })
+    return Effect.gen(function* () {
+      yield* Crew.enqueue(
+        Crew.newJob("j1", { payload: Crew.script(1_000) }),
+        Crew.newJob("j2", { payload: Crew.script(0) })
+      )
+      const run = yield* Crew.start({ drain: true, maxWait: 0 })
+      yield* TestClock.adjust("500 millis")
+      yield* Crew.enqueue(Crew.newJob("j3", { payload: Crew.script(0) }))
+      expect(yield* yield* Crew.elapse(run)).toMatchObject({ ended: "drained", ends: { done: 3 } })
+    }).pipe(Effect.provide(Crew.layer({ handle: Crew.scripted, policy: uniform({ cap: 1 }), between })))
+  })
 
   it.scoped("is deferred at once when the next work is due later than that", () =>
     Effect.gen(function* () {

@@ -40,6 +40,7 @@ const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
   resolver: ["contracts", "http"],
   download: ["contracts", "resolver", "http"],
   demo: [],
+  testing: ["contracts", "store/memory"],
   "store/memory": ["contracts"],
   "store/sqlite": ["contracts"],
   cli: ["contracts", "artifact", "config", "demo", "download", "http", "resolver", "store/sqlite"]

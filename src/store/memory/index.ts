@@ -25,6 +25,7 @@ import * as State from "./State.ts"
 import * as Read from "./Read.ts"
 import * as Operate from "./Operate.ts"
 
+/** A queue's limits. */
 export interface MemoryOptions {
   /** A job that lost its worker so many times ends in `error (crashed)`. Default 20. */
   readonly maxCrashes?: number | undefined

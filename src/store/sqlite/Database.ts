@@ -25,6 +25,7 @@ import { SCHEMA_VERSION, migrate } from "./Migrations.ts"
 // Models
 // ---------------------------------------------------------------------------------------------------------------
 
+/** The file, and how it is used. */
 export interface DatabaseOptions {
   /** The queue file; its folder is made when it isn't there. `:memory:` for tests. */
   readonly path: string
@@ -43,6 +44,7 @@ export type Query = <Row = never>(
   parameters?: Parameters
 ) => Effect.Effect<ReadonlyArray<Row>, SqlError>
 
+/** An open queue file. */
 export interface Database {
   /** Runs `body` in one immediate transaction; a failure rolls all of it back. `body` must not wait. */
   readonly write: <A>(body: (query: Query) => Effect.Effect<A, SqlError>) => Effect.Effect<A, WorkQueueError>

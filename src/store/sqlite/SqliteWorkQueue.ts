@@ -34,6 +34,7 @@ import { settle, type Transition, type Verdict } from "./Settle.ts"
 import { takeBack } from "./TakeBack.ts"
 import { changesByOthers } from "./Watch.ts"
 
+/** The file, and the queue's limits. */
 export interface SqliteWorkQueueOptions extends DatabaseOptions {
   /** The limits of lanes and pools that are made from now on, until `applyPolicy`. */
   readonly policy: LanePolicy
