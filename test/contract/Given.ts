@@ -49,7 +49,12 @@ const SEED = whole("CONTRACT_SEED")
  * another one each time, which is printed with a failure.
  */
 export const runs = (modest: number) => ({
-  fastCheck: { numRuns: RUNS ?? modest, ...(SEED === undefined ? {} : { seed: SEED }) },
+  fastCheck: {
+    numRuns: RUNS ?? modest,
+    // Shrinking ends in time to tell what it has come to.
+    interruptAfterTimeLimit: 40_000 + 1_000 * (RUNS ?? 0),
+    ...(SEED === undefined ? {} : { seed: SEED })
+  },
   timeout: 60_000 + 1_000 * (RUNS ?? 0)
 })
 

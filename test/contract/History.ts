@@ -19,7 +19,7 @@ export const limits: LanePolicy = policy(
     "host:c": { cap: 3, pool: "hosts", gapMs: 1_000, burst: 2 },
     "resolver:r": { cap: 2, pool: "resolver:r" }
   },
-  { hosts: 4, "resolver:r": 1 }
+  { hosts: 5, "resolver:r": 1 }
 )
 
 /** What `applyPolicy` chooses from. */

@@ -111,6 +111,24 @@ export const operatorsContract = (makeLayer: MakeLayer) =>
       )
     )
 
+    it.scoped("prunes the latest job, and a lease on it is none on its namesake", () =>
+      onQueue(makeLayer({ policy: uniform() }), (queue) =>
+        Effect.gen(function* () {
+          yield* enqueue(queue, job("a"))
+          const old = yield* leaseOne(queue)
+          yield* queue.ack(old, done)
+          yield* TestClock.adjust(1)
+          expect(yield* queue.prune({ finishedBefore: 1 })).toBe(1)
+          yield* enqueue(queue, job("a"))
+          const held = yield* leaseOne(queue)
+          expect(held.job).not.toBe(old.job)
+          expect(yield* isLost(queue.ack(old, done))).toBe(true)
+          expect(yield* queue.heartbeat([old, held], TTL)).toEqual([old])
+          yield* queue.ack(held, done)
+        })
+      )
+    )
+
     it.scoped("doesn't prune what isn't final, whatever is asked", () =>
       onQueue(makeLayer({ policy: uniform() }), (queue) =>
         Effect.gen(function* () {
