@@ -47,7 +47,7 @@ export const medians = async (
 }
 
 /** Seconds an action takes. */
-export const seconds = async (action: () => Promise<unknown> | unknown): Promise<number> => {
+export const seconds = async (action: () => unknown): Promise<number> => {
   const from = performance.now()
   await action()
   return (performance.now() - from) / 1000

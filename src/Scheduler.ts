@@ -266,7 +266,7 @@ export const make = (
           Effect.catchAllCause(effect, (cause) => Deferred.failCause(outcome, cause))
         const idle = makeIdle(queue, runOptions)
         // Jobs' fibers start uninterruptible, and aren't children of the dispatcher.
-        const fork = Runtime.runFork(yield* Effect.uninterruptible(Effect.runtime<never>()))
+        const fork = Runtime.runFork(yield* Effect.uninterruptible(Effect.runtime()))
         yield* look
 
         /** Once for each job: when its handler is done, or at its end if it came to none. */
