@@ -144,7 +144,9 @@ const takeHeads = (count: number) => `UPDATE jobs
     (SELECT payload || coalesce(char(10) || plan, '') FROM bodies WHERE job_id = jobs.id) AS body`
 
 /** Payload and plan of a body, each a JSON text as JSON.stringify writes it: it has no line ends of its own. */
-const parseBody = (body: string) => {
+const parseBody = (body: string | null) => {
+  // Every job has one; where the file has none it is damaged, as where one can't be parsed.
+  if (body === null) throw new SyntaxError("a job without a payload")
   const end = body.indexOf("\n")
   return end === -1
     ? { payload: JSON.parse(body), plan: null }
@@ -158,7 +160,7 @@ interface LeasedRow {
   readonly priority: number
   readonly attempts: number
   readonly crashes: number
-  readonly body: string
+  readonly body: string | null
 }
 
 /** Leases up to `limit` jobs; see `WorkQueue.lease`. */
