@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
@@ -93,9 +94,18 @@ export const make = <A, I, E extends HandlerError, R>(
               })
             ),
           onRight: (decoded) =>
-            handle({ ...job, payload: decoded }).pipe(
-              Effect.map((outcome) => outcome ?? Done({ result: null })),
-              Effect.mapInputContext(provided)
+            // Set and not scoped, which costs a third: the fiber is the job's own, and the worker sets it back.
+            Effect.withFiberRuntime((fiber) =>
+              Effect.flatMap(
+                FiberRef.set(FiberRef.currentContext, provided(fiber.getFiberRef(FiberRef.currentContext))),
+                () =>
+                  Effect.map(
+                    // What it needs is in its fiber now.
+                    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+                    handle({ ...job, payload: decoded }) as Effect.Effect<Outcome | void, E>,
+                    (outcome) => outcome ?? Done({ result: null })
+                  )
+              )
             )
         })
     }

@@ -13,10 +13,10 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import * as Runtime from "effect/Runtime"
 import * as Schedule from "effect/Schedule"
@@ -84,8 +84,6 @@ export interface SchedulerService {
   readonly stopNow: Effect.Effect<void>
   /** The leases of the jobs that run now. */
   readonly running: Effect.Effect<ReadonlyArray<Lease>>
-  /** Every end of a lease from the time of subscription on; a slow subscriber misses the oldest. */
-  readonly ends: Stream.Stream<JobEnd>
 }
 
 /** The scheduler of a program. */
@@ -211,7 +209,6 @@ export const make = (
     const interrupted = new Set<string>()
     /** Something may have changed for the dispatcher: a slot came free, a lane, or a request to stop. */
     const wake = yield* Queue.sliding<void>(1)
-    const ends = yield* Effect.acquireRelease(PubSub.sliding<JobEnd>(4096), PubSub.shutdown)
 
     /** Leases of this machine's dead processes are free at once; those of others when they expire. */
     const reclaimDead = (held: ReadonlyArray<HeldLease>) =>
@@ -258,6 +255,7 @@ export const make = (
     const run = (runOptions: RunOptions = {}) =>
       Effect.gen(function* () {
         const counts = noEnds()
+        const { onEnd } = runOptions
         /** Handlers that run now. A job whose handler is done has given its slot free, though it is still to be written. */
         let handling = 0
         /** The dispatcher's report, or the first thing that went wrong, in whatever fiber. */
@@ -280,27 +278,24 @@ export const make = (
         }
 
         /** Uninterruptible: the worker alone lets interruption in, and how the job then ended is told, too. */
-        const runJob = (lease: Lease) =>
-          Effect.suspend(() => {
-            const handled = freeSlot()
-            return worker.run(lease, handled).pipe(
-              Effect.flatMap((jobEnd) => {
-                counts[jobEnd.end] += 1
-                return Effect.zipRight(
-                  PubSub.publish(ends, jobEnd),
-                  runOptions.onEnd?.(jobEnd) ?? Effect.void
-                )
-              }),
-              orFail,
-              Effect.ensuring(
-                Effect.sync(() => {
-                  running.delete(keyOf(lease))
-                  interrupted.delete(keyOf(lease))
-                  handled()
-                })
-              )
-            )
-          }).pipe(Effect.uninterruptible)
+        const runJob = (lease: Lease) => {
+          const handled = freeSlot()
+          const ended = (exit: Exit.Exit<void, Fatal | WorkQueueError>) => {
+            running.delete(keyOf(lease))
+            interrupted.delete(keyOf(lease))
+            handled()
+            return Exit.isSuccess(exit) ? Effect.void : Deferred.failCause(outcome, exit.cause)
+          }
+          return Effect.matchCauseEffect(worker.run(lease, handled), {
+            onFailure: (cause) => ended(Exit.failCause(cause)),
+            onSuccess: (jobEnd) => {
+              counts[jobEnd.end] += 1
+              return onEnd === undefined
+                ? ended(Exit.void)
+                : Effect.flatMap(Effect.exit(Effect.suspend(() => onEnd(jobEnd))), ended)
+            }
+          })
+        }
 
         /**
          * Leases for every free slot; true: there was less than that. From the lease to the job's fiber nothing may
@@ -371,8 +366,7 @@ export const make = (
         Effect.zipRight(Deferred.succeed(stopping, undefined)),
         Effect.zipRight(Queue.offer(wake, undefined))
       ),
-      running: Effect.sync(leases),
-      ends: Stream.fromPubSub(ends)
+      running: Effect.sync(leases)
     }
   })
 

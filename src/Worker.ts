@@ -90,6 +90,7 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
   Effect.gen(function* () {
     const queue = yield* WorkQueue
     const handler = yield* Handler
+    const clock = yield* Effect.clock
     const maxAttempts = options.maxAttempts ?? 3
     const baseMs = Duration.toMillis(options.backoff ?? "60 seconds")
     const maxMs = Duration.toMillis(options.maxBackoff ?? "6 hours")
@@ -202,11 +203,27 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
         : Effect.zipRight(Effect.logError("the handler has a fault in its clean-up", cause), released)
     }
 
+    /** What settling itself ended with: someone else's lease is an end like others; what couldn't be written is a fault. */
+    const settled = (
+      lease: Lease,
+      cause: Cause.Cause<LeaseLost | Fatal | WorkQueueError>,
+      history: ReadonlyArray<Attempt>
+    ): Effect.Effect<Ending, Fatal | WorkQueueError> => {
+      const defect = Cause.dieOption(cause)
+      const ending: Effect.Effect<Ending, LeaseLost | Fatal | WorkQueueError> = Option.isSome(defect)
+        ? fault(lease, Cause.die(defect.value), history)
+        : Effect.failCause(cause)
+      return Effect.catchTag(ending, "LeaseLost", ({ message }) =>
+        Effect.succeed<Ending>({ end: "lost", reason: "lease-lost", message })
+      )
+    }
+
+    // Every job of every program goes through here: as few steps as there can be.
     const run: WorkerService["run"] = (lease, onHandled) =>
       Effect.uninterruptible(
-        Effect.gen(function* () {
-          const clock = yield* Effect.clock
+        Effect.withFiberRuntime((fiber) => {
           const startedAt = clock.unsafeCurrentTimeMillis()
+          const context = fiber.getFiberRef(FiberRef.currentContext)
           /** Notes are written once, with the first transition that follows them. */
           const notes: Array<Attempt> = []
           let moved = false
@@ -219,23 +236,34 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
                 return verdict
               })
             })
-          const exit = yield* Effect.interruptible(
+          const handle = Effect.suspend(() =>
             handler.handle({
               lease,
               payload: lease.payload,
               note: (attempt) => Effect.sync(() => void notes.push(attempt)),
               reroute: (rerouted) => Effect.uninterruptible(reroute(rerouted))
             })
-          ).pipe(Effect.exit)
-          onHandled?.()
-          const interrupted = !Cause.isEmpty(yield* FiberRef.get(FiberRef.interruptedCause))
-          const ending = yield* settle(lease, exit, { moved, interrupted }, notes).pipe(
-            Effect.catchAllDefect((defect) => fault(lease, Cause.die(defect), notes)),
-            Effect.catchTag("LeaseLost", (error) =>
-              Effect.succeed({ end: "lost", reason: "lease-lost", message: error.message } satisfies Ending)
-            )
           )
-          return { lease, ...ending, durationMs: clock.unsafeCurrentTimeMillis() - startedAt }
+          return Effect.flatMap(Effect.exit(Effect.interruptible(handle)), (exit) => {
+            onHandled?.()
+            const interrupted = !Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))
+            return Effect.map(
+              Effect.catchAllCause(
+                Effect.zipRight(
+                  FiberRef.set(FiberRef.currentContext, context),
+                  settle(lease, exit, { moved, interrupted }, notes)
+                ),
+                (cause) => settled(lease, cause, notes)
+              ),
+              ({ end, message, reason }): JobEnd => ({
+                lease,
+                end,
+                reason,
+                message,
+                durationMs: clock.unsafeCurrentTimeMillis() - startedAt
+              })
+            )
+          })
         })
       )
 

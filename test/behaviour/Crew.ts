@@ -40,15 +40,27 @@ export interface Given {
 /** The name the crew leases under. */
 export const US = "us"
 
+/** The ends the crew's worker has told of. */
+class Ended extends Context.Tag("test/Ended")<Ended, Array<Worker.JobEnd>>() {}
+
 export const layer = (
   given: Given
-): Layer.Layer<Scheduler.Scheduler | Worker.Worker | WorkQueue | Handler | WorkerIdentity.WorkerIdentity> => {
+): Layer.Layer<
+  Scheduler.Scheduler | Worker.Worker | WorkQueue | Handler | WorkerIdentity.WorkerIdentity | Ended
+> => {
+  const ended: Array<Worker.JobEnd> = []
+  const worker = Layer.map(Worker.layer(given.worker), (context) => {
+    const { run } = Context.get(context, Worker.Worker)
+    return Context.make(Worker.Worker, {
+      run: (...args) => Effect.tap(run(...args), (end) => void ended.push(end))
+    })
+  })
   const memory = Memory.layer({ policy: given.policy ?? uniform({ cap: 1_000 }) })
   const queue = Layer.map(memory, (context) =>
     Context.make(WorkQueue, (given.between ?? ((it) => it))(Context.get(context, WorkQueue)))
   )
   return Scheduler.layer(given.scheduler).pipe(
-    Layer.provideMerge(Worker.layer(given.worker)),
+    Layer.provideMerge(Layer.merge(worker, Layer.succeed(Ended, ended))),
     Layer.provideMerge(
       Layer.mergeAll(
         queue,
@@ -251,12 +263,9 @@ export const start = (options?: Scheduler.RunOptions) =>
   })
 
 /** Every end of a lease from now on. */
-export const collectEnds = Effect.gen(function* () {
-  const seen: Array<Worker.JobEnd> = []
-  const { ends } = yield* Scheduler.Scheduler
-  yield* Effect.forkScoped(Stream.runForEach(ends, (end) => Effect.sync(() => seen.push(end))))
-  yield* settle
-  return seen
+export const collectEnds = Effect.map(Ended, (ended) => {
+  ended.length = 0
+  return ended
 })
 
 /** How many there are of each kind. */

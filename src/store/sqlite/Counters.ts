@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import type { JobState } from "../../Job.ts"
 import type { Query } from "./Database.ts"
+import * as Rows from "./Rows.ts"
 
 const columns = ["ready", "delayed", "in_flight", "done", "skipped", "error"] as const
 
@@ -36,10 +37,26 @@ export const tallyMove = (into: Tally, lane: number, from: Counter, to: Counter)
   tally(into, lane, to, 1)
 }
 
-/** `SET` of the counters named, and where their changes stand in the rows of `:rows`. */
-const change = (table: string, names: ReadonlyArray<Counter>) =>
-  `UPDATE ${table} SET ${names.map((name, i) => `${name} = ${table}.${name} + (d.value ->> ${i + 1})`).join(", ")}
-   FROM json_each(:rows) d WHERE ${table}.id = d.value ->> 0`
+/** Adds to some counters of a table; the ids come first in a row, then what to add. */
+const change = (table: string, returning = "") => {
+  const statements = new Map<string, Rows.OverRows>()
+  return (names: ReadonlyArray<Counter>): Rows.OverRows => {
+    const key = names.join()
+    const known = statements.get(key)
+    if (known !== undefined) return known
+    const made = Rows.joining(
+      1 + names.length,
+      (values) => `WITH d (id, ${names.map((name) => `d_${name}`).join(", ")}) AS (${values})
+        UPDATE ${table} SET ${names.map((name) => `${name} = ${table}.${name} + d.d_${name}`).join(", ")}
+        FROM d WHERE ${table}.id = d.id ${returning}`
+    )
+    statements.set(key, made)
+    return made
+  }
+}
+
+const changeLanes = change("lanes", "RETURNING lanes.id, pool_id")
+const changePools = change("pools")
 
 /**
  * Writes a tally to the lanes and their pools. Only the columns that change are named: a batch mostly moves jobs from
@@ -50,10 +67,7 @@ export const applyTally = (query: Query, changes: Tally) => {
   if (touched.length === 0) return Effect.void
   const rows = Array.from(changes, ([lane, counts]) => [lane, ...touched.map((name) => counts[name])])
   return Effect.flatMap(
-    query<{ readonly id: number; readonly pool_id: number }>(
-      `${change("lanes", touched)} RETURNING lanes.id, pool_id`,
-      { rows: JSON.stringify(rows) }
-    ),
+    changeLanes(touched)<{ readonly id: number; readonly pool_id: number }>(query, rows),
     (lanes) => applyToPools(query, changes, lanes)
   )
 }
@@ -72,5 +86,5 @@ export const applyToPools = (
   const touched = columns.filter((name) => Array.from(pools.values()).some((counts) => counts[name] !== 0))
   if (touched.length === 0) return Effect.void
   const rows = Array.from(pools, ([pool, counts]) => [pool, ...touched.map((name) => counts[name])])
-  return Effect.asVoid(query(change("pools", touched), { rows: JSON.stringify(rows) }))
+  return Effect.asVoid(changePools(touched)(query, rows))
 }

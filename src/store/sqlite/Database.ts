@@ -35,13 +35,20 @@ export interface DatabaseOptions {
   readonly timeout?: Duration.DurationInput | undefined
 }
 
-/** What a statement's `:name` stands for. */
-export type Parameters = Readonly<Record<string, string | number | null>>
+/** What can be bound. */
+export type Value = string | number | null
 
-/** Runs one statement; the text is the key of the prepared-statement cache, so it must not vary with the data. */
+/** What a statement's `:name` stands for. */
+export type Parameters = Readonly<Record<string, Value>>
+
+/**
+ * Runs one statement, with what its `:name`s and its `?`s stand for. The text is the key of the prepared-statement
+ * cache, so it must not vary with the data.
+ */
 export type Query = <Row = never>(
   text: string,
-  parameters?: Parameters
+  parameters?: Parameters,
+  cells?: ReadonlyArray<Value>
 ) => Effect.Effect<ReadonlyArray<Row>, SqlError>
 
 /** An open queue file. */
@@ -323,8 +330,20 @@ export const open = (options: DatabaseOptions): Effect.Effect<Database, WorkQueu
         Effect.scoped(
           Effect.flatMap(client.reserve, (connection) =>
             Effect.uninterruptible(
-              use(<Row>(text: string, parameters?: Parameters): Effect.Effect<ReadonlyArray<Row>, SqlError> =>
-                connection.execute(text, parameters === undefined ? [] : [parameters], undefined)
+              use(
+                <Row>(
+                  text: string,
+                  parameters?: Parameters,
+                  cells?: ReadonlyArray<Value>
+                ): Effect.Effect<ReadonlyArray<Row>, SqlError> =>
+                  connection.execute(
+                    text,
+                    [
+                      ...(cells === undefined ? [] : [cells]),
+                      ...(parameters === undefined ? [] : [parameters])
+                    ],
+                    undefined
+                  )
               )
             )
           )

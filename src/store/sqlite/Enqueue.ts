@@ -8,9 +8,27 @@ import type { EnqueueSummary } from "../../WorkQueue.ts"
 import { applyTally, counterOf, emptyTally, tally } from "./Counters.ts"
 import type { Query } from "./Database.ts"
 import * as Lanes from "./Lanes.ts"
+import * as Rows from "./Rows.ts"
 
 /** Jobs in one transaction: large enough to make the commit cheap, small enough not to hold others up. */
-export const BATCH_SIZE = 500
+export const BATCH_SIZE = 1024
+
+interface Made {
+  readonly id: number
+  readonly artifact_id: string
+  readonly lane_id: number
+  readonly available_at: number
+}
+
+const insertJobs = Rows.inserting(
+  5,
+  (values) => `INSERT INTO jobs (artifact_id, lane_id, priority, available_at, enqueued_at, state)
+    SELECT column1, column2, column3, column4, column5, 'queued' FROM (${values}) WHERE true
+    ON CONFLICT (artifact_id) DO NOTHING
+    RETURNING id, artifact_id, lane_id, available_at`
+)
+
+const insertBodies = Rows.inserting(2, (values) => `INSERT INTO bodies (job_id, payload) ${values}`)
 
 /** Inserts a batch and counts what was new; of two jobs with one id the first counts. */
 export const enqueue = (query: Query, policy: LanePolicy, now: number, jobs: ReadonlyArray<NewJob>) =>
@@ -18,34 +36,18 @@ export const enqueue = (query: Query, policy: LanePolicy, now: number, jobs: Rea
     const first = new Map<string, NewJob>()
     for (const job of jobs) if (!first.has(job.id)) first.set(job.id, job)
     const lanes = yield* lanesOf(query, policy, first)
-    const made = yield* query<{
-      readonly id: number
-      readonly artifact_id: string
-      readonly lane_id: number
-      readonly available_at: number
-    }>(
-      `INSERT INTO jobs (artifact_id, lane_id, priority, available_at, state, enqueued_at)
-       SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, 'queued', :now FROM json_each(:jobs) WHERE true
-       ON CONFLICT (artifact_id) DO NOTHING
-       RETURNING id, artifact_id, lane_id, available_at`,
-      {
-        jobs: JSON.stringify(
-          Array.from(first.values(), (job) => {
-            const due = job.availableAt === undefined || job.availableAt <= now
-            return [job.id, lanes.get(job.lane), job.priority ?? 0, due ? 0 : job.availableAt]
-          })
-        ),
-        now
-      }
+    const made = yield* insertJobs<Made>(
+      query,
+      Array.from(first.values(), (job) => {
+        const due = job.availableAt === undefined || job.availableAt <= now
+        // Every lane was found or made above.
+        return [job.id, lanes.get(job.lane) ?? null, job.priority ?? 0, due ? 0 : (job.availableAt ?? 0), now]
+      })
     )
     if (made.length > 0) {
-      yield* query(
-        "INSERT INTO bodies (job_id, payload) SELECT value ->> 0, value ->> 1 FROM json_each(:bodies)",
-        {
-          bodies: JSON.stringify(
-            made.map((row) => [row.id, JSON.stringify(first.get(row.artifact_id)?.payload ?? null)])
-          )
-        }
+      yield* insertBodies(
+        query,
+        made.map((row) => [row.id, JSON.stringify(first.get(row.artifact_id)?.payload ?? null)])
       )
       const changes = emptyTally()
       for (const row of made) tally(changes, row.lane_id, counterOf("queued", row.available_at), 1)

@@ -10,6 +10,7 @@ import type { Lease } from "../../Job.ts"
 import { applyTally, applyToPools, emptyTally, tally, tallyMove } from "./Counters.ts"
 import type { Query } from "./Database.ts"
 import { admit, opensAt } from "./Pace.ts"
+import * as Rows from "./Rows.ts"
 import * as Sequence from "./Sequence.ts"
 import { takeBack } from "./TakeBack.ts"
 
@@ -135,13 +136,30 @@ const deal = (lanes: ReadonlyArray<Candidate>, limit: number, now: number): Read
   return [...shares.values()]
 }
 
-const takeHeads = (count: number) => `UPDATE jobs
-  SET state = 'in_progress', fencing_token = :token, worker = :worker, lease_expires_at = :expiresAt
-  WHERE id IN (SELECT j.id FROM json_each(:lanes) w CROSS JOIN jobs j ON j.id IN
-    (SELECT id FROM jobs WHERE lane_id = w.value AND state = 'queued' AND available_at = 0
-     ORDER BY priority, id LIMIT ${count}))
-  RETURNING id, artifact_id, lane_id, priority, attempts, crashes,
-    (SELECT payload || coalesce(char(10) || plan, '') FROM bodies WHERE job_id = jobs.id) AS body`
+/** The heads of lanes that all give `count` jobs. */
+const takeHeads = (count: number): Rows.OverRows => {
+  const heads = `SELECT id FROM jobs WHERE lane_id = w.lane AND state = 'queued' AND available_at = 0
+    ORDER BY priority, id LIMIT ${count}`
+  const ids =
+    count === 1 ? `SELECT (${heads}) FROM w` : `SELECT j.id FROM w CROSS JOIN jobs j ON j.id IN (${heads})`
+  return Rows.joining(
+    1,
+    (values) => `WITH w (lane) AS (${values})
+    UPDATE jobs SET state = 'in_progress', fencing_token = :token, worker = :worker, lease_expires_at = :expiresAt
+    WHERE id IN (${ids})
+    RETURNING id, artifact_id, lane_id, priority, attempts, crashes,
+      (SELECT payload || coalesce(char(10) || plan, '') FROM bodies WHERE job_id = jobs.id) AS body`
+  )
+}
+
+const heads = new Map<number, Rows.OverRows>()
+
+/** `takeHeads`, made once for each count. */
+const headsOf = (count: number): Rows.OverRows => {
+  const known = heads.get(count) ?? takeHeads(count)
+  heads.set(count, known)
+  return known
+}
 
 /** Payload and plan of a body, each a JSON text as JSON.stringify writes it: it has no line ends of its own. */
 const parseBody = (body: string | null) => {
@@ -174,22 +192,15 @@ export const lease = (query: Query, request: LeaseRequest) =>
 
     const token = yield* Sequence.take(query, 1 + shares.length)
     const expiresAt = now + ttlMs
-    const byCount = new Map<number, Array<number>>()
+    const byCount = new Map<number, Array<Rows.Row>>()
     for (const share of shares) {
       const lanes = byCount.get(share.count)
-      if (lanes === undefined) byCount.set(share.count, [share.lane.id])
-      else lanes.push(share.lane.id)
+      if (lanes === undefined) byCount.set(share.count, [[share.lane.id]])
+      else lanes.push([share.lane.id])
     }
     const rows: Array<LeasedRow> = []
     for (const [count, lanes] of byCount) {
-      rows.push(
-        ...(yield* query<LeasedRow>(takeHeads(count), {
-          lanes: JSON.stringify(lanes),
-          token,
-          worker,
-          expiresAt
-        }))
-      )
+      rows.push(...(yield* headsOf(count)<LeasedRow>(query, lanes, { token, worker, expiresAt })))
     }
 
     yield* take(query, shares, token + 1, now)
@@ -206,9 +217,13 @@ export const lease = (query: Query, request: LeaseRequest) =>
     }))
   })
 
-const takeFromLanes = `UPDATE lanes SET ready = ready - (s.value ->> 1), in_flight = in_flight + (s.value ->> 1),
-    turn = s.value ->> 2, tat = s.value ->> 3, next_at = s.value ->> 4
-  FROM json_each(:lanes) s WHERE lanes.id = s.value ->> 0`
+const takeFromLanes = Rows.joining(
+  5,
+  (values) => `WITH s (id, count, turn, tat, next_at) AS (${values})
+  UPDATE lanes SET ready = ready - s.count, in_flight = in_flight + s.count, turn = s.turn, tat = s.tat,
+    next_at = s.next_at
+  FROM s WHERE lanes.id = s.id`
+)
 
 /** Moves what the lanes gave into flight, and the lanes to the end of the line. */
 const take = (query: Query, shares: ReadonlyArray<Share>, firstTurn: number, now: number) =>
@@ -222,7 +237,7 @@ const take = (query: Query, shares: ReadonlyArray<Share>, firstTurn: number, now
       const opens = opensAt(tat, lane.gap_ms, lane.burst)
       return [lane.id, count, firstTurn + i, tat, opens > now ? opens : 0]
     })
-    yield* query(takeFromLanes, { lanes: JSON.stringify(rows) })
+    yield* takeFromLanes(query, rows)
     yield* applyToPools(
       query,
       changes,

@@ -12,6 +12,7 @@ import { applyTally, counterOf, emptyTally, type Tally, tally, tallyMove } from 
 import type { Query } from "./Database.ts"
 import * as Lanes from "./Lanes.ts"
 import { admit, opensAt } from "./Pace.ts"
+import * as Rows from "./Rows.ts"
 
 export type Transition = { readonly lease: Lease; readonly history: ReadonlyArray<Attempt> } & (
   | { readonly kind: "ack"; readonly settled: Settled }
@@ -94,24 +95,30 @@ const changeOf = (transition: Exclude<Transition, { kind: "reroute" }>, now: num
   }
 }
 
-const updateJobs = `UPDATE jobs
+const updateJobs = Rows.joining(
+  2,
+  (values) => `WITH s (id, token) AS (${values})
+  UPDATE jobs
   SET state = :state, available_at = :availableAt, attempts = attempts + :counts,
     reason = iif(:keepReason, reason, :reason), finished_at = :finishedAt, worker = NULL, lease_expires_at = NULL
-  FROM json_each(:leases) s
-  WHERE jobs.id = s.value ->> 0 AND jobs.fencing_token = s.value ->> 1 AND jobs.state = 'in_progress'
+  FROM s WHERE jobs.id = s.id AND jobs.fencing_token = s.token AND jobs.state = 'in_progress'
   RETURNING jobs.id, jobs.lane_id`
+)
 
-const updateBodies = `UPDATE bodies
+const updateBodies = Rows.joining(
+  7,
+  (values) => `WITH s (id, has_plan, plan, has_result, result, has_message, message) AS (${values})
+  UPDATE bodies
   SET plan = iif(s.has_plan, s.plan, bodies.plan), result = iif(s.has_result, s.result, bodies.result),
     message = iif(s.has_message, s.message, bodies.message)
-  FROM (SELECT value ->> 0 AS id, value ->> 1 AS has_plan, value ->> 2 AS plan, value ->> 3 AS has_result,
-      value ->> 4 AS result, value ->> 5 AS has_message, value ->> 6 AS message
-    FROM json_each(:rows)) s
-  WHERE bodies.job_id = s.id`
+  FROM s WHERE bodies.job_id = s.id`
+)
 
-const insertAttempts = `INSERT INTO attempts (job_id, started_at, duration_ms, step, target, class, reason, message)
-  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
-  FROM json_each(:rows)`
+const insertAttempts = Rows.inserting(
+  8,
+  (values) =>
+    `INSERT INTO attempts (job_id, started_at, duration_ms, step, target, class, reason, message) ${values}`
+)
 
 const hold = `UPDATE lanes
   SET blocked_reason = iif(:until > next_at, :reason, blocked_reason), next_at = max(next_at, :until),
@@ -121,7 +128,7 @@ const hold = `UPDATE lanes
 const json = (value: unknown): string | null =>
   value === undefined || value === null ? null : JSON.stringify(value)
 
-const attemptRow = (job: number, attempt: Attempt) => [
+const attemptRow = (job: number, attempt: Attempt): Rows.Row => [
   job,
   attempt.startedAt,
   attempt.durationMs,
@@ -160,7 +167,7 @@ export const settle = (query: Query, policy: LanePolicy, now: number, batch: Rea
       }
     }
     const verdicts: Array<Verdict> = []
-    const attempts: Array<ReadonlyArray<unknown>> = []
+    const attempts: Array<Rows.Row> = []
     for (const transition of batch) {
       const { lease } = transition
       const verdict: Verdict =
@@ -173,7 +180,7 @@ export const settle = (query: Query, policy: LanePolicy, now: number, batch: Rea
       if (verdict !== "lost")
         for (const attempt of transition.history) attempts.push(attemptRow(lease.job, attempt))
     }
-    if (attempts.length > 0) yield* query(insertAttempts, { rows: JSON.stringify(attempts) })
+    yield* insertAttempts(query, attempts)
     yield* applyTally(query, counts)
     return verdicts
   })
@@ -206,14 +213,13 @@ const writeJobs = (
     const held: Array<Held> = []
     for (const { change, leases } of alike.values()) {
       held.push(
-        ...(yield* query<Held>(updateJobs, {
+        ...(yield* updateJobs<Held>(query, leases, {
           state: change.state,
           availableAt: change.availableAt,
           counts: change.counts ? 1 : 0,
           keepReason: change.reason === undefined ? 1 : 0,
           reason: change.reason ?? null,
-          finishedAt: change.final ? now : null,
-          leases: JSON.stringify(leases)
+          finishedAt: change.final ? now : null
         }))
       )
     }
@@ -222,7 +228,7 @@ const writeJobs = (
 
 /** Writes what the transitions say beyond the job's row. */
 const writeBodies = (query: Query, held: ReadonlyArray<Held>, changes: ReadonlyMap<number, Change>) => {
-  const bodies: Array<ReadonlyArray<unknown>> = []
+  const bodies: Array<Rows.Row> = []
   for (const { id } of held) {
     const { message, plan, result } = changes.get(id) ?? {}
     if (plan === undefined && result === undefined && message === undefined) continue
@@ -236,9 +242,7 @@ const writeBodies = (query: Query, held: ReadonlyArray<Held>, changes: ReadonlyM
       message ?? null
     ])
   }
-  return bodies.length === 0
-    ? Effect.void
-    : Effect.asVoid(query(updateBodies, { rows: JSON.stringify(bodies) }))
+  return updateBodies(query, bodies)
 }
 
 interface TargetLane {

@@ -14,6 +14,7 @@ import { driver, file } from "./Files.ts"
 interface Statement {
   readonly text: string
   readonly parameters: Database.Parameters | undefined
+  readonly cells: ReadonlyArray<Database.Value> | undefined
 }
 
 /** Runs the body and answers the statements it ran. */
@@ -24,18 +25,23 @@ const recorded = (
   Effect.gen(function* () {
     const statements: Array<Statement> = []
     yield* database.write((query) =>
-      body((text, parameters) => {
-        statements.push({ text, parameters })
-        return query(text, parameters)
+      body((text, parameters, cells) => {
+        statements.push({ text, parameters, cells })
+        return query(text, parameters, cells)
       })
     )
     return statements
   })
 
-const planOf = (db: DatabaseConstructor.Database, { parameters, text }: Statement): ReadonlyArray<string> =>
+const planOf = (
+  db: DatabaseConstructor.Database,
+  { cells, parameters, text }: Statement
+): ReadonlyArray<string> =>
   db
-    .prepare<[Database.Parameters], { readonly detail: string }>(`EXPLAIN QUERY PLAN ${text}`)
-    .all(parameters ?? {})
+    .prepare<[ReadonlyArray<Database.Value>, Database.Parameters], { readonly detail: string }>(
+      `EXPLAIN QUERY PLAN ${text}`
+    )
+    .all(cells ?? [], parameters ?? {})
     .map((row) => row.detail)
 
 /**

@@ -173,7 +173,7 @@ describe("a stream of jobs", () => {
       Effect.gen(function* () {
         const at = yield* file
         const queue = yield* open(at)
-        const jobs = Stream.map(Stream.range(1, 5_000), (i) => job(`job-${i}`, `host:${i % 3}`))
+        const jobs = Stream.map(Stream.range(1, 10 * BATCH_SIZE), (i) => job(`job-${i}`, `host:${i % 3}`))
         const running = yield* Effect.fork(queue.enqueueAll(jobs))
         yield* Effect.repeatN(Effect.yieldNow(), turns)
         yield* Fiber.interrupt(running)
