@@ -8,7 +8,6 @@
  * - Stopping lets running jobs finish for a grace time, then interrupts them, which releases their leases; nothing
  *   outlives `run`.
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -16,18 +15,19 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Queue from "effect/Queue"
 import * as Runtime from "effect/Runtime"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Fatal } from "./Failure.ts"
-import type { Lease, LeaseRef } from "./Job.ts"
+import type { Lease } from "./Job.ts"
 import type { Handler } from "./Handler.ts"
+import * as Idle from "./scheduler/Idle.ts"
+import * as LeaseWatch from "./scheduler/LeaseWatch.ts"
+import { Running } from "./scheduler/Running.ts"
+import * as Wake from "./scheduler/Wake.ts"
 import { type JobEnd, layer as layerWorker, Worker, type WorkerOptions } from "./Worker.ts"
 import { layer as layerIdentity, WorkerIdentity } from "./WorkerIdentity.ts"
-import { type HeldLease, WorkQueue, type WorkQueueError, type WorkQueueService } from "./WorkQueue.ts"
+import { WorkQueue, type WorkQueueError } from "./WorkQueue.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -104,90 +104,6 @@ const noEnds = (): Record<JobEnd["end"], number> => ({
   lost: 0
 })
 
-/** A leased job and the fiber it runs in. */
-interface Running {
-  readonly lease: Lease
-  readonly fiber: Fiber.RuntimeFiber<unknown>
-}
-
-const keyOf = (lease: LeaseRef) => `${lease.job} ${lease.token}`
-
-/** How often the leases of the queue are looked at: those of dead processes, and our own that are gone. */
-const LOOK_EVERY = Duration.seconds(2)
-
-/** How long a job whose lease is gone may still be about to end by itself: its last write may just be done. */
-const SETTLING = Duration.millis(250)
-
-/** The least time to sleep: between looking at the queue and leasing, others may have taken what was ready. */
-const MIN_SLEEP_MS = 5
-
-/** What to do when nothing can be leased now: sleep until something happens, at most until a time; or end. */
-type Idle =
-  | { readonly _tag: "Sleep"; readonly until: Option.Option<number> }
-  | { readonly _tag: "End"; readonly report: Omit<RunReport, "ends"> }
-
-const end = (ended: "drained" | "deferred", nextReadyAt: Option.Option<number>): Idle => ({
-  _tag: "End",
-  report: { ended, nextReadyAt: Option.getOrNull(nextReadyAt) }
-})
-
-/** Decides what an idle dispatcher does. It remembers since when there has been nothing to do for this process. */
-const makeIdle = (queue: WorkQueueService, options: RunOptions) => {
-  const maxWaitMs = Duration.toMillis(options.maxWait ?? "15 minutes")
-  let idleSince: number | undefined
-
-  const decide = (running: number): Effect.Effect<Idle, WorkQueueError> =>
-    Effect.gen(function* () {
-      const next = yield* queue.nextReadyAt
-      if (running > 0 || options.drain !== true) return { _tag: "Sleep", until: next }
-      const { in_progress, queued } = yield* queue.stats
-      if (queued + in_progress === 0) return end("drained", Option.none())
-      const now = yield* Clock.currentTimeMillis
-      // What came free since the last lease was asked for is worth another look, also if nothing is worth waiting for.
-      const unseen = idleSince === undefined && Option.exists(next, (at) => at <= now)
-      idleSince ??= now
-      const deadline = idleSince + maxWaitMs
-      // Jobs of other processes may free a lane, fail or be left behind at any time.
-      const worthWaiting = in_progress > 0 || Option.exists(next, (at) => at <= deadline)
-      if (!worthWaiting || (now >= deadline && !unseen)) return end("deferred", next)
-      return {
-        _tag: "Sleep",
-        until: Option.some(
-          Math.min(
-            deadline,
-            Option.getOrElse(next, () => deadline)
-          )
-        )
-      }
-    })
-
-  return {
-    decide,
-    /** Something was leased; it may have ended again before anyone asks what to do next. */
-    leased: () => {
-      idleSince = undefined
-    }
-  }
-}
-
-/** Waits for an event, at most until a time. */
-const awaitUntil = (event: Effect.Effect<void>, until: Option.Option<number>): Effect.Effect<void> =>
-  Option.match(until, {
-    onNone: () => event,
-    onSome: (at) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Effect.asVoid(Effect.timeoutOption(event, Duration.millis(Math.max(MIN_SLEEP_MS, at - now))))
-      )
-  })
-
-/** A locked queue is met again at the next round, long before the leases expire. */
-const unlessBusy = (effect: Effect.Effect<void, WorkQueueError>) =>
-  Effect.catchIf(
-    effect,
-    (error) => error.reason === "busy",
-    (error) => Effect.logWarning(error.message)
-  )
-
 /** A scheduler that hasn't run yet. */
 export const make = (
   options: SchedulerOptions = {}
@@ -203,54 +119,16 @@ export const make = (
 
     const stopping = yield* Deferred.make<void>()
     const stoppingNow = yield* Deferred.make<void>()
-    const running = new Map<string, Running>()
-    const leases = () => Array.from(running.values(), ({ lease }) => lease)
-    /** Those of them that were interrupted because their leases are lost. */
-    const interrupted = new Set<string>()
-    /** Something may have changed for the dispatcher: a slot came free, a lane, or a request to stop. */
-    const wake = yield* Queue.sliding<void>(1)
-
-    /** Leases of this machine's dead processes are free at once; those of others when they expire. */
-    const reclaimDead = (held: ReadonlyArray<HeldLease>) =>
-      Effect.gen(function* () {
-        const workers = new Set(held.map((lease) => lease.worker))
-        const dead = [...workers].filter((name) => identity.isDead(name))
-        if (dead.length === 0) return
-        const count = yield* queue.reclaim(dead)
-        if (count > 0) yield* Effect.logInfo(`took back ${count} leases of ${dead.length} dead workers`)
-      })
-
-    const interruptLost = (lost: ReadonlyArray<LeaseRef>) =>
-      Effect.gen(function* () {
-        for (const lease of lost) {
-          const key = keyOf(lease)
-          const job = running.get(key)
-          // It ended by itself meanwhile, or was told already and is slow to give way.
-          if (job === undefined || interrupted.has(key)) continue
-          interrupted.add(key)
-          yield* Effect.logWarning(`the lease on ${job.lease.id} is lost; its job is interrupted`)
-          // Not waited for: a job that is slow to give way must not cost the others their heartbeat.
-          yield* Fiber.interruptFork(job.fiber)
-        }
-      })
-
-    /** Looks at all leases once: takes back those of the dead, and interrupts the jobs whose own are gone. */
-    const look = Effect.gen(function* () {
-      // Before the queue is asked: what is leased meanwhile can't be in its answer.
-      const ours = leases()
-      const held = yield* queue.leases
-      yield* reclaimDead(held)
-      const there = new Set(held.map(keyOf))
-      const gone = ours.filter((lease) => !there.has(keyOf(lease)))
-      if (gone.length === 0) return
-      yield* Effect.sleep(SETTLING)
-      yield* interruptLost(gone)
+    const running = new Running()
+    const { heartbeats, look, looks } = LeaseWatch.make({
+      queue,
+      identity,
+      running,
+      leaseTtl,
+      heartbeatEvery
     })
-
-    const heartbeat = Effect.flatMap(
-      Effect.suspend(() => queue.heartbeat(leases(), leaseTtl)),
-      interruptLost
-    )
+    /** Something may have changed for the dispatcher: a slot came free, a lane, or a request to stop. */
+    const wake = yield* Wake.make
 
     const run = (runOptions: RunOptions = {}) =>
       Effect.gen(function* () {
@@ -262,7 +140,7 @@ export const make = (
         const outcome = yield* Deferred.make<Omit<RunReport, "ends">, Fatal | WorkQueueError>()
         const orFail = <A>(effect: Effect.Effect<A, Fatal | WorkQueueError>) =>
           Effect.catchAllCause(effect, (cause) => Deferred.failCause(outcome, cause))
-        const idle = makeIdle(queue, runOptions)
+        const idle = Idle.make(queue, runOptions)
         // Jobs' fibers start uninterruptible, and aren't children of the dispatcher.
         const fork = Runtime.runFork(yield* Effect.uninterruptible(Effect.runtime()))
         yield* look
@@ -273,19 +151,22 @@ export const make = (
           return () => {
             if (taken) handling -= 1
             taken = false
-            wake.unsafeOffer(undefined)
+            wake.ring()
           }
         }
 
         /** Uninterruptible: the worker alone lets interruption in, and how the job then ended is told, too. */
         const runJob = (lease: Lease) => {
           const handled = freeSlot()
-          const ended = (exit: Exit.Exit<void, Fatal | WorkQueueError>) => {
-            running.delete(keyOf(lease))
-            interrupted.delete(keyOf(lease))
+          const leave = () => {
+            running.delete(lease)
             handled()
-            return Exit.isSuccess(exit) ? Effect.void : Deferred.failCause(outcome, exit.cause)
           }
+          // The run is told before the slot is free, or the dispatcher might still fill it.
+          const ended = (exit: Exit.Exit<void, Fatal | WorkQueueError>) =>
+            Exit.isSuccess(exit)
+              ? Effect.sync(leave)
+              : Effect.map(Deferred.failCause(outcome, exit.cause), leave)
           return Effect.matchCauseEffect(worker.run(lease, handled), {
             onFailure: (cause) => ended(Exit.failCause(cause)),
             onSuccess: (jobEnd) => {
@@ -308,36 +189,33 @@ export const make = (
           if (leased.length > 0) idle.leased()
           for (const lease of leased) {
             handling += 1
-            running.set(keyOf(lease), { lease, fiber: fork(runJob(lease), { immediate: false }) })
+            const job = running.add(lease)
+            job.fiber = fork(runJob(lease), { immediate: true })
           }
           return leased.length < free
         }).pipe(Effect.uninterruptible)
 
-        const loop: Effect.Effect<Omit<RunReport, "ends">, WorkQueueError> = Effect.gen(function* () {
-          while (!(yield* Deferred.isDone(stopping))) {
-            const exhausted = yield* dispatch
-            const next: Idle = exhausted
-              ? yield* idle.decide(running.size)
-              : { _tag: "Sleep", until: Option.none() }
-            if (next._tag === "End") return next.report
-            yield* awaitUntil(Queue.take(wake), next.until)
+        const loop: Effect.Effect<Omit<RunReport, "ends">, WorkQueueError, Scope.Scope> = Effect.gen(
+          function* () {
+            while (!(yield* Deferred.isDone(stopping))) {
+              const exhausted = yield* dispatch
+              const next: Idle.Idle = exhausted ? yield* idle.decide(running.size) : Idle.UNTIL_WOKEN
+              if (next._tag === "End") return next.report
+              yield* wake.sleep(next.until)
+            }
+            return { ended: "stopped", nextReadyAt: null }
           }
-          return { ended: "stopped", nextReadyAt: null }
-        })
-
-        yield* unlessBusy(heartbeat).pipe(
-          Effect.schedule(Schedule.spaced(heartbeatEvery)),
-          orFail,
-          Effect.forkScoped
         )
-        yield* unlessBusy(look).pipe(Effect.schedule(Schedule.spaced(LOOK_EVERY)), orFail, Effect.forkScoped)
+
+        yield* heartbeats.pipe(orFail, Effect.forkScoped)
+        yield* looks.pipe(orFail, Effect.forkScoped)
         yield* queue.changes.pipe(
-          Stream.runForEach(() => Queue.offer(wake, undefined)),
+          Stream.runForEach(() => Effect.sync(wake.ring)),
           orFail,
           Effect.forkScoped
         )
 
-        const allEnded = Effect.repeat(Queue.take(wake), { until: () => running.size === 0 }).pipe(
+        const allEnded = Effect.repeat(wake.next, { until: () => running.size === 0 }).pipe(
           Effect.unless(() => running.size === 0)
         )
         const finish = allEnded.pipe(
@@ -353,7 +231,7 @@ export const make = (
         // lease anew what they release, or still be given what it asked for.
         const interruptAll = Effect.zipRight(
           Fiber.interrupt(dispatcher),
-          Effect.suspend(() => Fiber.interruptAll(Array.from(running.values(), ({ fiber }) => fiber)))
+          Effect.suspend(() => Fiber.interruptAll(running.fibers()))
         )
         const report = yield* Effect.ensuring(Deferred.await(outcome), interruptAll)
         return { ...report, ends: counts } satisfies RunReport
@@ -361,12 +239,12 @@ export const make = (
 
     return {
       run,
-      stop: Effect.zipRight(Deferred.succeed(stopping, undefined), Queue.offer(wake, undefined)),
+      stop: Effect.zipRight(Deferred.succeed(stopping, undefined), Effect.sync(wake.ring)),
       stopNow: Deferred.succeed(stoppingNow, undefined).pipe(
         Effect.zipRight(Deferred.succeed(stopping, undefined)),
-        Effect.zipRight(Queue.offer(wake, undefined))
+        Effect.zipRight(Effect.sync(wake.ring))
       ),
-      running: Effect.sync(leases)
+      running: Effect.sync(() => running.leases())
     }
   })
 

@@ -61,7 +61,7 @@ export interface WorkerService {
    */
   readonly run: (
     lease: Lease,
-    /** Called when the handler is done, before the transition is written: what frees a slot early. */
+    /** Called when the handler is done, before the transition is written: what frees a slot early. Not for `Fatal`. */
     onHandled?: () => void
   ) => Effect.Effect<JobEnd, Fatal | WorkQueueError>
 }
@@ -82,6 +82,10 @@ export const retryDelay = (retry: number, baseMs: number, maxMs: number): Effect
   Effect.map(Random.next, (draw) =>
     Math.round(draw * Math.min(maxMs, baseMs * 2 ** Math.min(retry - 1, 1023)))
   )
+
+/** The run ends by it, so its slot isn't to be filled again. */
+const isFatal = (exit: Exit.Exit<Outcome, HandlerError>): boolean =>
+  Exit.isFailure(exit) && Option.exists(Cause.failureOption(exit.cause), ({ _tag }) => _tag === "Fatal")
 
 type Ending = Omit<JobEnd, "lease" | "durationMs">
 
@@ -245,7 +249,7 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
             })
           )
           return Effect.flatMap(Effect.exit(Effect.interruptible(handle)), (exit) => {
-            onHandled?.()
+            if (!isFatal(exit)) onHandled?.()
             const interrupted = !Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))
             return Effect.map(
               Effect.catchAllCause(

@@ -1,0 +1,54 @@
+/** What a dispatcher sleeps on: being woken, or its time. */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+
+/** The least time to sleep: between looking at the queue and leasing, others may have taken what was ready. */
+const MIN_SLEEP_MS = 5
+
+/** A bell and an alarm clock. What rang while nobody slept is heard by the next to sleep. */
+export interface Wake {
+  readonly ring: () => void
+  /** Sleeps until it rings, or until a time. */
+  readonly sleep: (until: Option.Option<number>) => Effect.Effect<void, never, Scope.Scope>
+  /** Sleeps until it rings. */
+  readonly next: Effect.Effect<void>
+}
+
+/**
+ * A bell nobody has rung. The alarm is a fiber of its own, so that who is woken by the bell goes on at once; racing the
+ * two costs several turns of the fibers, time enough to miss a transaction.
+ */
+export const make: Effect.Effect<Wake> = Effect.gen(function* () {
+  const bell = yield* Queue.sliding<void>(1)
+  const next = Queue.take(bell)
+  let alarm: { readonly at: number; readonly fiber: Fiber.RuntimeFiber<void> } | undefined
+
+  const set = (until: Option.Option<number>) =>
+    Effect.gen(function* () {
+      const at = Option.getOrUndefined(until)
+      if (alarm?.at === at) return
+      if (alarm !== undefined) yield* Fiber.interruptFork(alarm.fiber)
+      alarm = undefined
+      if (at === undefined) return
+      const now = yield* Clock.currentTimeMillis
+      const fiber = yield* Effect.sleep(Duration.millis(Math.max(MIN_SLEEP_MS, at - now))).pipe(
+        Effect.andThen(() => {
+          alarm = undefined
+          bell.unsafeOffer(undefined)
+        }),
+        Effect.forkScoped
+      )
+      alarm = { at, fiber }
+    })
+
+  return {
+    ring: () => void bell.unsafeOffer(undefined),
+    sleep: (until) => Effect.zipRight(set(until), next),
+    next
+  }
+})
