@@ -86,7 +86,11 @@ const conditions = (receipt: Receipt): Readonly<Record<string, string>> | undefi
       : undefined
 
 const headersFor = ({ beginning, previous }: Known): Readonly<Record<string, string>> | undefined =>
-  beginning !== undefined ? rangeHeaders(beginning) : previous === undefined ? undefined : conditions(previous)
+  beginning !== undefined
+    ? rangeHeaders(beginning)
+    : previous === undefined
+      ? undefined
+      : conditions(previous)
 
 const redirectTarget = (location: string, base: string): Either.Either<string, FetchFailure> =>
   Either.mapLeft(
@@ -210,7 +214,9 @@ export const make = (
           if (typeof total === "number") {
             return yield* content(target, url, response, parts, { beginning, total })
           }
-          yield* Effect.logDebug(`${url}: starting over, for the range that came is not what was asked for: ${total}`)
+          yield* Effect.logDebug(
+            `${url}: starting over, for the range that came is not what was asked for: ${total}`
+          )
         } else if (status !== 416) {
           // The whole comes: the content is another one, or the server has no ranges.
           if (status === 200 || status === 203) yield* beginning.discard

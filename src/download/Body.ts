@@ -23,7 +23,9 @@ export interface Rules {
   /** Milliseconds. */
   readonly now: () => number
   /** What of the file is there already, if the body is only the rest of it. */
-  readonly before?: { readonly bytes: number; readonly head: Uint8Array; readonly tail: Uint8Array } | undefined
+  readonly before?:
+    | { readonly bytes: number; readonly head: Uint8Array; readonly tail: Uint8Array }
+    | undefined
   /** Asked for each piece of the body: what all downloads may receive together. */
   readonly bandwidth?: Bandwidth | undefined
 }

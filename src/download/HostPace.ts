@@ -61,7 +61,8 @@ interface State {
   startedAt: number
 }
 
-const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
+const median = (values: ReadonlyArray<number>): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 
 /** The gap between starts that keeps a limit: none while it isn't slowed. */
 const gapOf = ({ limit, median: time }: State): number =>

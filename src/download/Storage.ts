@@ -264,6 +264,7 @@ export const make = (settings: StorageSettings): StorageService => {
       // Until its end came: then it is kept or refused.
       part.left = true
       if (options.identity !== undefined) part.identify({ id: owner.id, ...options.identity })
+      let stopped = false
       yield* Effect.async<void, E | Fatal | Retry>((resumeWith) => {
         const filled = part.fill(source.chunks).then(
           () => resumeWith(Effect.void),
@@ -273,6 +274,7 @@ export const make = (settings: StorageSettings): StorageService => {
               part.left = false
               return resumeWith(Effect.fail(fromCause(cause, settings.out)))
             }
+            if (stopped) return
             const error = source.failed(cause.cause)
             part.left = source.passing?.(error) === true
             resumeWith(Effect.fail(error))
@@ -280,6 +282,7 @@ export const make = (settings: StorageSettings): StorageService => {
         )
         // The file may only be dropped when nothing writes to it any more.
         return Effect.promise(() => {
+          stopped = true
           source.abort()
           return filled
         })
@@ -305,9 +308,7 @@ export const make = (settings: StorageSettings): StorageService => {
 
   const forget: StorageService["forget"] = (owner) =>
     Effect.suspend(() =>
-      leftovers.known(owner) === undefined
-        ? Effect.void
-        : Effect.promise(() => leftovers.remove(owner.job))
+      leftovers.known(owner) === undefined ? Effect.void : Effect.promise(() => leftovers.remove(owner.job))
     )
 
   const holdsFile: StorageService["holds"] = ({ bytes, path, sha256 }) =>

@@ -41,7 +41,9 @@ export const refresh = Command.make(
       }
       if (args.format === "json") return yield* Output.value({ queued: jobs, dry_run: args.dryRun })
       yield* Output.line(
-        args.dryRun ? `${count(jobs, "file")} would be looked at again` : `${count(jobs, "file")} queued again`
+        args.dryRun
+          ? `${count(jobs, "file")} would be looked at again`
+          : `${count(jobs, "file")} queued again`
       )
     }).pipe(Effect.provide(Common.layerQueue("existing")), Common.run(args))
 ).pipe(

@@ -35,21 +35,26 @@ export const retryFailed = (query: Query, filter: Omit<JobFilter, "state"> & { r
     return rows.length
   })
 
-const refreshable = `FROM jobs WHERE state = :state AND (:reason IS NULL OR reason = :reason)
-  AND (:artifact IS NULL OR artifact_id = :artifact)
-  AND (:lane IS NULL OR lane_id = (SELECT id FROM lanes WHERE key = :lane))`
+/** One job is found by its id, without a look at the others. */
+const refreshable = ({ id }: RefreshFilter) => `FROM jobs
+  WHERE ${id === undefined ? "true" : "artifact_id = :artifact"} AND state = :state
+    AND (:reason IS NULL OR reason = :reason)
+    AND (:lane IS NULL OR lane_id = (SELECT id FROM lanes WHERE key = :lane))`
 
 const refreshParameters = ({ id, lane, reason, state }: RefreshFilter) => ({
   state,
   reason: reason ?? null,
-  artifact: id ?? null,
-  lane: lane ?? null
+  lane: lane ?? null,
+  ...(id === undefined ? {} : { artifact: id })
 })
 
 /** How many ended jobs `refresh` would queue. */
 export const countRefreshable = (query: Query, filter: RefreshFilter) =>
   Effect.map(
-    query<{ readonly count: number }>(`SELECT count(*) AS count ${refreshable}`, refreshParameters(filter)),
+    query<{ readonly count: number }>(
+      `SELECT count(*) AS count ${refreshable(filter)}`,
+      refreshParameters(filter)
+    ),
     (rows) => rows[0]?.count ?? 0
   )
 
@@ -63,7 +68,7 @@ export const REFRESH_BATCH = 1_000
 export const refresh = (query: Query, filter: RefreshFilter, after: number) =>
   Effect.gen(function* () {
     const jobs = yield* query<{ readonly id: number; readonly lane_id: number }>(
-      `SELECT id, lane_id ${refreshable} AND id > :after ORDER BY id LIMIT ${REFRESH_BATCH}`,
+      `SELECT id, lane_id ${refreshable(filter)} AND id > :after ORDER BY id LIMIT ${REFRESH_BATCH}`,
       { ...refreshParameters(filter), after }
     )
     const ids = JSON.stringify(jobs.map(({ id }) => id))
