@@ -43,7 +43,7 @@ const FORGET = 1.05
 const LONGEST_GAP_MS = 60_000
 const SMALLEST = 1 / 64
 /** Shorter waits aren't worth giving the job back for. */
-const LEAST_WAIT_MS = 20
+const LEAST_WAIT_MS = 100
 /** Hosts that are remembered; those first met go first. */
 const MOST_HOSTS = 10_000
 

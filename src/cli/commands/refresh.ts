@@ -22,7 +22,7 @@ export const refresh = Command.make(
   {
     ids: Args.text({ name: "ID" }).pipe(
       Args.withDescription("The artifacts' ids, as 'queue list' shows them. Default: all that have a file."),
-      Args.repeated
+      Args.atLeast(0)
     ),
     dryRun: Options.boolean("dry-run").pipe(Options.withDescription("Only counts them.")),
     lane: Common.lane,
