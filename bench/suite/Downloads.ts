@@ -11,8 +11,9 @@ import * as Stream from "effect/Stream"
 import { layer } from "../../src/cli/Run.ts"
 import { lanePolicy } from "../../src/config/Limits.ts"
 import { Settings } from "../../src/config/Settings.ts"
+import * as Download from "../../src/download/index.ts"
 import * as Route from "../../src/download/Route.ts"
-import { Scheduler, WorkQueue } from "../../src/index.ts"
+import { Handler, KeyedLimiter, Lane, Scheduler, TokenBucket, WorkQueue } from "../../src/index.ts"
 import * as Sqlite from "../../src/store/sqlite/index.ts"
 import { bareFetch } from "../bound/BareFetch.ts"
 import { inFolder, medians, type Row, seconds, type Suite } from "../Measure.ts"
@@ -34,12 +35,48 @@ const loads = (quick: boolean): ReadonlyArray<Load> => [
   { what: "1 GB", bytes: 1_000_000_000, count: quick ? 0 : 1, goal: 1 }
 ]
 
-const ours = (urls: ReadonlyArray<string>, folder: string): Promise<number> => {
-  const settings = Schema.decodeSync(Settings)({
+const settingsFor = (folder: string) =>
+  Schema.decodeSync(Settings)({
     orchestrator: { max_workers: AT_ONCE, max_per_host: AT_ONCE },
     download: { out: join(folder, "out"), max_bytes: 2_000_000_000 },
     resolvers: { order: [] }
   })
+
+/** The handler alone, with jobs that come from no queue: what the queue and the scheduler cost is the difference. */
+const handlerAlone = (urls: ReadonlyArray<string>, folder: string): Promise<number> =>
+  Effect.gen(function* () {
+    const handler = yield* Handler.Handler
+    const lease = { token: 1, worker: "bench", expiresAt: Number.MAX_SAFE_INTEGER, attempts: 0, crashes: 0 }
+    const from = performance.now()
+    yield* Effect.forEach(
+      urls,
+      (url, n) => {
+        const id = `paper-${n}`
+        const payload = { id, urls: [url] }
+        return handler.handle({
+          payload,
+          lease: { ...lease, job: n, id, lane: Lane.hostLane(url), payload, plan: null },
+          note: () => Effect.void,
+          reroute: () => Effect.succeed("granted" as const)
+        })
+      },
+      { concurrency: AT_ONCE, discard: true }
+    )
+    return (performance.now() - from) / 1000
+  }).pipe(
+    Effect.provide(
+      Download.layer(settingsFor(folder)).pipe(
+        Layer.provide([
+          KeyedLimiter.layer({ cap: AT_ONCE }),
+          TokenBucket.layerMemory({ limits: () => ({ capacity: 1, refillPerSecond: 1 }) })
+        ])
+      )
+    ),
+    Effect.runPromise
+  )
+
+const ours = (urls: ReadonlyArray<string>, folder: string): Promise<number> => {
+  const settings = settingsFor(folder)
   const queue = Sqlite.layer({ path: join(folder, "queue.sqlite"), policy: lanePolicy(settings) })
   return Effect.gen(function* () {
     const jobs = urls.map((url, n) =>
@@ -77,6 +114,7 @@ export const downloads: Suite = {
               name: "bound",
               run: () => inFolder((folder) => seconds(() => bareFetch(urls, folder, AT_ONCE)))
             },
+            { name: "our handler alone", run: () => inFolder((folder) => handlerAlone(urls, folder)) },
             { name: "ours", run: () => inFolder((folder) => ours(urls, folder)) },
             ...others.map(({ name, run }) => ({
               name,

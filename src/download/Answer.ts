@@ -139,12 +139,22 @@ export const make = (
         return Math.ceil(until + (yield* Random.next) * Math.max(0, most))
       })
 
+    /** The counters by their tag: making one costs more than counting with it. */
+    const counters = new Map<string, typeof Telemetry.httpRequests>()
+    const counted = (status: string) => {
+      let counter = counters.get(status)
+      if (counter === undefined) {
+        counter = Metric.tagged(Telemetry.httpRequests, "status", status)
+        counters.set(status, counter)
+      }
+      return Metric.increment(counter)
+    }
+
     const request = (url: string, headers: Readonly<Record<string, string>> | undefined) =>
       http.get(url, headers).pipe(
         Effect.tapBoth({
-          onSuccess: ({ status }) =>
-            Metric.increment(Metric.tagged(Telemetry.httpRequests, "status", Telemetry.statusClass(status))),
-          onFailure: () => Metric.increment(Metric.tagged(Telemetry.httpRequests, "status", "error"))
+          onSuccess: ({ status }) => counted(Telemetry.statusClass(status)),
+          onFailure: () => counted("error")
         }),
         Effect.mapError(fromHttp)
       )

@@ -215,21 +215,23 @@ export const make = (
         }
       }).pipe(Effect.scoped)
 
-    return Effect.fn("Fetch")(function* <E>(target: Target, enter: Enter<E>) {
-      const own: Position = { url: yield* ownUrl(target.candidate), hop: undefined }
-      const { hop } = target
-      if (hop === undefined) return yield* follow(target, own, enter)
-      return yield* follow(target, { url: hop.url, hop }, enter).pipe(
-        // A redirect's target may be good for minutes only, and the job has waited since.
-        Effect.catchIf(
-          (error) => isStale(error),
-          () =>
-            Effect.flatMap(enter(hostLane(own.url), undefined), (go) =>
-              go ? follow(target, own, enter) : Effect.succeed(Fetched.Moved())
-            )
+    // No span: one for each file costs more than all the rest here.
+    return <E>(target: Target, enter: Enter<E>) =>
+      Effect.gen(function* () {
+        const own: Position = { url: yield* ownUrl(target.candidate), hop: undefined }
+        const { hop } = target
+        if (hop === undefined) return yield* follow(target, own, enter)
+        return yield* follow(target, { url: hop.url, hop }, enter).pipe(
+          // A redirect's target may be good for minutes only, and the job has waited since.
+          Effect.catchIf(
+            (error) => isStale(error),
+            () =>
+              Effect.flatMap(enter(hostLane(own.url), undefined), (go) =>
+                go ? follow(target, own, enter) : Effect.succeed(Fetched.Moved())
+              )
+          )
         )
-      )
-    })
+      })
   })
 
 const ownUrl = ({ url }: Candidate): Either.Either<string, FetchFailure> =>

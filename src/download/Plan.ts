@@ -101,10 +101,13 @@ const decodeRefresh = Schema.decodeUnknownOption(Schema.Struct({ refresh: Receip
 
 /** The plan an earlier lease left, or a new one where there is none or it can't be read. */
 export const restore = (stored: unknown, urls: ReadonlyArray<string>): Plan =>
-  decode(stored).pipe(
-    Option.orElse(() => Option.map(decodeRefresh(stored), (left) => refresh(urls, left.refresh))),
-    Option.getOrElse(() => start(urls))
-  )
+  // Most jobs have none; finding that out by decoding costs more than making one.
+  stored === null
+    ? start(urls)
+    : decode(stored).pipe(
+        Option.orElse(() => Option.map(decodeRefresh(stored), (left) => refresh(urls, left.refresh))),
+        Option.getOrElse(() => start(urls))
+      )
 
 /** Whether every candidate so far has been tried. */
 export const atEnd = (plan: Plan): boolean => plan.cursor >= plan.candidates.length

@@ -1,7 +1,6 @@
 /**
  * `queue refresh`: has files that are there looked at again, whether their servers have other ones by now.
  */
-import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
@@ -20,9 +19,10 @@ const WITH_FILE: ReadonlyArray<Pick<RefreshFilter, "state" | "reason">> = [
 export const refresh = Command.make(
   "refresh",
   {
-    ids: Args.text({ name: "ID" }).pipe(
-      Args.withDescription("The artifacts' ids, as 'queue list' shows them. Default: all that have a file."),
-      Args.atLeast(0)
+    id: Options.text("id").pipe(
+      Options.withPseudoName("ID"),
+      Options.withDescription("Only this artifact. Default: all that have a file."),
+      Options.optional
     ),
     dryRun: Options.boolean("dry-run").pipe(Options.withDescription("Only counts them.")),
     lane: Common.lane,
@@ -31,13 +31,10 @@ export const refresh = Command.make(
   (args) =>
     Effect.gen(function* () {
       const queue = yield* WorkQueue
-      const lane = Option.getOrUndefined(args.lane)
-      const ids = args.ids.length === 0 ? [undefined] : args.ids
+      const only = { id: Option.getOrUndefined(args.id), lane: Option.getOrUndefined(args.lane) }
       let jobs = 0
-      for (const id of ids) {
-        for (const ended of WITH_FILE) {
-          jobs += yield* queue.refresh({ ...ended, id, lane, dryRun: args.dryRun })
-        }
+      for (const ended of WITH_FILE) {
+        jobs += yield* queue.refresh({ ...ended, ...only, dryRun: args.dryRun })
       }
       if (args.format === "json") return yield* Output.value({ queued: jobs, dry_run: args.dryRun })
       yield* Output.line(
