@@ -220,8 +220,8 @@ const asked = (reply: Reply, request: Request): Reply => {
       ? ifModifiedSince !== null && ifModifiedSince === headers["last-modified"]
       : ifNoneMatch.replace(/^W\//, "") === headers["etag"]?.replace(/^W\//, "")
   if (known) {
-    const { "content-length": _, ...rest } = headers
-    return { ...reply, body: NO_BODY, head: { status: 304, headers: rest } }
+    const { "content-length": _, ...others } = headers
+    return { ...reply, body: NO_BODY, head: { status: 304, headers: others } }
   }
   const first = rangeOf(headers, request)
   if (first === undefined) return reply

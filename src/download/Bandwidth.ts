@@ -26,6 +26,8 @@ const TOKEN_BYTES = 64 * 1024
 /** What may come at once after a quiet time: a tenth of a second's worth, but never less than a piece. */
 const BURST_SECONDS = 0.1
 
+const nothing = (): void => undefined
+
 interface Waiting {
   readonly bytes: number
   readonly resolve: () => void
@@ -67,7 +69,7 @@ export const make = (bytesPerSecond: number): Effect.Effect<Bandwidth, never, Sc
       })
     )
     return (bytes) => {
-      let resolve: () => void = () => undefined
+      let resolve = nothing
       const come = new Promise<void>((done) => {
         resolve = done
       })

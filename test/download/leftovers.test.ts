@@ -25,6 +25,7 @@ const source = (from: number, to: number, end: () => Promise<void> = broken): St
   failed: String,
   passing: () => true
 })
+const nothing = (): void => undefined
 const broken = () => Promise.reject(new Error("broken"))
 const ended = () => Promise.resolve()
 
@@ -34,11 +35,11 @@ const make = (out: string) => Storage.make({ out, min_free_bytes: 0 })
 /** A process that had received so much of the body when it was killed: nothing was closed. */
 const killed = (out: string, bytes: number, token = 1) =>
   Effect.gen(function* () {
-    let reached = () => undefined as void
+    let reached = nothing
     const there = new Promise<void>((resolve) => {
       reached = resolve
     })
-    let goOn = (): void => undefined
+    let goOn = nothing
     const gate = new Promise<void>((resolve) => {
       goOn = resolve
     })

@@ -213,25 +213,26 @@ describe("a download that broke off", () => {
 
 const whole16 = Behaviour.files({ size: 16 * MB })
 
-describe("a file that is there", () => {
-  const after = (
-    second: Behaviour.Behaviour,
-    headers: Readonly<Record<string, string | null>> = {},
-    change: (out: string, path: string) => Effect.Effect<void> = () => Effect.void
-  ) =>
-    world(
-      { "a.test": Behaviour.tries(1, Behaviour.headed(headers, Behaviour.files()), second) },
-      ({ fetch, origin, out }) =>
-        Effect.gen(function* () {
-          const url = origin.url("a.test", "/paper.pdf")
-          const first = yield* fetch(url)
-          if (first._tag !== "Stored") return yield* Effect.dieMessage(first._tag)
-          yield* change(out, first.receipt.path)
-          const result = yield* fetch(url, { token: 2, previous: first.receipt })
-          return { first: first.receipt, result, seen: (yield* origin.log)[1], files: yield* filesIn(out) }
-        })
-    )
+/** A file that was fetched, and what comes of fetching it once more. */
+const after = (
+  second: Behaviour.Behaviour,
+  headers: Readonly<Record<string, string | null>> = {},
+  change: (out: string, path: string) => Effect.Effect<void> = () => Effect.void
+) =>
+  world(
+    { "a.test": Behaviour.tries(1, Behaviour.headed(headers, Behaviour.files()), second) },
+    ({ fetch, origin, out }) =>
+      Effect.gen(function* () {
+        const url = origin.url("a.test", "/paper.pdf")
+        const first = yield* fetch(url)
+        if (first._tag !== "Stored") return yield* Effect.dieMessage(first._tag)
+        yield* change(out, first.receipt.path)
+        const result = yield* fetch(url, { token: 2, previous: first.receipt })
+        return { first: first.receipt, result, seen: (yield* origin.log)[1], files: yield* filesIn(out) }
+      })
+  )
 
+describe("a file that is there", () => {
   it.live.each([
     ["a tag", {}],
     ["a weak tag", { etag: 'W/"1"' }],
