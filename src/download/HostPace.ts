@@ -5,7 +5,7 @@
  * What is controlled is the number of requests under way, as in TCP Vegas (Brakmo and Peterson, 1995) and Netflix's
  * concurrency limits: the time to first byte without load is known from the best times seen; when the median of the
  * last few is far above, the limit shrinks by a quarter, on a refusal by half, at most once for the requests that were
- * under way; else it grows by one for every round of answers, until it is out of the way. A limit of n is kept as a gap
+ * under way; else it grows by one for as many answers, until it is out of the way (AIMD). A limit of n is kept as a gap
  * between starts of the time to first byte divided by n (Little's law; Scrapy's AutoThrottle does the same), and the
  * gap as a wait of the host's lane: no worker waits for it.
  *
@@ -37,11 +37,13 @@ const FACTOR = 2
 const MARGIN_MS = 300
 const SLOWER = 0.75
 const REFUSED = 0.5
+/** How it comes back from less than one at a time, with each answer. */
+const FASTER = 1.5
 /** The best is forgotten by so much a round: a host that has become slower for good is not slowed for ever. */
 const FORGET = 1.05
 /** The longest gap, in milliseconds, and with it the smallest limit. */
 const LONGEST_GAP_MS = 60_000
-const SMALLEST = 1 / 64
+const SMALLEST = 1 / 16
 /** Shorter waits aren't worth giving the job back for. */
 const LEAST_WAIT_MS = 100
 /** Hosts that are remembered; those first met go first. */
@@ -56,6 +58,8 @@ interface State {
   times: Array<number>
   median: number
   best: number
+  /** Whether the last round was. */
+  slow: boolean
   /** Answers to requests that were sent before don't slow it again. */
   slowedAt: number
   startedAt: number
@@ -82,6 +86,7 @@ export const make = (): HostPace => {
       times: [],
       median: 0,
       best: Number.POSITIVE_INFINITY,
+      slow: false,
       slowedAt: Number.NEGATIVE_INFINITY,
       startedAt: Number.NEGATIVE_INFINITY
     }
@@ -108,16 +113,17 @@ export const make = (): HostPace => {
 
   const answered = (state: State, ms: number, sentAt: number, now: number) => {
     state.times.push(ms)
-    if (state.times.length < ROUND) return
-    state.median = median(state.times)
-    state.times = []
-    state.best = Math.min(state.best * FORGET, state.median)
-    if (state.median > state.best * FACTOR + MARGIN_MS) slow(state, SLOWER, sentAt, now)
-    else if (Number.isFinite(state.limit)) {
-      // Below one at a time it doubles: one more would be a leap.
-      state.limit = state.limit < 1 ? state.limit * 2 : state.limit + 1
-      if (state.limit > state.before) state.limit = Number.POSITIVE_INFINITY
+    if (state.times.length >= ROUND) {
+      state.median = median(state.times)
+      state.times = []
+      state.best = Math.min(state.best * FORGET, state.median)
+      state.slow = state.median > state.best * FACTOR + MARGIN_MS
+      if (state.slow) slow(state, SLOWER, sentAt, now)
     }
+    if (state.slow || !Number.isFinite(state.limit)) return
+    // One more for as many answers as may be under way; from below one, up to one first.
+    state.limit = state.limit < 1 ? Math.min(1, state.limit * FASTER) : state.limit + 1 / state.limit
+    if (state.limit > state.before) state.limit = Number.POSITIVE_INFINITY
   }
 
   return {
