@@ -5,6 +5,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Storage from "../../src/download/Storage.ts"
@@ -16,10 +17,17 @@ const SHA256 = createHash("sha256").update(BODY).digest("hex")
 const identity = { url: "http://a.test/x", validator: '"1"', total: BODY.length }
 
 /** A body from here to there, that then breaks off, ends, or does what `end` does. */
-const source = (from: number, to: number, end: () => Promise<void> = broken): Storage.Source<string> => ({
+const source = (
+  from: number,
+  to: number,
+  end: () => Promise<void> = broken,
+  after: ReadonlyArray<Uint8Array> = []
+): Storage.Source<string> => ({
   chunks: (async function* () {
     for (let at = from; at < to; at += MB / 4) yield BODY.subarray(at, Math.min(to, at + MB / 4))
     await end()
+    // What comes to one whose lease is gone is nobody's any more.
+    for (const junk of after) yield junk
   })(),
   abort: () => undefined,
   failed: String,
@@ -50,7 +58,7 @@ const killed = (out: string, bytes: number, token = 1) =>
     const running = yield* make(out)
       .receive(
         owner(token),
-        source(0, bytes, () => (reached(), gate)),
+        source(0, bytes, () => (reached(), gate), [Buffer.alloc(MB), Buffer.alloc(MB)]),
         { identity }
       )
       .pipe(Scope.extend(scope), Effect.fork)
@@ -159,13 +167,14 @@ describe("what a try left", () => {
       const zombie = yield* killed(out, 17 * MB)
       const storage = make(out)
       const beginning = Option.getOrThrow(yield* storage.resume(owner(2), identity.url))
-      // It wakes up, goes on writing, and breaks off once more.
-      zombie.goOn()
-      yield* Scope.close(zombie.scope, Exit.void)
       const part = yield* storage.receive(owner(2), source(beginning.bytes, BODY.length, ended), {
         identity,
         onto: beginning
       })
+      // It wakes up, and goes on writing, before the successor's file has its name.
+      zombie.goOn()
+      yield* Fiber.join(zombie.running)
+      yield* Scope.close(zombie.scope, Exit.void)
       const path = yield* part.keep(".pdf")
       const file = yield* Effect.promise(() => readFile(join(out, path)))
       expect(createHash("sha256").update(file).digest("hex")).toBe(SHA256)
