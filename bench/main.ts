@@ -2,13 +2,14 @@
  * The bench. `main.mjs [--quick] [--large] [--json] [NAME ...]`: runs the suites named, or all, and writes a table, or JSON, to
  * stdout. Every figure that counts is a ratio to something measured in the same run.
  */
+import { downloads } from "./suite/Downloads.ts"
 import { fairness } from "./suite/Fairness.ts"
 import { queue } from "./suite/Queue.ts"
 import { scale } from "./suite/Scale.ts"
 import { scheduler } from "./suite/Scheduler.ts"
 import type { Row, Suite } from "./Measure.ts"
 
-const SUITES: ReadonlyArray<Suite> = [queue, scheduler, fairness, scale]
+const SUITES: ReadonlyArray<Suite> = [queue, scheduler, fairness, scale, downloads]
 
 const number = (value: number): string =>
   value >= 100 ? Math.round(value).toLocaleString("en-GB") : value.toPrecision(3)

@@ -48,7 +48,9 @@ const { status } = spawnSync(
   process.execPath,
   ["--expose-gc", here("dist/main.mjs"), ...process.argv.slice(2)],
   {
-    stdio: "inherit"
+    stdio: "inherit",
+    // As the command itself has it: four threads would set the speed of every sync.
+    env: { UV_THREADPOOL_SIZE: "16", ...process.env }
   }
 )
 process.exitCode = status ?? 1

@@ -92,6 +92,15 @@ export interface JobFilter {
   readonly reason?: string | undefined
 }
 
+/** Which ended jobs are to be had again. */
+export interface RefreshFilter {
+  readonly state: "done" | "skipped"
+  readonly id?: string | undefined
+  readonly lane?: string | undefined
+  readonly reason?: string | undefined
+  readonly dryRun?: boolean | undefined
+}
+
 /** Which lanes are meant; a field that is left out doesn't restrict. */
 export interface LaneFilter {
   readonly limit: number
@@ -224,6 +233,12 @@ export interface WorkQueueService {
   readonly retryFailed: (
     filter: Omit<JobFilter, "state"> & { readonly dryRun?: boolean }
   ) => Effect.Effect<number, WorkQueueError>
+
+  /**
+   * Queues jobs in `done`, or in `skipped`, again, with their attempts and crashes forgotten. The result of a job becomes
+   * its plan, `{ refresh: result }`: the handler decides what is still good. `dryRun` only counts them.
+   */
+  readonly refresh: (filter: RefreshFilter) => Effect.Effect<number, WorkQueueError>
 
   /** Stops leasing from one lane, or from all; running jobs go on. False: there is no such lane. */
   readonly pause: (lane?: string) => Effect.Effect<boolean, WorkQueueError>

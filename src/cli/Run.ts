@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import { lanePolicy, resolverBucket } from "../config/Limits.ts"
 import { Config, type Settings } from "../Config.ts"
@@ -111,7 +112,13 @@ const prepare = Effect.gen(function* () {
     const held = new Set(alive.map(({ job, token }) => `${job} ${token}`))
     return (job: number, token: number) => held.has(`${job} ${token}`)
   })
-  const removed = yield* storage.recover(live)
+  // What a job that isn't over may go on with stays.
+  const unfinished = (id: string, job: number) =>
+    Effect.map(
+      queue.get(id),
+      Option.exists((found) => found.job === job && found.finishedAt === null)
+    )
+  const removed = yield* storage.recover(live, unfinished)
   if (removed > 0) yield* Effect.logInfo(`removed ${count(removed, "unfinished file")} of earlier runs`)
 }).pipe(Effect.catchTag("Retry", asExit))
 

@@ -137,6 +137,26 @@ const sections = Schema.Struct({
         WEEK,
         "The longest wait a server can ask for and get."
       ),
+      max_bytes_per_second: key(
+        integer(0),
+        0,
+        "What all downloads of one process may receive together, in bytes a second. 0: no limit."
+      ),
+      adaptive_pace: key(
+        flag,
+        true,
+        "Ask a host less often while it takes longer to begin its answers, or answers 429 or 503."
+      ),
+      breaker_failures: key(
+        integer(0, 1000),
+        5,
+        "Failures of a host in a row (no or broken connections, 5xx, pages that check for a human) after which it is left alone for a while. 0: never."
+      ),
+      breaker_pause_seconds: key(
+        positive(3600),
+        15,
+        "How long it is left alone at first; then one request finds out, and the time doubles, up to an hour."
+      ),
       resolve: key(
         {
           schema: record(Schema.String.pipe(Schema.filter((value) => isIP(value) !== 0)), isHost),

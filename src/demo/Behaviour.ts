@@ -22,10 +22,15 @@ export type Behaviour =
   | Dripped
   | Cut
   | Unsized
+  | Headed
+  | Ranged
   | RateLimited
   | Tries
 
-/** A file of its own for every path, with length, type, strong ETag and Last-Modified. */
+/**
+ * A file of its own for every path, with length, type, strong ETag and Last-Modified. Conditions and ranges are
+ * answered by RFC 9110.
+ */
 export interface Files extends FileOptions {
   readonly _tag: "Files"
   readonly contentType: string
@@ -97,6 +102,30 @@ export interface Cut {
 export interface Unsized {
   readonly _tag: "Unsized"
   readonly inner: Behaviour
+}
+
+/** Answers with other headers than meant; `null` takes one away. */
+export interface Headed {
+  readonly _tag: "Headed"
+  readonly headers: Readonly<Record<string, string | null>>
+  readonly inner: Behaviour
+}
+
+/**
+ * What a server does wrong with ranges:
+ * - `ignored`: sends the whole with 200;
+ * - `refused`: answers 416;
+ * - `shifted`: sends from one byte further on than it was asked for, and says so;
+ * - `lied`: sends from one byte further on, and says it were what was asked for;
+ * - `short`: says that it sends all but the last byte, and does;
+ * - `silent`: says no range;
+ * - `retagged`: says another ETag;
+ * - `spliced`: says nothing is wrong, but sends the rest of another edition.
+ */
+export interface Ranged {
+  readonly _tag: "Ranged"
+  readonly how: "ignored" | "refused" | "shifted" | "lied" | "short" | "silent" | "retagged" | "spliced"
+  readonly inner: Files
 }
 
 /** How a refusal says when to come back: in whole seconds, or as the date that many seconds ahead. */
@@ -211,6 +240,16 @@ export const stalled = (inner: Behaviour = files()): Cut => ({ _tag: "Cut", how:
 export const resetInBody = (inner: Behaviour = files()): Cut => ({ _tag: "Cut", how: "reset", inner })
 
 export const unsized = (inner: Behaviour = files()): Unsized => ({ _tag: "Unsized", inner })
+
+/** See `Headed`. Names in lower case. */
+export const headed = (headers: Headed["headers"], inner: Behaviour = files()): Headed => ({
+  _tag: "Headed",
+  headers,
+  inner
+})
+
+/** See `Ranged`. */
+export const ranged = (how: Ranged["how"], inner: Files = files()): Ranged => ({ _tag: "Ranged", how, inner })
 
 /** `first` for the first `count` tries of each path, then `inner`. */
 export const tries = (count: number, first: Behaviour, inner: Behaviour = files()): Tries => ({

@@ -122,7 +122,7 @@ export const make = Effect.fn("Origin.make")(function* (
     request.resume()
     const reply = Reply.make(
       behaviourOf(host),
-      { host, path, at, port: socket.localPort ?? 0 },
+      { host, path, at, port: socket.localPort ?? 0, headers: entry.headers },
       memoryOf(host)
     )
     const fiber = fork(Exchange.serve(reply, { entry, traffic, request, response }))
@@ -246,6 +246,8 @@ const hostName = (request: IncomingMessage): string =>
 const headersOf = ({ headers }: IncomingMessage): Traffic.Seen["headers"] => ({
   range: headers.range ?? null,
   ifRange: typeof headers["if-range"] === "string" ? headers["if-range"] : null,
+  ifNoneMatch: headers["if-none-match"] ?? null,
+  ifModifiedSince: headers["if-modified-since"] ?? null,
   userAgent: headers["user-agent"] ?? null,
   acceptEncoding: typeof headers["accept-encoding"] === "string" ? headers["accept-encoding"] : null
 })

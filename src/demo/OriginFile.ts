@@ -17,6 +17,8 @@ export interface FileOptions {
   readonly size?: number | { readonly min: number; readonly max: number } | undefined
   /** `pdf`: at least about 700 bytes, whatever size is asked for. `noise`: random bytes, any size. Default `pdf`. */
   readonly kind?: "pdf" | "noise" | undefined
+  /** Files of another edition have other bytes and another ETag. Default: the first. */
+  readonly edition?: number | undefined
 }
 
 /** A file, its bytes not made yet. */
@@ -46,7 +48,8 @@ const ZEROS = new Uint8Array(CHUNK)
 /** The file at `path` (with its query, as sent) of a host. */
 export const make = (host: string, path: string, options: FileOptions = {}): OriginFile => {
   const kind = options.kind ?? "pdf"
-  const seed = createHash("sha256").update(`${host}\n${path}\n${kind}`).digest()
+  const edition = options.edition === undefined ? "" : `\n${options.edition}`
+  const seed = createHash("sha256").update(`${host}\n${path}\n${kind}${edition}`).digest()
   const wanted = sizeOf(path, seed, options.size ?? DEFAULT_SIZE)
   const frame = kind === "pdf" ? pdfFrame(host, path, wanted) : { head: "", tail: "", filler: wanted }
   const head = Buffer.from(frame.head, "latin1")

@@ -5,8 +5,9 @@
  * hosts with the same behaviour remember apart.
  */
 import * as Match from "effect/Match"
-import type { Behaviour, Cut, RateLimited, Routes } from "./Behaviour.ts"
+import type { Behaviour, Cut, Files, Ranged, RateLimited, Routes } from "./Behaviour.ts"
 import * as OriginFile from "./OriginFile.ts"
+import type { Seen } from "./Traffic.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -21,6 +22,10 @@ export interface Request {
   readonly at: number
   /** The origin's port. */
   readonly port: number
+  /** Of its headers, those that ask for a part or for changes only. Default: none of them. */
+  readonly headers?:
+    | Pick<Seen["headers"], "range" | "ifRange" | "ifNoneMatch" | "ifModifiedSince">
+    | undefined
 }
 
 export interface Reply {
@@ -54,15 +59,20 @@ const NO_BODY: Reply["body"] = { size: 0, chunks: () => [] }
 /** The reply to a request; counts it in the host's memory. */
 export const make = (behaviour: Behaviour, request: Request, memory: Memory): Reply =>
   Match.valueTags(behaviour, {
-    Files: (files): Reply => {
-      const file = OriginFile.make(request.host, request.path, files)
-      return whole(200, file, {
-        "content-type": files.contentType,
-        "content-length": String(file.size),
-        etag: file.etag,
-        "last-modified": LAST_MODIFIED
-      })
+    Files: (files): Reply => asked(fileReply(files, request), request),
+    Headed: ({ headers, inner }) => {
+      // What is asked for is judged by the headers that are shown.
+      const reply = make(inner, { ...request, headers: undefined }, memory)
+      if (reply.head === null) return reply
+      const shown = Object.entries({ ...reply.head.headers, ...headers }).flatMap(([name, value]) =>
+        value === null ? [] : [[name, value] as const]
+      )
+      const changed = { ...reply, head: { ...reply.head, headers: Object.fromEntries(shown) } }
+      return reply.cut === null && reply.drip === null && reply.delayMs === 0
+        ? asked(changed, request)
+        : changed
     },
+    Ranged: (wrong) => misranged(wrong, request),
     Respond: ({ body, headers, status }) => {
       const bytes = typeof body === "string" ? Buffer.from(body) : body
       const bodiless = status === 204 || status === 304
@@ -129,6 +139,8 @@ export const fileOptions = (behaviour: Behaviour, path: string): OriginFile.File
     Dripped: within,
     Cut: within,
     Unsized: within,
+    Headed: within,
+    Ranged: within,
     RateLimited: within,
     Tries: within
   })
@@ -147,6 +159,112 @@ const whole = (status: number, body: Reply["body"], headers: Readonly<Record<str
   cut: null,
   drip: null
 })
+
+const fileReply = (files: Files, request: Request): Reply => {
+  const file = OriginFile.make(request.host, request.path, files)
+  return whole(200, file, {
+    "content-type": files.contentType,
+    "content-length": String(file.size),
+    etag: file.etag,
+    "last-modified": LAST_MODIFIED
+  })
+}
+
+/** The chunks without the first `count` bytes. */
+const skip = function* (chunks: Iterable<Uint8Array>, count: number): Generator<Uint8Array> {
+  let left = count
+  for (const chunk of chunks) {
+    if (left < chunk.length) yield left === 0 ? chunk : chunk.subarray(left)
+    left = Math.max(0, left - chunk.length)
+  }
+}
+
+const from = ({ chunks, size }: Reply["body"], first: number): Reply["body"] => ({
+  size: size - first,
+  chunks: () => skip(chunks(), first)
+})
+
+/** The whole as a 206 from this byte on. */
+const rest = (reply: Reply, first: number): Reply => {
+  if (reply.head === null) return reply
+  const { size } = reply.body
+  return {
+    ...reply,
+    body: from(reply.body, first),
+    head: {
+      status: 206,
+      headers: {
+        ...reply.head.headers,
+        "content-length": String(size - first),
+        "content-range": `bytes ${first}-${size - 1}/${size}`
+      }
+    }
+  }
+}
+
+/** The first byte of the range that is asked for, if one is, and this is still what it is a range of. */
+const rangeOf = (headers: Readonly<Record<string, string>>, request: Request): number | undefined => {
+  const { ifRange, range } = request.headers ?? {}
+  const first = /^bytes=(\d+)-$/.exec(range ?? "")?.[1]
+  const strong = headers["etag"]?.startsWith("W/") === true ? undefined : headers["etag"]
+  const holds = ifRange === null || ifRange === strong || ifRange === headers["last-modified"]
+  return first === undefined || !holds ? undefined : Number(first)
+}
+
+/** What of the whole was asked for (RFC 9110, 13.2.2): nothing if it is known, the rest, or all. */
+const asked = (reply: Reply, request: Request): Reply => {
+  const headers = reply.head?.headers ?? {}
+  const { ifModifiedSince = null, ifNoneMatch = null } = request.headers ?? {}
+  const known =
+    ifNoneMatch === null
+      ? ifModifiedSince !== null && ifModifiedSince === headers["last-modified"]
+      : ifNoneMatch.replace(/^W\//, "") === headers["etag"]?.replace(/^W\//, "")
+  if (known) {
+    const { "content-length": _, ...others } = headers
+    return { ...reply, body: NO_BODY, head: { status: 304, headers: others } }
+  }
+  const first = rangeOf(headers, request)
+  if (first === undefined) return reply
+  return first < reply.body.size ? rest(reply, first) : unsatisfiable(reply.body.size)
+}
+
+const unsatisfiable = (size: number): Reply =>
+  whole(416, NO_BODY, { "content-length": "0", "content-range": `bytes */${size}` })
+
+const misranged = ({ how, inner }: Ranged, request: Request): Reply => {
+  const all = fileReply(inner, request)
+  const first = rangeOf(all.head?.headers ?? {}, request)
+  if (first === undefined || how === "ignored") return all
+  if (how === "refused") return unsatisfiable(all.body.size)
+  const { body, head } = rest(all, first)
+  const headers = { ...head?.headers }
+  const size = all.body.size
+  const partial = (changed: Readonly<Record<string, string>>, sent = body): Reply =>
+    whole(206, sent, { ...headers, ...changed })
+  switch (how) {
+    case "shifted":
+      return rest(all, first + 1)
+    case "lied": {
+      const sent = from(body, 1)
+      return partial({ "content-length": String(sent.size) }, sent)
+    }
+    case "short": {
+      const cut = Buffer.concat([...body.chunks()]).subarray(0, body.size - 1)
+      return partial(
+        { "content-length": String(cut.length), "content-range": `bytes ${first}-${size - 2}/${size}` },
+        { size: cut.length, chunks: () => [cut] }
+      )
+    }
+    case "silent": {
+      const { "content-range": _, ...others } = headers
+      return whole(206, body, others)
+    }
+    case "retagged":
+      return partial({ etag: '"another"' })
+    case "spliced":
+      return partial({}, from(fileReply({ ...inner, edition: 1 }, request).body, first))
+  }
+}
 
 const recall = (memory: Memory, behaviour: Behaviour) => {
   let known = memory.of.get(behaviour)

@@ -27,6 +27,8 @@ export interface Seen {
   readonly headers: {
     readonly range: string | null
     readonly ifRange: string | null
+    readonly ifNoneMatch: string | null
+    readonly ifModifiedSince: string | null
     readonly userAgent: string | null
     readonly acceptEncoding: string | null
   }

@@ -2,6 +2,7 @@
  * A body under watch while it comes in: its size and its rate have to stay within the limits, and it ends early when
  * its first bytes show that it is not what was expected. Only a bounded head and tail of it are remembered.
  */
+import type { Bandwidth, Turn } from "./Bandwidth.ts"
 import type { Response } from "../http/Http.ts"
 import { FetchFailure, fromHttp } from "./FetchFailure.ts"
 import { HEAD_BYTES, PDF_TAIL } from "./Sniff.ts"
@@ -21,10 +22,17 @@ export interface Rules {
   readonly finalUrl: string
   /** Milliseconds. */
   readonly now: () => number
+  /** What of the file is there already, if the body is only the rest of it. */
+  readonly before?:
+    | { readonly bytes: number; readonly head: Uint8Array; readonly tail: Uint8Array }
+    | undefined
+  /** Asked for each piece of the body: what all downloads may receive together. */
+  readonly bandwidth?: Bandwidth | undefined
 }
 
 export interface Watched {
   readonly source: Source<FetchFailure>
+  /** Bytes received. */
   readonly bytes: () => number
   readonly head: () => Uint8Array
   readonly tail: () => Uint8Array
@@ -81,7 +89,14 @@ export const watch = (response: Response, rules: Rules): Watched => {
     window.bytes = 0
   }
 
+  const before = rules.before?.bytes ?? 0
+  let turn: Turn | undefined
   async function* chunks(): AsyncGenerator<Uint8Array, void> {
+    // What is there is judged as if it came just now.
+    if (rules.before !== undefined) {
+      remember(rules.before.head)
+      remember(rules.before.tail)
+    }
     const incoming = response.body[Symbol.asyncIterator]()
     for (;;) {
       const asked = rules.now()
@@ -89,9 +104,12 @@ export const watch = (response: Response, rules: Rules): Watched => {
       if (step.done === true) return
       const chunk = step.value
       bytes += chunk.length
-      if (bytes > rules.maxBytes) throw tooLarge(bytes, rules.maxBytes)
+      if (before + bytes > rules.maxBytes) throw tooLarge(before + bytes, rules.maxBytes)
       remember(chunk)
       pace(rules.now() - asked, chunk.length)
+      // Not read on before its turn: the wait goes back to the server through the connection's window.
+      turn = rules.bandwidth?.(chunk.length)
+      if (turn !== undefined) await turn.come
       yield chunk
     }
   }
@@ -99,7 +117,11 @@ export const watch = (response: Response, rules: Rules): Watched => {
   return {
     source: {
       chunks: chunks(),
-      abort: response.abort,
+      abort: () => {
+        response.abort()
+        turn?.skip()
+      },
+      passing: (error) => error.class === "retry",
       failed: (cause) => (cause instanceof FetchFailure ? cause : fromHttp(response.bodyError(cause)))
     },
     bytes: () => bytes,

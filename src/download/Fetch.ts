@@ -4,31 +4,28 @@
  * A host's permit is held exactly while a connection to it is in use, never while waiting for another host. A redirect
  * to another host asks for a start in that host's lane first. Credentials in URLs are never sent.
  */
-import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Metric from "effect/Metric"
-import * as Random from "effect/Random"
-import * as Scope from "effect/Scope"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import type { Artifact } from "../Artifact.ts"
 import type { Fatal, Retry } from "../Failure.ts"
-import { KeyedLimiter } from "../KeyedLimiter.ts"
+import type { KeyedLimiter } from "../KeyedLimiter.ts"
 import { hostLane } from "../Lane.ts"
 import type { Candidate } from "../resolver/Candidate.ts"
 import type { Preferences } from "../resolver/Ranking.ts"
-import * as Telemetry from "../Telemetry.ts"
-import { tooLarge, watch } from "./Body.ts"
-import { FetchFailure, fromHttp, HostWaits } from "./FetchFailure.ts"
-import { Http, type HttpSettings, type Response } from "../http/Http.ts"
+import * as Answer from "./Answer.ts"
+import type { BreakerSettings } from "./Breaker.ts"
+import { FetchFailure, type HostWaits } from "./FetchFailure.ts"
+import type { Http, HttpSettings } from "../http/Http.ts"
+import type { Content } from "./Answer.ts"
 import type { Receipt } from "./Manifest.ts"
-import { isPage, readPage } from "./LandingPage.ts"
 import type { Hop } from "./Plan.ts"
 import { askedUrl } from "./Route.ts"
 import { BINARY, type ContentType } from "./Sniff.ts"
-import { meaning } from "./Status.ts"
-import { type Owner, type Part, Storage } from "./Storage.ts"
-import { expectation, type Expected, isRefusal, verify } from "./Verify.ts"
+import { type Owner, Storage } from "./Storage.ts"
+import { isRefusal, verify } from "./Verify.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -36,12 +33,16 @@ import { expectation, type Expected, isRefusal, verify } from "./Verify.ts"
 
 /** The configuration's sections, as far as fetching needs them. */
 export interface FetchSettings {
-  readonly http: HttpSettings & {
-    readonly min_bytes_per_second: number
-    readonly min_rate_window_seconds: number
-    readonly max_redirects: number
-    readonly max_retry_after_seconds: number
-  }
+  readonly http: HttpSettings &
+    BreakerSettings & {
+      readonly min_bytes_per_second: number
+      readonly min_rate_window_seconds: number
+      readonly max_redirects: number
+      readonly max_retry_after_seconds: number
+      /** Of all downloads of this process together. 0: no limit. */
+      readonly max_bytes_per_second: number
+      readonly adaptive_pace: boolean
+    }
   readonly download: { readonly max_bytes: number; readonly kinds: Preferences["kinds"] }
   readonly resolvers: { readonly prefer: Preferences["prefer"] }
   readonly orchestrator: { readonly jitter_seconds: number }
@@ -54,6 +55,8 @@ export interface Target {
   readonly owner: Owner
   /** Where an earlier lease left off. */
   readonly hop: Hop | undefined
+  /** The file an earlier download ended with: it is taken again only if it has changed. */
+  readonly previous?: Receipt | undefined
 }
 
 /** Asks for a start in the lane of the host the candidate goes on at. False: the job waits there, nothing is left to do. */
@@ -62,6 +65,8 @@ export type Enter<E> = (lane: string, hop: Hop | undefined) => Effect.Effect<boo
 /** `Held`: the host has to wait; the candidate goes on from `hop` later. */
 export type Fetched = Data.TaggedEnum<{
   Stored: { readonly receipt: Receipt }
+  /** The file of `previous` is what the server has, and still there. */
+  Unmodified: { readonly receipt: Receipt }
   Moved: {}
   /** A page about the work: what it names, best first. */
   Opened: { readonly candidates: ReadonlyArray<Candidate> }
@@ -75,19 +80,6 @@ export type Fetch = <E>(
   target: Target,
   enter: Enter<E>
 ) => Effect.Effect<Fetched, E | FetchFailure | Fatal | Retry>
-
-/** What one request ended with. */
-type Answer =
-  | { readonly _tag: "Redirect"; readonly to: string }
-  | { readonly _tag: "Page"; readonly candidates: ReadonlyArray<Candidate> }
-  | {
-      readonly _tag: "Content"
-      readonly part: Part
-      readonly expected: Expected
-      readonly head: Uint8Array
-      readonly tail: Uint8Array
-      readonly response: Response
-    }
 
 /** Where the candidate stands. */
 interface Position {
@@ -108,7 +100,7 @@ const mediaType = (header: string | undefined): string | undefined => {
 const toReceipt = (
   { candidate }: Target,
   position: Position,
-  answer: Extract<Answer, { _tag: "Content" }>,
+  answer: Content,
   type: ContentType,
   path: string
 ): Receipt => {
@@ -133,7 +125,7 @@ const toReceipt = (
 }
 
 /** Checks what came and gives it its place. */
-const keep = (target: Target, position: Position, answer: Extract<Answer, { _tag: "Content" }>) =>
+const keep = (target: Target, position: Position, answer: Content) =>
   Effect.gen(function* () {
     const { expected, head, part, response, tail } = answer
     const { bytes, md5, sha256 } = part
@@ -157,124 +149,55 @@ const keep = (target: Target, position: Position, answer: Extract<Answer, { _tag
 // ---------------------------------------------------------------------------------------------------------------
 
 /** Fetching by these settings. */
-export const make = (settings: FetchSettings): Effect.Effect<Fetch, never, Http | Storage | KeyedLimiter> =>
+export const make = (
+  settings: FetchSettings
+): Effect.Effect<Fetch, never, Http | Storage | KeyedLimiter | Scope.Scope> =>
   Effect.gen(function* () {
-    const http = yield* Http
     const storage = yield* Storage
-    const limiter = yield* KeyedLimiter
-    const clock = yield* Effect.clock
-    const { max_redirects, max_retry_after_seconds, min_bytes_per_second, min_rate_window_seconds } =
-      settings.http
-    const { max_bytes } = settings.download
+    const ask = yield* Answer.make(settings)
+    const { max_redirects } = settings.http
 
-    /** What the server asked for, and a little more, so that those who wait don't all come back at once. */
-    const withJitter = (until: number) =>
+    /** What to go on with or to compare with at this URL, which decides what is asked for. */
+    const known = (target: Target, url: string, anew: boolean) =>
       Effect.gen(function* () {
-        const now = yield* Clock.currentTimeMillis
-        const most = Math.min((until - now) / 10, settings.orchestrator.jitter_seconds * 1000)
-        return Math.ceil(until + (yield* Random.next) * Math.max(0, most))
+        const { candidate, owner, previous } = target
+        if (anew) return {}
+        const beginning = yield* storage.resume(owner, url, { md5: candidate.md5 !== undefined })
+        if (Option.isSome(beginning)) return { beginning: beginning.value }
+        return previous !== undefined && previous.final_url === url && (yield* storage.holds(previous))
+          ? { previous }
+          : {}
       })
-
-    const request = (url: string) =>
-      http.get(url).pipe(
-        Effect.tapBoth({
-          onSuccess: ({ status }) =>
-            Metric.increment(Metric.tagged(Telemetry.httpRequests, "status", Telemetry.statusClass(status))),
-          onFailure: () => Metric.increment(Metric.tagged(Telemetry.httpRequests, "status", "error"))
-        }),
-        Effect.mapError(fromHttp)
-      )
-
-    /** Reads the body into a part that belongs to `parts`. */
-    const content = (target: Target, url: string, response: Response, parts: Scope.Scope) =>
-      Effect.gen(function* () {
-        const { artifact, candidate, owner } = target
-        const { contentLength } = response
-        if (contentLength !== undefined && contentLength > max_bytes) {
-          return yield* tooLarge(contentLength, max_bytes)
-        }
-        const expected = expectation(
-          artifact,
-          candidate,
-          [candidate.url, url],
-          response.header("content-type")
-        )
-        const body = watch(response, {
-          maxBytes: max_bytes,
-          minBytesPerSecond: min_bytes_per_second,
-          rateWindowMs: min_rate_window_seconds * 1000,
-          expected,
-          finalUrl: url,
-          now: () => clock.unsafeCurrentTimeMillis()
-        })
-        const part = yield* storage
-          .receive(owner, body.source, { md5: expected.md5 !== undefined, expectedBytes: contentLength })
-          .pipe(
-            Scope.extend(parts),
-            Effect.ensuring(Effect.suspend(() => Metric.incrementBy(Telemetry.downloadedBytes, body.bytes())))
-          )
-        if (contentLength !== undefined && part.bytes !== contentLength) {
-          const message = `${part.bytes} bytes came, ${contentLength} were announced`
-          return yield* new FetchFailure({ class: "retry", reason: "truncated", message })
-        }
-        return {
-          _tag: "Content",
-          part,
-          expected,
-          head: body.head(),
-          tail: body.tail(),
-          response
-        } satisfies Answer
-      })
-
-    /** One request, under the host's permit until its body ends. */
-    const once = (
-      target: Target,
-      url: string,
-      parts: Scope.Scope
-    ): Effect.Effect<Answer, FetchFailure | HostWaits | Fatal | Retry> =>
-      Effect.gen(function* () {
-        const startedAt = yield* Clock.currentTimeMillis
-        const response = yield* request(url)
-        const now = yield* Clock.currentTimeMillis
-        const said = meaning(response, now, max_retry_after_seconds)
-        if (said._tag === "Body") {
-          if (target.candidate.kind === "landing" && isPage(response)) {
-            const read = yield* readPage(response, url, target.artifact, target.candidate, settings)
-            return read._tag === "LeadsTo"
-              ? ({ _tag: "Redirect", to: yield* redirectTarget(read.url, url) } satisfies Answer)
-              : ({ _tag: "Page", candidates: read.candidates } satisfies Answer)
-          }
-          const answer = yield* content(target, url, response, parts)
-          const endedAt = yield* Clock.currentTimeMillis
-          yield* Metric.update(Telemetry.fetchDuration, (endedAt - startedAt) / 1000)
-          return answer
-        }
-        yield* response.discard
-        if (said._tag === "Redirect") {
-          return { _tag: "Redirect", to: yield* redirectTarget(said.location, url) } satisfies Answer
-        }
-        return yield* said._tag === "Wait"
-          ? Effect.flatMap(withJitter(said.until), (until) => new HostWaits({ ...only(said), until }))
-          : Effect.fail(
-              said._tag === "Retry"
-                ? new FetchFailure({ class: "retry", ...only(said), notBefore: said.notBefore })
-                : new FetchFailure({ class: "try-next", ...only(said) })
-            )
-      }).pipe(Effect.scoped, limiter.withPermit(hostLane(url)))
 
     const follow = <E>(target: Target, from: Position, enter: Enter<E>) =>
       Effect.gen(function* () {
-        const parts = yield* Effect.scope
         const visited = new Set<string>()
         let position = from
+        /** Nothing of earlier tries is of use at this position. */
+        let anew = false
         for (;;) {
           const { hop, url } = position
           visited.add(url)
-          const answer = yield* once(target, url, parts).pipe(Effect.catchTag("HostWaits", Effect.succeed))
+          const before: Answer.Known = yield* known(target, url, anew)
+          const at = position
+          const answer = yield* ask(target, url, before, (content) =>
+            keep(target, at, content).pipe(
+              // What two tries brought together isn't judged, but fetched in one.
+              Effect.catchIf(
+                ({ _tag }) => _tag === "FetchFailure" && before.beginning !== undefined,
+                () => Effect.succeed({ _tag: "Anew" as const })
+              )
+            )
+          ).pipe(Effect.catchTag("HostWaits", Effect.succeed))
+          if (answer._tag === "Stored") return answer
           if (answer._tag === "HostWaits") return Fetched.Held({ waits: answer, hop })
           if (answer._tag === "Page") return Fetched.Opened({ candidates: answer.candidates })
-          if (answer._tag === "Content") return yield* keep(target, position, answer)
+          if (answer._tag === "Unmodified") return Fetched.Unmodified({ receipt: answer.receipt })
+          if (answer._tag === "Anew") {
+            if (before.beginning !== undefined) yield* before.beginning.discard
+            anew = true
+            continue
+          }
           const next: Hop = { url: answer.to, count: (hop?.count ?? 0) + 1, from: url }
           if (next.count > max_redirects) {
             const message = `more than ${max_redirects} redirects (http.max_redirects)`
@@ -288,43 +211,34 @@ export const make = (settings: FetchSettings): Effect.Effect<Fetch, never, Http 
             return Fetched.Moved()
           }
           position = { url: next.url, hop: next }
+          anew = false
         }
       }).pipe(Effect.scoped)
 
-    return Effect.fn("Fetch")(function* <E>(target: Target, enter: Enter<E>) {
-      const own: Position = { url: yield* ownUrl(target.candidate), hop: undefined }
-      const { hop } = target
-      if (hop === undefined) return yield* follow(target, own, enter)
-      return yield* follow(target, { url: hop.url, hop }, enter).pipe(
-        // A redirect's target may be good for minutes only, and the job has waited since.
-        Effect.catchIf(
-          (error) => isStale(error),
-          () =>
-            Effect.flatMap(enter(hostLane(own.url), undefined), (go) =>
-              go ? follow(target, own, enter) : Effect.succeed(Fetched.Moved())
-            )
+    // No span: one for each file costs more than all the rest here.
+    return <E>(target: Target, enter: Enter<E>) =>
+      Effect.gen(function* () {
+        const own: Position = { url: yield* ownUrl(target.candidate), hop: undefined }
+        const { hop } = target
+        if (hop === undefined) return yield* follow(target, own, enter)
+        return yield* follow(target, { url: hop.url, hop }, enter).pipe(
+          // A redirect's target may be good for minutes only, and the job has waited since.
+          Effect.catchIf(
+            (error) => isStale(error),
+            () =>
+              Effect.flatMap(enter(hostLane(own.url), undefined), (go) =>
+                go ? follow(target, own, enter) : Effect.succeed(Fetched.Moved())
+              )
+          )
         )
-      )
-    })
+      })
   })
-
-const redirectTarget = (location: string, base: string): Either.Either<string, FetchFailure> =>
-  Either.mapLeft(
-    askedUrl(location, base),
-    (what) =>
-      new FetchFailure({ class: "try-next", reason: "bad-redirect", message: `a redirect to ${what}` })
-  )
 
 const ownUrl = ({ url }: Candidate): Either.Either<string, FetchFailure> =>
   Either.mapLeft(
     askedUrl(url),
     (what) => new FetchFailure({ class: "try-next", reason: "bad-url", message: `this is ${what}` })
   )
-
-const only = ({ message, reason }: { readonly message: string; readonly reason: string }) => ({
-  message,
-  reason
-})
 
 const isStale = (error: unknown): boolean =>
   error instanceof FetchFailure && error.class === "try-next" && error.reason.startsWith("http-4")

@@ -60,9 +60,11 @@ export type ManifestLine = typeof ManifestLine.Type
 const decodeReceipt = Schema.decodeUnknownOption(Receipt)
 const decodeUrls = Schema.decodeUnknownOption(Schema.Struct({ urls: Schema.Array(Schema.String) }))
 
-/** The receipt of a job, if it ended with one. */
-export const receiptOf = (job: Pick<JobDetail, "state" | "result">): Option.Option<Receipt> =>
-  job.state === "done" ? decodeReceipt(job.result) : Option.none()
+/** The receipt of a job, if it ended with one: its file came, or is what the server still has. */
+export const receiptOf = (job: Pick<JobDetail, "state" | "reason" | "result">): Option.Option<Receipt> =>
+  job.state === "done" || (job.state === "skipped" && job.reason === "not-modified")
+    ? decodeReceipt(job.result)
+    : Option.none()
 
 /** A job as a line of the manifest. Without a file, `url` is the first one the artifact brought. */
 export const manifestLine = (job: JobDetail): ManifestLine => {

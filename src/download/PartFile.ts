@@ -1,17 +1,29 @@
 /**
- * One file on its way to the disk: written, hashed and counted in one pass, then made durable and renamed, or removed.
+ * One file on its way to the disk: written, hashed and counted in one pass, then made durable and renamed, or left for
+ * the next try, or removed.
  *
  * Plain promises over Node's file handles: a fiber per chunk would cost more than the chunk. A part that is dropped
- * leaves nothing behind, and a body too small to fill the buffer opens no file before it is kept.
+ * leaves nothing behind, and a body too small to fill the buffer opens no file before it is kept. A part that may be
+ * gone on with has a log beside it, see `PartLog.ts`.
  */
 import { createHash, type Hash } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { type FileHandle, mkdir, open, rename, stat, unlink } from "node:fs/promises"
+import { type FileHandle, mkdir, open, rename, rm, stat, unlink } from "node:fs/promises"
 import { dirname } from "node:path"
+import { type Identity, logPath, PartLog } from "./PartLog.ts"
 import { codeOf, PART_REMOVED } from "./StorageError.ts"
 
 /** What is collected before it is written: enough for few system calls, small enough for many workers. */
 const BUFFER_BYTES = 256 * 1024
+
+/**
+ * From how many bytes on a part is left for another try. Below that, coming again from the start costs less than the
+ * file, its log and the chance that the server doesn't know ranges.
+ */
+export const RESUME_FROM = 1024 * 1024
+
+/** What is written between two checkpoints: as much is lost with the process at most. */
+const CHECKPOINT_EVERY = 8 * 1024 * 1024
 
 /** What the source of the bytes threw, kept apart from what the file system throws. */
 export class SourceFailed {
@@ -63,9 +75,22 @@ const compare = async (path: string, bytes: number, sha256: string): Promise<"fr
   }
 }
 
+/** Whether a file with this content stands at a path. */
+export const holds = async (path: string, bytes: number, sha256: string): Promise<boolean> =>
+  (await compare(path, bytes, sha256)) === "same"
+
+/** A part as far as it is proven: where the next byte goes, and the hashes up to there. */
+export interface Proven {
+  readonly handle: FileHandle
+  readonly log: PartLog
+  readonly bytes: number
+  readonly sha256: Hash
+  readonly md5: Hash | undefined
+}
+
 export class PartFile {
   readonly #path: string
-  readonly #sha256: Hash = createHash("sha256")
+  readonly #sha256: Hash
   readonly #md5: Hash | undefined
   #handle: FileHandle | undefined
   #buffered: Array<Uint8Array> = []
@@ -73,14 +98,33 @@ export class PartFile {
   #opened = false
   #kept = false
   #bytes = 0
+  #identity: Identity | undefined
+  #log: PartLog | undefined
+  #checkpoint = 0
+  /** Whether `release` leaves it to another try. */
+  left = false
 
-  constructor(path: string, options: { readonly md5: boolean }) {
+  /** `from`: what an earlier try left; its files are this part's from here on. */
+  constructor(path: string, options: { readonly md5: boolean; readonly from?: Proven | undefined }) {
+    const { from } = options
     this.#path = path
-    this.#md5 = options.md5 ? createHash("md5") : undefined
+    this.#sha256 = from?.sha256 ?? createHash("sha256")
+    this.#md5 = from === undefined ? (options.md5 ? createHash("md5") : undefined) : from.md5
+    this.#handle = from?.handle
+    this.#log = from?.log
+    this.#identity = from?.log.identity
+    this.#opened = from !== undefined
+    this.#bytes = from?.bytes ?? 0
+    this.#checkpoint = this.#bytes
   }
 
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** Says what the bytes are a part of, so that another try may go on with them. */
+  identify(identity: Identity): void {
+    this.#identity = identity
   }
 
   /** Reads the source to its end. Throws `SourceFailed` for the source, anything else for the file system. */
@@ -100,7 +144,10 @@ export class PartFile {
       this.#bytes += chunk.length
       this.#buffered.push(chunk)
       this.#bufferedBytes += chunk.length
-      if (this.#bufferedBytes >= BUFFER_BYTES) await this.#flush()
+      if (this.#bufferedBytes >= BUFFER_BYTES) {
+        await this.#flush()
+        if (this.#bytes - this.#checkpoint >= CHECKPOINT_EVERY) await this.#check()
+      }
     }
   }
 
@@ -127,16 +174,58 @@ export class PartFile {
       this.#kept = true
       // Also when the file was there: its entry may be newer than the folder on the disk.
       await syncFolder(folder)
+      await this.#removeLog()
       return index
     }
     throw new Error("a part needs a name")
+  }
+
+  /**
+   * Closes the part. If it is `left`, and it is known what it is a part of, and it is worth it, it stays for the next
+   * try: true. Else it is dropped, unless it was kept. A part whose `digest` was taken can't be left.
+   */
+  async release(): Promise<boolean> {
+    if (!this.left || this.#identity === undefined || this.#bytes < RESUME_FROM) {
+      await this.drop()
+      return false
+    }
+    try {
+      await this.#flush()
+      await this.#check()
+      await this.#handle?.close()
+      this.#handle = undefined
+      await this.#log?.close()
+      return true
+    } catch {
+      // What can't be left is only worth less: it is fetched again.
+      await this.drop()
+      return false
+    }
   }
 
   /** Closes and removes what wasn't kept. */
   async drop(): Promise<void> {
     await this.#handle?.close().catch(() => undefined)
     this.#handle = undefined
+    await this.#removeLog()
     if (this.#opened && !this.#kept) await unlink(this.#path).catch(() => undefined)
+    this.#opened = false
+    this.left = false
+  }
+
+  /** Notes in the log how far the file has come; everything filled in has to be written. */
+  async #check(): Promise<void> {
+    if (this.#identity === undefined) return
+    this.#log ??= await PartLog.create(this.#path, this.#identity)
+    await this.#log.checkpoint({ bytes: this.#bytes, sha256: this.#sha256.copy().digest("hex") })
+    this.#checkpoint = this.#bytes
+  }
+
+  async #removeLog(): Promise<void> {
+    if (this.#log === undefined) return
+    await this.#log.abandon()
+    this.#log = undefined
+    await rm(logPath(this.#path), { force: true }).catch(() => undefined)
   }
 
   async #flush(): Promise<FileHandle> {
@@ -145,11 +234,13 @@ export class PartFile {
       this.#opened = true
     }
     let rest = this.#buffered
+    let at = this.#bytes - this.#bufferedBytes
     this.#buffered = []
     this.#bufferedBytes = 0
     while (rest.length > 0) {
       const total = rest.reduce((sum, chunk) => sum + chunk.length, 0)
-      const { bytesWritten } = await this.#handle.writev(rest)
+      const { bytesWritten } = await this.#handle.writev(rest, at)
+      at += bytesWritten
       // A disk that runs full takes a part of it, and says so only at the next write.
       rest = bytesWritten < total ? [Buffer.concat(rest).subarray(bytesWritten)] : []
     }

@@ -11,7 +11,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { Artifact } from "../Artifact.ts"
-import { WaitLane } from "../Failure.ts"
+import { Skip, WaitLane } from "../Failure.ts"
 import * as Handler from "../Handler.ts"
 import type { Attempt } from "../Job.ts"
 import type { KeyedLimiter } from "../KeyedLimiter.ts"
@@ -24,7 +24,7 @@ import type { FetchFailure } from "./FetchFailure.ts"
 import type { Http } from "../http/Http.ts"
 import * as Plan from "./Plan.ts"
 import { askedUrl } from "./Route.ts"
-import type { Storage } from "./Storage.ts"
+import { Storage, type StorageService } from "./Storage.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // One job
@@ -52,7 +52,12 @@ const RESOLVER_REASONS: Readonly<Record<ResolverFailure["outcome"], string>> = {
 }
 
 /** Walks the plan of one job. Not shared: it remembers in which lane the job stands. */
-const walk = (job: Handler.Job<Artifact>, resolvers: ResolversService, fetch: Fetch.Fetch) => {
+const walk = (
+  job: Handler.Job<Artifact>,
+  resolvers: ResolversService,
+  fetch: Fetch.Fetch,
+  storage: StorageService
+) => {
   const artifact = job.payload
   const { job: number, token } = job.lease
   const owner = { id: artifact.id, job: number, token }
@@ -93,7 +98,7 @@ const walk = (job: Handler.Job<Artifact>, resolvers: ResolversService, fetch: Fe
       }
       const startedAt = yield* Clock.currentTimeMillis
       const step = { step: "fetch", target: candidate.url }
-      return yield* fetch({ artifact, candidate, owner, hop }, (lane, next) =>
+      return yield* fetch({ artifact, candidate, owner, hop, previous: plan.previous }, (lane, next) =>
         Effect.gen(function* () {
           const message = next === undefined ? "from the start again" : `redirected to ${next.url}`
           yield* noteSince(startedAt, { ...step, class: "ok", reason: "redirect", message })
@@ -110,6 +115,15 @@ const walk = (job: Handler.Job<Artifact>, resolvers: ResolversService, fetch: Fe
               Effect.as(noteSince(startedAt, { ...step, class: "ok", reason: "page", message: null }), {
                 plan: Plan.opened(plan, candidates)
               } satisfies Left),
+            Unmodified: ({ receipt }) =>
+              Effect.zipRight(
+                noteSince(startedAt, { ...step, class: "skip", reason: "not-modified", message: null }),
+                new Skip({
+                  reason: "not-modified",
+                  message: "the server has the same file, and it is still here",
+                  result: receipt
+                })
+              ),
             Moved: () => Effect.succeed<Left>({ outcome: Handler.Moved() }),
             Held: ({ hop: from, waits: { message, reason, until } }) =>
               Effect.zipRight(
@@ -167,7 +181,12 @@ const walk = (job: Handler.Job<Artifact>, resolvers: ResolversService, fetch: Fe
       // What was found on the way decides who can help further.
       const applicable = Plan.atEnd(plan) ? yield* resolvers.applicable(artifact, Plan.known(plan)) : []
       const step = Plan.next(plan, applicable)
-      if (step._tag === "Exhausted") return yield* Plan.verdict(plan)
+      if (step._tag === "Exhausted") {
+        const verdict = Plan.verdict(plan)
+        // What was left unfinished is for a next try.
+        if (verdict._tag !== "Retry") yield* storage.forget(owner)
+        return yield* verdict
+      }
       const left: Left = yield* step._tag === "Fetch"
         ? fetchStep(plan, step.candidate, step.hop)
         : askStep(plan, step.resolver)
@@ -185,11 +204,12 @@ const walk = (job: Handler.Job<Artifact>, resolvers: ResolversService, fetch: Fe
 export const layer = (
   settings: Fetch.FetchSettings
 ): Layer.Layer<Handler.Handler, never, Http | Storage | Resolvers | KeyedLimiter> =>
-  Layer.effect(
+  Layer.scoped(
     Handler.Handler,
     Effect.gen(function* () {
       const fetch = yield* Fetch.make(settings)
       const resolvers = yield* Resolvers
-      return yield* Handler.make(Artifact, (job) => walk(job, resolvers, fetch))
+      const storage = yield* Storage
+      return yield* Handler.make(Artifact, (job) => walk(job, resolvers, fetch, storage))
     })
   )

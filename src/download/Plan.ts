@@ -13,7 +13,8 @@ import * as Data from "effect/Data"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Permanent, Retry, Skip } from "../Failure.ts"
-import { Candidate, DIRECT, distinct } from "../resolver/Candidate.ts"
+import { Candidate, DIRECT, distinct, Version } from "../resolver/Candidate.ts"
+import { Receipt } from "./Manifest.ts"
 import type { Known } from "../resolver/Resolver.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -53,7 +54,9 @@ export const Plan = Schema.Struct({
   /** Where the candidate at the cursor goes on. */
   hop: Schema.optionalWith(Hop, { exact: true }),
   /** The pages about the work that resolvers have named. */
-  pages: Schema.optionalWith(Schema.Array(Candidate), { exact: true })
+  pages: Schema.optionalWith(Schema.Array(Candidate), { exact: true }),
+  /** The file the job ended with before: it is to be looked whether that has changed. */
+  previous: Schema.optionalWith(Receipt, { exact: true })
 })
 export type Plan = typeof Plan.Type
 
@@ -78,11 +81,33 @@ export const start = (urls: ReadonlyArray<string>): Plan => ({
   asked: []
 })
 
+const isVersion = Schema.is(Version)
+
+/** The plan of a job that was done: where its file came from is asked first, then what any job would try. */
+export const refresh = (urls: ReadonlyArray<string>, previous: Receipt): Plan => {
+  const { license, resolver, url, version } = previous
+  const first = {
+    url,
+    resolver,
+    ...(license === undefined ? {} : { license }),
+    ...(isVersion(version) ? { version } : {})
+  }
+  const plan = start(urls)
+  return { ...plan, candidates: distinct([first, ...plan.candidates]), previous }
+}
+
 const decode = Schema.decodeUnknownOption(Plan)
+const decodeRefresh = Schema.decodeUnknownOption(Schema.Struct({ refresh: Receipt }))
 
 /** The plan an earlier lease left, or a new one where there is none or it can't be read. */
 export const restore = (stored: unknown, urls: ReadonlyArray<string>): Plan =>
-  Option.getOrElse(decode(stored), () => start(urls))
+  // Most jobs have none; finding that out by decoding costs more than making one.
+  stored === null
+    ? start(urls)
+    : decode(stored).pipe(
+        Option.orElse(() => Option.map(decodeRefresh(stored), (left) => refresh(urls, left.refresh))),
+        Option.getOrElse(() => start(urls))
+      )
 
 /** Whether every candidate so far has been tried. */
 export const atEnd = (plan: Plan): boolean => plan.cursor >= plan.candidates.length
@@ -191,7 +216,8 @@ export const again = (plan: Plan): Plan => {
     cursor: 0,
     tried: plan.tried.filter((tried) => tried.class !== "retry"),
     asked: plan.asked.filter((name) => !resolvers.has(name) && !reopen.has(name)),
-    ...(plan.pages === undefined ? {} : { pages: plan.pages })
+    ...(plan.pages === undefined ? {} : { pages: plan.pages }),
+    ...(plan.previous === undefined ? {} : { previous: plan.previous })
   }
 }
 

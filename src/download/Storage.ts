@@ -3,18 +3,22 @@
  *
  * A body is written to `.partial/<name>.part` on the same file system, then synced, renamed into its folder and that
  * folder synced. The name carries the content's hash: the same content stored again, after a crash before the queue
- * knew, ends under the same name, and other content never replaces it. What fails or is interrupted is removed.
+ * knew, ends under the same name, and other content never replaces it. What fails or is interrupted is removed, unless
+ * another try can go on with it.
  */
-import { readdir, statfs, unlink, writeFile } from "node:fs/promises"
+import { statfs, unlink, writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { Fatal, type Retry } from "../Failure.ts"
 import type { LeaseRef } from "../Job.ts"
-import { makeFolder, PartFile, SourceFailed } from "./PartFile.ts"
+import { holds, makeFolder, PartFile, SourceFailed } from "./PartFile.ts"
+import { type Identity, partOf, readLog, removePart } from "./PartLog.ts"
+import * as Leftovers from "./Leftovers.ts"
 import { codeOf, fromCause } from "./StorageError.ts"
 import { fileName, folderOf, leaseOf, partName } from "./StoredName.ts"
 
@@ -37,6 +41,31 @@ export interface Source<E> {
   readonly abort: () => void
   /** The error for what `chunks` threw. */
   readonly failed: (cause: unknown) => E
+  /** Whether what came before this error is worth keeping for another try. Default: no. */
+  readonly passing?: (error: E) => boolean
+}
+
+/** The beginning of a body that an earlier try left. Its scope leaves it again, unless it was used. */
+export interface Beginning {
+  readonly identity: Omit<Identity, "id">
+  readonly bytes: number
+  /** Its first and last bytes, as much as is needed to judge content by. */
+  readonly head: Uint8Array
+  readonly tail: Uint8Array
+  readonly file: PartFile
+  /** It is of no use: removes it. */
+  readonly discard: Effect.Effect<void>
+}
+
+/** How a source is received. */
+export interface Receiving {
+  readonly md5?: boolean
+  /** Bytes that are still to come. */
+  readonly expectedBytes?: number | undefined
+  /** What the bytes are a part of. Left out: they are of no use to another try. */
+  readonly identity?: Omit<Identity, "id"> | undefined
+  /** What the source goes on with. */
+  readonly onto?: Beginning | undefined
 }
 
 /** Whose file it is: the artifact, and the lease it is written under. */
@@ -68,18 +97,40 @@ export interface StorageService {
 
   /**
    * Removes what dead workers left behind, and answers how many parts that were. `live` gives the leases whose parts
-   * are to stay; it is run after the parts were listed, so that a lease taken meanwhile counts as live.
+   * are to stay; it is run after the parts were listed, so that a lease taken meanwhile counts as live. Parts that may
+   * be gone on with stay too, as long as their job is `unfinished`; left out, none is.
    */
-  readonly recover: <E, R>(
-    live: Effect.Effect<(job: number, token: number) => boolean, E, R>
-  ) => Effect.Effect<number, E | Fatal | Retry, R>
+  readonly recover: <E, R, E2 = never, R2 = never>(
+    live: Effect.Effect<(job: number, token: number) => boolean, E, R>,
+    unfinished?: (id: string, job: number) => Effect.Effect<boolean, E2, R2>
+  ) => Effect.Effect<number, E | E2 | Fatal | Retry, R | R2>
 
   /** Writes a source to its end. On interruption the source is aborted at once. */
   readonly receive: <E>(
     owner: Owner,
     source: Source<E>,
-    options?: { readonly md5?: boolean; readonly expectedBytes?: number | undefined }
+    options?: Receiving
   ) => Effect.Effect<Part, E | Fatal | Retry, Scope.Scope>
+
+  /**
+   * Takes over what an earlier lease of the job left of the body at this URL, as far as its content proves good. What
+   * was left less than a second ago by another process may be overlooked.
+   */
+  readonly resume: (
+    owner: Owner,
+    url: string,
+    options?: { readonly md5?: boolean }
+  ) => Effect.Effect<Option.Option<Beginning>, Fatal | Retry, Scope.Scope>
+
+  /** The job is over: removes what its leases left. */
+  readonly forget: (owner: Owner) => Effect.Effect<void>
+
+  /** Whether the file at this path, relative to the output folder, has this content. */
+  readonly holds: (file: {
+    readonly path: string
+    readonly bytes: number
+    readonly sha256: string
+  }) => Effect.Effect<boolean, Fatal | Retry>
 }
 
 /** The output folder of a program. */
@@ -140,65 +191,103 @@ export const make = (settings: StorageSettings): StorageService => {
     yield* room(0)
   }).pipe(Effect.withSpan("Storage.check"))
 
-  const recover: StorageService["recover"] = (live) =>
+  const leftovers = Leftovers.make(partial)
+
+  const remove = (name: string) => attempt(() => removePart(join(partial, name)))
+
+  const recover: StorageService["recover"] = (live, unfinished = () => Effect.succeed(false)) =>
     Effect.gen(function* () {
-      const names = yield* attempt(() =>
-        readdir(partial).catch((cause: unknown) => {
-          if (codeOf(cause) === "ENOENT") return []
-          throw cause
-        })
-      )
-      const parts = names.flatMap((name) => {
+      const names = yield* attempt(() => Leftovers.list(partial))
+      // Of a log without its part, only the log is there to be removed.
+      const parts = [...new Set(names.map((name) => partOf(name) ?? name))].flatMap((name) => {
         const lease = leaseOf(name)
         return lease === undefined ? [] : [{ name, ...lease }]
       })
       if (parts.length === 0) return 0
       const isLive = yield* live
-      const dead = parts.filter(({ job, token }) => !isLive(job, token))
-      yield* Effect.forEach(
-        dead,
-        ({ name }) =>
-          attempt(() =>
-            unlink(join(partial, name)).catch((cause: unknown) => {
-              if (codeOf(cause) !== "ENOENT") throw cause
-            })
-          ),
-        { discard: true }
-      )
-      return dead.length
+      let removed = 0
+      for (const { job, name, token } of parts) {
+        if (isLive(job, token)) continue
+        const log = names.includes(name) ? yield* attempt(() => readLog(join(partial, name))) : undefined
+        if (log !== undefined && (yield* unfinished(log.identity.id, job))) continue
+        yield* remove(name)
+        removed += 1
+      }
+      return removed
     }).pipe(Effect.withSpan("Storage.recover"))
 
-  const receive: StorageService["receive"] = <E>(
-    owner: Owner,
-    source: Source<E>,
-    options: { readonly md5?: boolean; readonly expectedBytes?: number | undefined } = {}
-  ) =>
+  /** Closes a part at the end of its scope; what is worth it is left for the next lease. */
+  const release = (owner: Owner, file: PartFile) =>
+    Effect.promise(async () => {
+      if (await file.release()) leftovers.add(owner.job, partName(owner.id, owner))
+    })
+
+  const resume: StorageService["resume"] = (owner, url, options = {}) =>
+    Effect.gen(function* () {
+      const found = leftovers.find(owner, yield* Clock.currentTimeMillis)
+      const name = found instanceof Promise ? yield* attempt(() => found) : found
+      if (name === undefined) return Option.none()
+      const own = partName(owner.id, owner)
+      const md5 = options.md5 === true
+      return yield* Effect.uninterruptible(
+        Effect.gen(function* () {
+          const adopted = yield* attempt(() => leftovers.take(owner, name, own, { id: owner.id, url, md5 }))
+          if (adopted === undefined) return Option.none<Beginning>()
+          const { bytes, head, log, tail } = adopted
+          const file = new PartFile(join(partial, own), { md5, from: adopted })
+          file.left = true
+          yield* Effect.addFinalizer(() => release(owner, file))
+          const { total, url: from, validator } = log.identity
+          const discard = Effect.promise(() => file.drop())
+          return Option.some({ identity: { url: from, validator, total }, bytes, head, tail, file, discard })
+        })
+      )
+    })
+
+  /** A part of its own for a lease. */
+  const create = (owner: Owner, md5: boolean) =>
+    Effect.gen(function* () {
+      const name = partName(owner.id, owner)
+      // An earlier candidate of this lease has left its own there.
+      if (leftovers.known(owner) === name) yield* Effect.promise(() => leftovers.remove(owner.job))
+      return yield* Effect.acquireRelease(
+        Effect.sync(() => new PartFile(join(partial, name), { md5 })),
+        (file) => release(owner, file)
+      )
+    })
+
+  const receive: StorageService["receive"] = <E>(owner: Owner, source: Source<E>, options: Receiving = {}) =>
     Effect.gen(function* () {
       yield* room(options.expectedBytes)
-      const part = yield* Effect.acquireRelease(
-        Effect.sync(
-          () => new PartFile(join(partial, partName(owner.id, owner)), { md5: options.md5 === true })
-        ),
-        (file) => Effect.promise(() => file.drop())
-      )
-      yield* Effect.async<void, E | Fatal | Retry>((resume) => {
+      const part = options.onto?.file ?? (yield* create(owner, options.md5 === true))
+      if (options.identity !== undefined) part.identify({ id: owner.id, ...options.identity })
+      // Until its end came: then it is kept or refused.
+      part.left = true
+      if (options.identity !== undefined) part.identify({ id: owner.id, ...options.identity })
+      let stopped = false
+      yield* Effect.async<void, E | Fatal | Retry>((resumeWith) => {
         const filled = part.fill(source.chunks).then(
-          () => resume(Effect.void),
+          () => resumeWith(Effect.void),
           (cause: unknown) => {
             source.abort()
-            resume(
-              Effect.fail(
-                cause instanceof SourceFailed ? source.failed(cause.cause) : fromCause(cause, settings.out)
-              )
-            )
+            if (!(cause instanceof SourceFailed)) {
+              part.left = false
+              return resumeWith(Effect.fail(fromCause(cause, settings.out)))
+            }
+            if (stopped) return
+            const error = source.failed(cause.cause)
+            part.left = source.passing?.(error) === true
+            resumeWith(Effect.fail(error))
           }
         )
         // The file may only be dropped when nothing writes to it any more.
         return Effect.promise(() => {
+          stopped = true
           source.abort()
           return filled
         })
       })
+      part.left = false
       const { md5, sha256 } = part.digest()
       const folder = folderOf(owner.id)
       return {
@@ -211,12 +300,21 @@ export const make = (settings: StorageSettings): StorageService => {
             const names = [8, 64].map((digits) => fileName(owner.id, sha256, extension, digits))
             const paths = names.map((name) => join(root, folder, name))
             const index = yield* attempt(() => part.keep(join(root, folder), paths, sha256))
+            yield* forget(owner)
             return `${folder}/${names[index] ?? ""}`
           }).pipe(Effect.uninterruptible)
       } satisfies Part
     })
 
-  return { check, recover, receive }
+  const forget: StorageService["forget"] = (owner) =>
+    Effect.suspend(() =>
+      leftovers.known(owner) === undefined ? Effect.void : Effect.promise(() => leftovers.remove(owner.job))
+    )
+
+  const holdsFile: StorageService["holds"] = ({ bytes, path, sha256 }) =>
+    attempt(() => holds(join(root, path), bytes, sha256))
+
+  return { check, recover, receive, resume, forget, holds: holdsFile }
 }
 
 /** `make` as a layer. */

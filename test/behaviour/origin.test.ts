@@ -476,8 +476,9 @@ describe("the record", () => {
         host: "one.test",
         path: "/a.pdf?v=1",
         method: "GET",
-        status: 200,
-        bytes: 1500,
+        // The rest of it.
+        status: 206,
+        bytes: 1495,
         finished: true,
         headers: { range: "bytes=5-", ifRange: null, userAgent: "tester", acceptEncoding: "identity" }
       })

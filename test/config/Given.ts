@@ -93,6 +93,10 @@ export const arbitraries: { readonly [path: string]: FastCheck.Arbitrary<unknown
     min_rate_window_seconds: seconds(1, 3600),
     max_redirects: int(0, 100),
     max_retry_after_seconds: int(0, 1_000_000),
+    max_bytes_per_second: int(0, 1_000_000_000),
+    adaptive_pace: FastCheck.boolean(),
+    breaker_failures: int(0, 1000),
+    breaker_pause_seconds: seconds(0.1, 3600),
     resolve: entries(FastCheck.oneof(FastCheck.ipV4(), FastCheck.ipV6()))
   }),
   ...under("download", {

@@ -144,6 +144,15 @@ export const operation = FastCheck.oneof(
   weighted(
     1,
     FastCheck.record({
+      kind: kind("refresh"),
+      state: FastCheck.constantFrom("done" as const, "skipped" as const),
+      lane: FastCheck.constantFrom(undefined, ...LANES),
+      dryRun: FastCheck.boolean()
+    })
+  ),
+  weighted(
+    1,
+    FastCheck.record({
       kind: kind("prune"),
       age: FastCheck.constantFrom(0, 3_000),
       state: FastCheck.constantFrom(...([undefined, "done", "skipped", "error", "queued"] as const))

@@ -76,6 +76,43 @@ export const operatorsContract = (makeLayer: MakeLayer) =>
       )
     )
 
+    it.scoped("has what is done looked at again, with what it ended with", () =>
+      onQueue(makeLayer({ policy: uniform({ cap: 9 }) }), (queue) =>
+        Effect.gen(function* () {
+          yield* enqueue(queue, job("a"), job("b", "host:b"), job("c"), job("d"), job("e"))
+          const [a, b, c, d] = yield* lease(queue, 4)
+          if (a === undefined || b === undefined || c === undefined || d === undefined) {
+            throw new Error("four leases expected")
+          }
+          yield* queue.ack(a, { state: "done", result: { path: "x" } }, [note("old")])
+          yield* queue.ack(b, { state: "done", result: null })
+          yield* queue.ack(c, { state: "skipped", reason: "same", message: "m", result: { path: "y" } })
+          yield* queue.ack(d, { state: "skipped", reason: "other", message: "m" })
+          expect(yield* queue.refresh({ state: "done", dryRun: true })).toBe(2)
+          expect(yield* queue.refresh({ state: "done", id: c.id })).toBe(0)
+          expect(yield* queue.refresh({ state: "done", lane: "host:nowhere" })).toBe(0)
+          expect((yield* queue.stats).queued).toBe(1)
+          expect(yield* queue.refresh({ state: "done", id: a.id })).toBe(1)
+          expect(yield* get(queue, a.id)).toMatchObject({
+            state: "queued",
+            attempts: 0,
+            plan: { refresh: { path: "x" } },
+            result: null,
+            finishedAt: null,
+            history: [note("old")]
+          })
+          expect(yield* queue.refresh({ state: "done" })).toBe(1)
+          expect(yield* get(queue, b.id)).toMatchObject({ state: "queued", plan: null })
+          expect(yield* queue.refresh({ state: "skipped", reason: "same" })).toBe(1)
+          expect(yield* get(queue, c.id)).toMatchObject({ plan: { refresh: { path: "y" } }, message: null })
+          expect(yield* queue.stats).toMatchObject({ queued: 4, done: 0, skipped: 1, total: 5 })
+          expect((yield* lease(queue, 9)).map(({ id }) => id).toSorted()).toEqual(
+            [a.id, b.id, c.id, "e"].toSorted()
+          )
+        })
+      )
+    )
+
     it.scoped("prunes what ended long ago, and may queue it again", () =>
       onQueue(makeLayer({ policy: uniform({ cap: 9 }) }), (queue) =>
         Effect.gen(function* () {

@@ -231,6 +231,9 @@ const carryOut = (operation: Operation, ask: Ask, handed: Array<Handed>): Effect
       case "retryFailed":
         yield* agree(ask, (queue) => queue.retryFailed(operation))
         return nothing
+      case "refresh":
+        yield* agree(ask, (queue) => queue.refresh(operation))
+        return nothing
       case "prune": {
         const { age, state } = operation
         const finishedBefore = now - age

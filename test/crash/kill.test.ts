@@ -123,4 +123,24 @@ describe("kill -9", () => {
     expect(await readdir(join(stage.folder, Stage.OUT, ".partial"))).toEqual([])
     expect(await stage.show("large.test-0")).toMatchObject({ state: "done", attempts: 1, crashes: 1 })
   })
+
+  it("in the middle of a large body is gone on from where it was", async () => {
+    const large = files({ size: 24_000_000 })
+    const stage = await Stage.make({ hosts: { "large.test": tries(1, stalled(large), large) } })
+    const wanted = Stage.filesOf(["large.test"], 1)
+    await stage.queue(wanted)
+    const first = stage.start(...run)
+    const partial = join(stage.folder, Stage.OUT, ".partial")
+    await Stage.until("a part and its log are there", async () =>
+      (await readdir(partial).catch(() => [])).some((name) => name.endsWith(".log"))
+    )
+    await first.kill()
+
+    const second = await stage.program("queue", "run", "--drain")
+    expect(second.code, second.stderr).toBe(0)
+    expect(stage.log()).toMatchObject([{ status: 200 }, { status: 206, finished: true }])
+    expect(stage.log()[1]?.bytes).toBeLessThan(24_000_000 - 8_000_000)
+    await stage.checkAll(wanted)
+    expect(await readdir(partial)).toEqual([])
+  })
 })

@@ -5,67 +5,9 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type { Artifact } from "../../src/Artifact.ts"
-import type { Fatal, Retry } from "../../src/Failure.ts"
 import * as Behaviour from "../../src/demo/Behaviour.ts"
-import * as Origin from "../../src/demo/Origin.ts"
-import * as Fetch from "../../src/download/Fetch.ts"
-import type { FetchFailure } from "../../src/download/FetchFailure.ts"
-import type { Hop } from "../../src/download/Plan.ts"
-import { type Candidate, DIRECT } from "../../src/resolver/Candidate.ts"
-import { filesIn, folder, layer, settings } from "./Rig.ts"
-
-type Changes = Parameters<typeof settings>[1]
-
-interface World {
-  readonly origin: Origin.OriginService
-  readonly out: string
-  readonly entered: Array<{ readonly lane: string; readonly hop: Hop | undefined }>
-  readonly fetch: (
-    url: string,
-    more?: {
-      readonly artifact?: Partial<Artifact>
-      readonly candidate?: Partial<Candidate>
-      readonly hop?: Hop
-    }
-  ) => Effect.Effect<Fetch.Fetched, FetchFailure | Fatal | Retry>
-}
-
-/** Runs a test with an origin and a folder. `admit`: whether a lane has room. */
-const world = <A, E>(
-  hosts: Readonly<Record<string, Behaviour.Behaviour>>,
-  body: (world: World) => Effect.Effect<A, E>,
-  changes: Changes = {},
-  admit: (lane: string) => boolean = () => true
-) =>
-  Effect.gen(function* () {
-    const origin = yield* Origin.make({ hosts })
-    const out = yield* folder
-    const all = settings(out, { ...changes, http: { resolve: origin.resolve, ...changes.http } })
-    const entered: World["entered"] = []
-    return yield* Effect.gen(function* () {
-      const fetch = yield* Fetch.make(all)
-      return yield* body({
-        origin,
-        out,
-        entered,
-        fetch: (url, { artifact, candidate, hop } = {}) =>
-          fetch(
-            {
-              artifact: { id: "paper", urls: [url], ...artifact },
-              candidate: { url, resolver: DIRECT, ...candidate },
-              owner: { id: "paper", job: 1, token: 1 },
-              hop
-            },
-            (lane, next) =>
-              Effect.sync(() => {
-                entered.push({ lane, hop: next })
-                return admit(lane)
-              })
-          )
-      })
-    }).pipe(Effect.provide(layer(all)))
-  }).pipe(Effect.scoped)
+import { type Changes, type World, world } from "./Fetching.ts"
+import { filesIn } from "./Rig.ts"
 
 /** One URL of one host that behaves so. */
 const one = (

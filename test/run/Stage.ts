@@ -139,7 +139,8 @@ export const make = async (options: Origin.OriginOptions, settings: Encoded = {}
   const configuration: Encoded = {
     ...settings,
     orchestrator: { retry_backoff_seconds: 0.02, jitter_seconds: 0, ...settings.orchestrator },
-    http: { resolve: origin.resolve, ...settings.http },
+    // A pace that follows how long answers take would make of a busy machine a slow host.
+    http: { resolve: origin.resolve, adaptive_pace: false, ...settings.http },
     storage: { min_free_bytes: 0, ...settings.storage },
     download: { out: OUT, ...settings.download },
     // Nobody but the origin is to be asked.

@@ -60,7 +60,8 @@ const settingsOf = (place: Place, made: World, logLevel: Settings["log"]["level"
   layerSettings({
     orchestrator: { max_workers: 16, max_per_host: 2, retry_backoff_seconds: 1, jitter_seconds: 0.2 },
     queue: { path: place.queue },
-    http: { resolve: made.resolve },
+    // Nobody watches for as long as one would leave a real host alone.
+    http: { resolve: made.resolve, breaker_pause_seconds: 0.5 },
     download: { out: place.files },
     // It is offline: nobody outside is asked about what fails here.
     resolvers: { order: [] },
@@ -83,7 +84,8 @@ const explain = (made: World, place: Place) => {
     "",
     `As meant: ${count(made.expected.done, "file")} in ${place.files}; ${count(made.expected.error, "artifact")} can't be had from anywhere (gone, or behind a login page).`,
     "The slow host held up only its own jobs. The busy one was left alone for the two seconds it asked for.",
-    "Broken connections were tried again; login pages named .pdf were not taken for papers.",
+    "Broken connections were tried again, after a pause once there were five in a row; login pages named .pdf were not",
+    "taken for papers.",
     "",
     "Look around:",
     `  ${self()} queue stats --by lane ${queue}`,

@@ -14,6 +14,7 @@ import { laneCommands } from "./lane.ts"
 import { list } from "./list.ts"
 import { pause, resume } from "./pause.ts"
 import { prune } from "./prune.ts"
+import { refresh } from "./refresh.ts"
 import { resolve } from "./resolve.ts"
 import { retryFailed } from "./retryFailed.ts"
 import { run } from "./run.ts"
@@ -28,6 +29,7 @@ const queueCommands = Tuple.make(
   list,
   show,
   retryFailed,
+  refresh,
   pause,
   resume,
   cancel,

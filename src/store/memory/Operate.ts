@@ -1,7 +1,7 @@
 /** What a person does to jobs: queue failed ones again, cancel one, remove old ones. */
 import type { JobState } from "../../Job.ts"
-import type { JobFilter } from "../../WorkQueue.ts"
-import { finish, forget, next, queue, type State } from "./State.ts"
+import type { JobFilter, RefreshFilter } from "../../WorkQueue.ts"
+import { finish, forget, fromJson, next, queue, type State, toJson } from "./State.ts"
 import { matching } from "./Read.ts"
 
 /** Queues jobs in `error` as if they were new, but for their history; answers how many. */
@@ -23,6 +23,24 @@ export const retryFailed = (
     queue(state, job, job.lane, now, null)
   }
   return failed.length
+}
+
+/** Queues ended jobs again, their results as their plans; answers how many. */
+export const refresh = (state: State, now: number, filter: RefreshFilter): number => {
+  const ended = [...matching(state, filter)].filter(({ id }) => filter.id === undefined || id === filter.id)
+  if (filter.dryRun === true) return ended.length
+  for (const job of ended) {
+    job.attempts = 0
+    job.crashes = 0
+    job.reason = null
+    job.message = null
+    job.finishedAt = null
+    const result = fromJson(job.result)
+    job.plan = toJson(result === null ? null : { refresh: result })
+    job.result = "null"
+    queue(state, job, job.lane, now, null)
+  }
+  return ended.length
 }
 
 /** Ends a job unless it is final. Who holds it has a stale token from here on. */

@@ -130,6 +130,11 @@ export const make = (options: MemoryOptions): Effect.Effect<WorkQueueService, ne
           step((now) => Operate.retryFailed(state, now, filter)),
           (count) => count > 0 && filter.dryRun !== true
         ),
+      refresh: (filter) =>
+        tick(
+          step((now) => Operate.refresh(state, now, filter)),
+          (count) => count > 0 && filter.dryRun !== true
+        ),
       pause: (lane) => Effect.sync(() => Lanes.setPaused(state, true, lane)),
       resume: (lane) =>
         tick(

@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { JobState } from "../../Job.ts"
-import type { JobFilter } from "../../WorkQueue.ts"
+import type { JobFilter, RefreshFilter } from "../../WorkQueue.ts"
 import { applyTally, counterOf, emptyTally, tally, tallyMove } from "./Counters.ts"
 import type { Query } from "./Database.ts"
 import * as Sequence from "./Sequence.ts"
@@ -33,6 +33,60 @@ export const retryFailed = (query: Query, filter: Omit<JobFilter, "state"> & { r
     for (const row of rows) tallyMove(changes, row.lane_id, "error", "ready")
     yield* applyTally(query, changes)
     return rows.length
+  })
+
+/** One job is found by its id, without a look at the others. */
+const refreshable = ({ id }: RefreshFilter) => `FROM jobs
+  WHERE ${id === undefined ? "true" : "artifact_id = :artifact"} AND state = :state
+    AND (:reason IS NULL OR reason = :reason)
+    AND (:lane IS NULL OR lane_id = (SELECT id FROM lanes WHERE key = :lane))`
+
+const refreshParameters = ({ id, lane, reason, state }: RefreshFilter) => ({
+  state,
+  reason: reason ?? null,
+  lane: lane ?? null,
+  ...(id === undefined ? {} : { artifact: id })
+})
+
+/** How many ended jobs `refresh` would queue. */
+export const countRefreshable = (query: Query, filter: RefreshFilter) =>
+  Effect.map(
+    query<{ readonly count: number }>(
+      `SELECT count(*) AS count ${refreshable(filter)}`,
+      refreshParameters(filter)
+    ),
+    (rows) => rows[0]?.count ?? 0
+  )
+
+/** Jobs queued again in one transaction. */
+export const REFRESH_BATCH = 1_000
+
+/**
+ * Queues a batch of ended jobs behind the number `after` again, their results as their plans. Answers how many, and
+ * the last one's number; fewer than `REFRESH_BATCH` means there are no more.
+ */
+export const refresh = (query: Query, filter: RefreshFilter, after: number) =>
+  Effect.gen(function* () {
+    const jobs = yield* query<{ readonly id: number; readonly lane_id: number }>(
+      `SELECT id, lane_id ${refreshable(filter)} AND id > :after ORDER BY id LIMIT ${REFRESH_BATCH}`,
+      { ...refreshParameters(filter), after }
+    )
+    const ids = JSON.stringify(jobs.map(({ id }) => id))
+    yield* query(
+      `UPDATE bodies SET plan = iif(result IS NULL, NULL, json_object('refresh', json(result))), result = NULL,
+         message = NULL
+       WHERE job_id IN (SELECT value FROM json_each(:ids))`,
+      { ids }
+    )
+    yield* query(
+      `UPDATE jobs SET state = 'queued', available_at = 0, attempts = 0, crashes = 0, reason = NULL, finished_at = NULL
+       WHERE id IN (SELECT value FROM json_each(:ids))`,
+      { ids }
+    )
+    const changes = emptyTally()
+    for (const { lane_id } of jobs) tallyMove(changes, lane_id, filter.state, "ready")
+    yield* applyTally(query, changes)
+    return { queued: jobs.length, last: jobs.at(-1)?.id ?? after }
   })
 
 /** Ends an unfinished job in `skipped (cancelled)`. A running one gets a new token, so its holder's is stale. */

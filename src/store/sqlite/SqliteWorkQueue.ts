@@ -201,6 +201,22 @@ export const make = (
       details: (filter) => Read.details(database, filter),
       get: (id) => database.read((query) => Read.get(query, id)),
       retryFailed: (filter) => ticking(database.write((query) => Operate.retryFailed(query, filter))),
+      refresh: (filter) =>
+        filter.dryRun === true
+          ? database.read((query) => Operate.countRefreshable(query, filter))
+          : ticking(
+              Effect.iterate(
+                { total: 0, queued: Operate.REFRESH_BATCH, last: 0 },
+                {
+                  while: ({ queued }) => queued === Operate.REFRESH_BATCH,
+                  body: ({ last, total }) =>
+                    Effect.map(
+                      database.write((query) => Operate.refresh(query, filter, last)),
+                      (batch) => ({ ...batch, total: total + batch.queued })
+                    )
+                }
+              )
+            ).pipe(Effect.map(({ total }) => total)),
       pause: (lane) => database.write((query) => Lanes.setPaused(query, lane, true)),
       resume: (lane) => ticking(database.write((query) => Lanes.setPaused(query, lane, false))),
       setLane: (lane, overrides) =>

@@ -1,0 +1,151 @@
+/** The whole of a download run, from the queue to the file, against a bare loop and other programs. */
+import { fork } from "node:child_process"
+import { once } from "node:events"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { layer } from "../../src/cli/Run.ts"
+import { lanePolicy } from "../../src/config/Limits.ts"
+import { Settings } from "../../src/config/Settings.ts"
+import * as Download from "../../src/download/index.ts"
+import * as Route from "../../src/download/Route.ts"
+import { Handler, KeyedLimiter, Lane, Scheduler, TokenBucket, WorkQueue } from "../../src/index.ts"
+import * as Sqlite from "../../src/store/sqlite/index.ts"
+import { bareFetch } from "../bound/BareFetch.ts"
+import { inFolder, medians, type Row, seconds, type Suite } from "../Measure.ts"
+import { downloaders } from "../peer/Downloaders.ts"
+
+const AT_ONCE = 64
+
+/** What is downloaded: so many files of one size, and how near to the bound that has to come. */
+interface Load {
+  readonly what: string
+  readonly bytes: number
+  readonly count: number
+  readonly goal: number
+}
+
+const loads = (quick: boolean): ReadonlyArray<Load> => [
+  { what: "20 KB", bytes: 20_000, count: quick ? 1000 : 4000, goal: 0.8 },
+  { what: "5 MB", bytes: 5_000_000, count: quick ? 20 : 100, goal: 1 },
+  { what: "1 GB", bytes: 1_000_000_000, count: quick ? 0 : 1, goal: 1 }
+]
+
+const settingsFor = (folder: string) =>
+  Schema.decodeSync(Settings)({
+    orchestrator: { max_workers: AT_ONCE, max_per_host: AT_ONCE },
+    download: { out: join(folder, "out"), max_bytes: 2_000_000_000 },
+    resolvers: { order: [] }
+  })
+
+/** The handler alone, with jobs that come from no queue: what the queue and the scheduler cost is the difference. */
+const handlerAlone = (urls: ReadonlyArray<string>, folder: string): Promise<number> =>
+  Effect.gen(function* () {
+    const handler = yield* Handler.Handler
+    const lease = { token: 1, worker: "bench", expiresAt: Number.MAX_SAFE_INTEGER, attempts: 0, crashes: 0 }
+    const from = performance.now()
+    yield* Effect.forEach(
+      urls,
+      (url, n) => {
+        const id = `paper-${n}`
+        const payload = { id, urls: [url] }
+        return handler.handle({
+          payload,
+          lease: { ...lease, job: n, id, lane: Lane.hostLane(url), payload, plan: null },
+          note: () => Effect.void,
+          reroute: () => Effect.succeed("granted" as const)
+        })
+      },
+      { concurrency: AT_ONCE, discard: true }
+    )
+    return (performance.now() - from) / 1000
+  }).pipe(
+    Effect.provide(
+      Download.layer(settingsFor(folder)).pipe(
+        Layer.provide([
+          KeyedLimiter.layer({ cap: AT_ONCE }),
+          TokenBucket.layerMemory({ limits: () => ({ capacity: 1, refillPerSecond: 1 }) })
+        ])
+      )
+    ),
+    Effect.runPromise
+  )
+
+const ours = (urls: ReadonlyArray<string>, folder: string): Promise<number> => {
+  const settings = settingsFor(folder)
+  const queue = Sqlite.layer({ path: join(folder, "queue.sqlite"), policy: lanePolicy(settings) })
+  return Effect.gen(function* () {
+    const jobs = urls.map((url, n) =>
+      Route.toNewJob({ id: `paper-${n}`, urls: [url] }, { resolverOrder: [] })
+    )
+    yield* (yield* WorkQueue.WorkQueue).enqueueAll(Stream.fromIterable(jobs))
+    const scheduler = yield* Scheduler.Scheduler
+    const from = performance.now()
+    const { ends } = yield* scheduler.run({ drain: true })
+    if (ends.done !== urls.length) return yield* Effect.dieMessage(`${ends.done} of ${urls.length} were done`)
+    return (performance.now() - from) / 1000
+  }).pipe(
+    Effect.provide(layer(settings).pipe(Layer.provideMerge(queue))),
+    Effect.provide(Logger.remove(Logger.defaultLogger)),
+    Effect.scoped,
+    Effect.runPromise
+  )
+}
+
+export const downloads: Suite = {
+  name: "downloads",
+  about: `whole download runs from an origin on this machine, ${AT_ONCE} at once`,
+  run: async ({ log, quick }) => {
+    const origin = fork(fileURLToPath(new URL("../bound/Origin.mjs", import.meta.url)))
+    try {
+      const [port] = await once(origin, "message")
+      const others = await downloaders(log)
+      const rows: Array<Row> = []
+      for (const { bytes, count, goal, what } of loads(quick)) {
+        if (count === 0) continue
+        const urls = Array.from({ length: count }, (_, n) => `http://127.0.0.1:${port}/${bytes}/${n}.pdf`)
+        const took = await medians(
+          [
+            {
+              name: "bound",
+              run: () => inFolder((folder) => seconds(() => bareFetch(urls, folder, AT_ONCE)))
+            },
+            { name: "our handler alone", run: () => inFolder((folder) => handlerAlone(urls, folder)) },
+            { name: "ours", run: () => inFolder((folder) => ours(urls, folder)) },
+            ...others.map(({ name, run }) => ({
+              name,
+              run: () => inFolder((folder) => seconds(() => run(urls, folder, AT_ONCE)))
+            }))
+          ],
+          quick ? 1 : 3
+        )
+        const small = bytes < 1_000_000
+        const rate = (name: string) => ((small ? 1 : bytes / 1e6) * count) / (took.get(name) ?? Number.NaN)
+        for (const name of took.keys()) {
+          rows.push({
+            suite: "downloads",
+            what: `${what}, ${name}`,
+            value: rate(name),
+            unit: small ? "files/s" : "MB/s",
+            ...(name === "bound"
+              ? {}
+              : {
+                  ratio: {
+                    to: "bound",
+                    is: rate(name) / rate("bound"),
+                    ...(name === "ours" ? { goal, better: "more" as const } : {})
+                  }
+                })
+          })
+        }
+      }
+      return rows
+    } finally {
+      origin.disconnect()
+    }
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * One request: sent when its host may be asked, read under the host's permit to the end of its body.
+ *
+ * What the host may bear is asked for first: its pace, then its breaker. Neither waits here; a host that has to wait is
+ * an answer like any other.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Metric from "effect/Metric"
+import * as Random from "effect/Random"
+import * as Scope from "effect/Scope"
+import type { Fatal, Retry } from "../Failure.ts"
+import { Http, type Response } from "../http/Http.ts"
+import { KeyedLimiter } from "../KeyedLimiter.ts"
+import { hostLane } from "../Lane.ts"
+import type { Candidate } from "../resolver/Candidate.ts"
+import * as Telemetry from "../Telemetry.ts"
+import * as Bandwidth from "./Bandwidth.ts"
+import { tooLarge, watch } from "./Body.ts"
+import * as Breaker from "./Breaker.ts"
+import type { FetchSettings, Target } from "./Fetch.ts"
+import { FetchFailure, fromHttp, HostWaits } from "./FetchFailure.ts"
+import * as HostPace from "./HostPace.ts"
+import { isPage, readPage } from "./LandingPage.ts"
+import type { Receipt } from "./Manifest.ts"
+import { identityOf, rangeHeaders, rest } from "./Range.ts"
+import { askedUrl } from "./Route.ts"
+import { meaning } from "./Status.ts"
+import { type Beginning, type Part, Storage } from "./Storage.ts"
+import { expectation, type Expected } from "./Verify.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------
+
+/** A body that came in whole, not judged yet. */
+export interface Content {
+  readonly _tag: "Content"
+  readonly part: Part
+  readonly expected: Expected
+  readonly head: Uint8Array
+  readonly tail: Uint8Array
+  readonly response: Response
+}
+
+/** What one request ended with. `Anew`: what was known is of no use, it has to be asked for without it. */
+export type Answer =
+  | { readonly _tag: "Redirect"; readonly to: string }
+  | { readonly _tag: "Page"; readonly candidates: ReadonlyArray<Candidate> }
+  | { readonly _tag: "Unmodified"; readonly receipt: Receipt }
+  | { readonly _tag: "Anew" }
+  | Content
+
+/** What is there already of the content at a URL: a beginning, or the whole of an earlier download. */
+export interface Known {
+  readonly beginning?: Beginning
+  readonly previous?: Receipt
+}
+
+/**
+ * Sends a request for a candidate, and has `judge` look at a body that came in whole: what it finds counts for or
+ * against the host. The part of a body belongs to the scope.
+ */
+export type Ask = <A, E, R>(
+  target: Target,
+  url: string,
+  known: Known,
+  judge: (content: Content) => Effect.Effect<A, E, R>
+) => Effect.Effect<
+  Exclude<Answer, Content> | A,
+  E | FetchFailure | HostWaits | Fatal | Retry,
+  R | Scope.Scope
+>
+
+// ---------------------------------------------------------------------------------------------------------------
+// Requests
+// ---------------------------------------------------------------------------------------------------------------
+
+/** `If-None-Match` goes before a date (RFC 9110, 13.1.3), so only one of them is sent. */
+const conditions = (receipt: Receipt): Readonly<Record<string, string>> | undefined =>
+  receipt.etag !== undefined
+    ? { "if-none-match": receipt.etag }
+    : receipt.last_modified !== undefined
+      ? { "if-modified-since": receipt.last_modified }
+      : undefined
+
+const headersFor = ({ beginning, previous }: Known): Readonly<Record<string, string>> | undefined =>
+  beginning !== undefined
+    ? rangeHeaders(beginning)
+    : previous === undefined
+      ? undefined
+      : conditions(previous)
+
+const redirectTarget = (location: string, base: string): Either.Either<string, FetchFailure> =>
+  Either.mapLeft(
+    askedUrl(location, base),
+    (what) =>
+      new FetchFailure({ class: "try-next", reason: "bad-redirect", message: `a redirect to ${what}` })
+  )
+
+const only = ({ message, reason }: { readonly message: string; readonly reason: string }) => ({
+  message,
+  reason
+})
+
+const truncated = (bytes: number, announced: number) =>
+  new FetchFailure({
+    class: "retry",
+    reason: "truncated",
+    message: `${bytes} bytes came, ${announced} were announced`
+  })
+
+// ---------------------------------------------------------------------------------------------------------------
+// Constructor
+// ---------------------------------------------------------------------------------------------------------------
+
+/** Requests by these settings. Breakers, paces and the bandwidth are those of what is made here. */
+export const make = (
+  settings: FetchSettings
+): Effect.Effect<Ask, never, Http | Storage | KeyedLimiter | Scope.Scope> =>
+  Effect.gen(function* () {
+    const http = yield* Http
+    const storage = yield* Storage
+    const limiter = yield* KeyedLimiter
+    const clock = yield* Effect.clock
+    const { max_bytes_per_second, max_retry_after_seconds, min_bytes_per_second, min_rate_window_seconds } =
+      settings.http
+    const { max_bytes } = settings.download
+    const bandwidth = max_bytes_per_second > 0 ? yield* Bandwidth.make(max_bytes_per_second) : undefined
+    const breaker = Breaker.make(settings.http)
+    const pace = settings.http.adaptive_pace ? HostPace.make() : HostPace.none
+
+    /** What the server asked for, and a little more, so that those who wait don't all come back at once. */
+    const withJitter = (until: number) =>
+      Effect.gen(function* () {
+        const now = yield* Clock.currentTimeMillis
+        const most = Math.min((until - now) / 10, settings.orchestrator.jitter_seconds * 1000)
+        return Math.ceil(until + (yield* Random.next) * Math.max(0, most))
+      })
+
+    /** The counters by their tag: making one costs more than counting with it. */
+    const counters = new Map<string, typeof Telemetry.httpRequests>()
+    const counted = (status: string) => {
+      let counter = counters.get(status)
+      if (counter === undefined) {
+        counter = Metric.tagged(Telemetry.httpRequests, "status", status)
+        counters.set(status, counter)
+      }
+      return Metric.increment(counter)
+    }
+
+    const request = (url: string, headers: Readonly<Record<string, string>> | undefined) =>
+      http.get(url, headers).pipe(
+        Effect.tapBoth({
+          onSuccess: ({ status }) => counted(Telemetry.statusClass(status)),
+          onFailure: () => counted("error")
+        }),
+        Effect.mapError(fromHttp)
+      )
+
+    /** Reads the body into a part that belongs to `parts`. `onto`: what it is the rest of, and the whole's length. */
+    const content = (
+      target: Target,
+      url: string,
+      response: Response,
+      parts: Scope.Scope,
+      onto?: { readonly beginning: Beginning; readonly total: number }
+    ) =>
+      Effect.gen(function* () {
+        const { artifact, candidate, owner } = target
+        const total = onto?.total ?? response.contentLength
+        if (total !== undefined && total > max_bytes) return yield* tooLarge(total, max_bytes)
+        const expected = expectation(
+          artifact,
+          candidate,
+          [candidate.url, url],
+          response.header("content-type")
+        )
+        const body = watch(response, {
+          maxBytes: max_bytes,
+          minBytesPerSecond: min_bytes_per_second,
+          rateWindowMs: min_rate_window_seconds * 1000,
+          expected,
+          finalUrl: url,
+          now: () => clock.unsafeCurrentTimeMillis(),
+          before: onto?.beginning,
+          bandwidth
+        })
+        const part = yield* storage
+          .receive(owner, body.source, {
+            md5: expected.md5 !== undefined,
+            expectedBytes: response.contentLength,
+            identity: onto === undefined ? identityOf(url, response) : undefined,
+            onto: onto?.beginning
+          })
+          .pipe(
+            Scope.extend(parts),
+            Effect.ensuring(Effect.suspend(() => Metric.incrementBy(Telemetry.downloadedBytes, body.bytes())))
+          )
+        if (total !== undefined && part.bytes !== total) return yield* truncated(part.bytes, total)
+        return {
+          _tag: "Content",
+          part,
+          expected,
+          head: body.head(),
+          tail: body.tail(),
+          response
+        } satisfies Answer
+      })
+
+    /** What an answer to a request for the rest, or for changes, is beyond what any answer is. */
+    const partial = (url: string, response: Response, parts: Scope.Scope, target: Target, known: Known) =>
+      Effect.gen(function* () {
+        const { beginning, previous } = known
+        const { status } = response
+        if (previous !== undefined && status === 304 && conditions(previous) !== undefined) {
+          yield* response.discard
+          return { _tag: "Unmodified", receipt: previous } satisfies Answer
+        }
+        if (beginning === undefined) return undefined
+        if (status === 206) {
+          const total = rest(response, beginning)
+          if (typeof total === "number") {
+            return yield* content(target, url, response, parts, { beginning, total })
+          }
+          yield* Effect.logDebug(
+            `${url}: starting over, for the range that came is not what was asked for: ${total}`
+          )
+        } else if (status !== 416) {
+          // The whole comes: the content is another one, or the server has no ranges.
+          if (status === 200 || status === 203) yield* beginning.discard
+          return undefined
+        }
+        yield* response.discard
+        return { _tag: "Anew" } satisfies Answer
+      })
+
+    /** One request, under the host's permit until its body ends. */
+    const once = (
+      target: Target,
+      url: string,
+      known: Known,
+      parts: Scope.Scope
+    ): Effect.Effect<Answer, FetchFailure | HostWaits | Fatal | Retry> =>
+      Effect.gen(function* () {
+        const startedAt = yield* Clock.currentTimeMillis
+        const under = pace.begin(hostLane(url), startedAt)
+        yield* Effect.addFinalizer(() => Effect.sync(under.end))
+        const response = yield* request(url, headersFor(known))
+        const now = yield* Clock.currentTimeMillis
+        if (response.status === 429 || response.status === 503) under.refused(now)
+        else under.firstByte(now)
+        const ended = Effect.flatMap(Clock.currentTimeMillis, (endedAt) =>
+          Metric.update(Telemetry.fetchDuration, (endedAt - startedAt) / 1000)
+        )
+        const special = yield* partial(url, response, parts, target, known)
+        if (special !== undefined) return yield* Effect.as(ended, special)
+        const said = meaning(response, now, max_retry_after_seconds)
+        if (said._tag === "Body") {
+          if (target.candidate.kind === "landing" && isPage(response)) {
+            const read = yield* readPage(response, url, target.artifact, target.candidate, settings)
+            return read._tag === "LeadsTo"
+              ? ({ _tag: "Redirect", to: yield* redirectTarget(read.url, url) } satisfies Answer)
+              : ({ _tag: "Page", candidates: read.candidates } satisfies Answer)
+          }
+          return yield* Effect.zipLeft(content(target, url, response, parts), ended)
+        }
+        yield* response.discard
+        if (said._tag === "Redirect") {
+          return { _tag: "Redirect", to: yield* redirectTarget(said.location, url) } satisfies Answer
+        }
+        return yield* said._tag === "Wait"
+          ? Effect.flatMap(withJitter(said.until), (until) => new HostWaits({ ...only(said), until }))
+          : Effect.fail(
+              said._tag === "Retry"
+                ? new FetchFailure({ class: "retry", ...only(said), notBefore: said.notBefore })
+                : new FetchFailure({ class: "try-next", ...only(said) })
+            )
+      }).pipe(Effect.scoped, limiter.withPermit(hostLane(url)))
+
+    return (target, url, known, judge) =>
+      Effect.gen(function* () {
+        const parts = yield* Effect.scope
+        const lane = hostLane(url)
+        const slowed = pace.start(lane, yield* Clock.currentTimeMillis)
+        if (slowed !== undefined) return yield* slowed
+        return yield* Effect.gen(function* () {
+          const answer = yield* once(target, url, known, parts)
+          return answer._tag === "Content" ? yield* judge(answer) : answer
+        }).pipe(breaker.guard(lane))
+      })
+  })
