@@ -14,7 +14,7 @@ import { Config, layerSettings, type Settings } from "../../Config.ts"
 import * as Origin from "../../demo/Origin.ts"
 import { type World, world } from "../../demo/World.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import { Exited, ExitCode, usage } from "../Exit.ts"
 import { defectsLogged } from "../Failures.ts"
 import { accepted, report } from "../Import.ts"
@@ -25,6 +25,7 @@ import { run as runQueue } from "../Run.ts"
 import { self } from "../Self.ts"
 import { data, lines } from "../Summary.ts"
 import { count } from "../Text.ts"
+import * as Setup from "../Setup.ts"
 
 /** Says that a folder is the demo's, so that the next demo may replace it. */
 const MARKER = ".contentdownload-demo"
@@ -118,8 +119,8 @@ export const demo = Command.make(
       ),
       Options.withDefault("demo-output")
     ),
-    format: Common.options.format,
-    logLevel: Common.options.logLevel
+    format: CommandOptions.options.format,
+    logLevel: CommandOptions.options.logLevel
   },
   (args) =>
     Effect.gen(function* () {
@@ -146,7 +147,7 @@ export const demo = Command.make(
         const queue = yield* WorkQueue
         if (args.format === "table") yield* introduce(made, place)
         const rejected = yield* Ref.make(0)
-        const resolverOrder = Common.resolverOrder(settings)
+        const resolverOrder = Setup.resolverOrder(settings)
         const imported = yield* queue
           .enqueueAll(accepted(read({ source: place.list }), { name: place.list, resolverOrder, rejected }))
           .pipe(Effect.catchTag("ArtifactFileError", (error) => usage(error.message)))
@@ -163,7 +164,7 @@ export const demo = Command.make(
       }).pipe(
         defectsLogged,
         Effect.provide(
-          Layer.mergeAll(Common.layerQueue("create"), Logging.layer).pipe(
+          Layer.mergeAll(Setup.layerQueue("create"), Logging.layer).pipe(
             Layer.provideMerge(settingsOf(place, made, logLevel))
           )
         )

@@ -17,12 +17,13 @@ import * as Stream from "effect/Stream"
 import { type ArtifactFileError, read } from "../../artifact/ArtifactFile.ts"
 import { Config } from "../../Config.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import { Exited, ExitCode, usage } from "../Exit.ts"
 import { accepted, type Lines, report } from "../Import.ts"
 import * as Output from "../Output.ts"
 import { self } from "../Self.ts"
 import { count } from "../Text.ts"
+import * as Setup from "../Setup.ts"
 
 /**
  * Nearly all that an import allocates is garbage at once. Left to itself the engine lets the space for such objects
@@ -48,10 +49,10 @@ const spooled = Effect.gen(function* () {
 }).pipe(Effect.catchAll((error) => (error._tag === "Exited" ? error : notKept(error.message))))
 
 /** The command to type next, for who is watching. */
-const suggestRun = (args: Common.Common) =>
+const suggestRun = (args: CommandOptions.Common) =>
   Effect.flatMap(Output.Output, ({ stderr }) =>
     stderr.tty
-      ? Output.note(`Next: ${[self(), "queue run --drain", ...Common.queueWords(args)].join(" ")}`)
+      ? Output.note(`Next: ${[self(), "queue run --drain", ...CommandOptions.queueWords(args)].join(" ")}`)
       : Effect.void
   )
 
@@ -68,13 +69,13 @@ export const importFile = Command.make(
       Options.withDescription("What the file is. Default: told by its name, else by its first lines."),
       Options.optional
     ),
-    limit: Common.integer("limit", 1).pipe(
+    limit: CommandOptions.integer("limit", 1).pipe(
       Options.withDescription("Read at most so many artifacts."),
       Options.optional
     ),
-    priority: Common.priority,
+    priority: CommandOptions.priority,
     strict: Options.boolean("strict").pipe(Options.withDescription("Import nothing when a line is bad.")),
-    ...Common.options
+    ...CommandOptions.options
   },
   (args) =>
     Effect.gen(function* () {
@@ -85,7 +86,7 @@ export const importFile = Command.make(
       const source = args.file === "-" && args.strict ? yield* spooled : args.file
       const options = {
         name,
-        resolverOrder: Common.resolverOrder(settings),
+        resolverOrder: Setup.resolverOrder(settings),
         rejected,
         priority: Option.getOrUndefined(args.priority)
       }
@@ -108,12 +109,12 @@ export const importFile = Command.make(
       }
       const summary = yield* Effect.flatMap(WorkQueue, (queue) =>
         queue.enqueueAll(accepted(lines(args.limit), options))
-      ).pipe(Effect.provide(Common.layerQueue("create")))
+      ).pipe(Effect.provide(Setup.layerQueue("create")))
       const bad = yield* Ref.get(rejected)
       yield* report({ ...summary, rejected: bad }, args.format)
       if (summary.new + summary.duplicate === 0 && bad > 0) return yield* usage("no line was good")
       yield* suggestRun(args)
-    }).pipe(Effect.catchTag("ArtifactFileError", notReadable), Effect.scoped, Common.run(args))
+    }).pipe(Effect.catchTag("ArtifactFileError", notReadable), Effect.scoped, Setup.run(args))
 ).pipe(
   Command.withDescription("Queues the artifacts of a file; those that are queued already stay as they are.")
 )

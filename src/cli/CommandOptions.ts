@@ -1,30 +1,14 @@
 /**
- * What every command has in common: its options, and what it stands on: settings, the log, the queue.
+ * The options that several commands share, and how their values are read.
  */
-import { resolve } from "node:path"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
-import * as FileSystem from "@effect/platform/FileSystem"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { lanePolicy } from "../config/Limits.ts"
+import type { Flag, Settings } from "../Config.ts"
 import { MAX_PRIORITY } from "../Job.ts"
-import { Config, type ConfigError, layer as layerConfig, type Flag, type Settings } from "../Config.ts"
-import type { WorkQueue, WorkQueueError } from "../WorkQueue.ts"
-import { Environment } from "./Environment.ts"
-import { type Exited, usage } from "./Exit.ts"
-import { defectsLogged } from "./Failures.ts"
-import * as Logging from "./Logging.ts"
-import type { Format, Output } from "./Output.ts"
-import { type Signals, untilSignal } from "./Signals.ts"
-
-// ---------------------------------------------------------------------------------------------------------------
-// Options
-// ---------------------------------------------------------------------------------------------------------------
+import type { Format } from "./Output.ts"
 
 /** The options of every command; spread them into its own, last. */
 export const options = {
@@ -145,89 +129,3 @@ export const duration = (name: string): Options.Options<number> =>
 /** The setting an option stands for, if it was given. */
 export const flag = <A>(name: string, path: Flag["path"], value: Option.Option<A>): ReadonlyArray<Flag> =>
   Option.match(value, { onNone: () => [], onSome: (given) => [{ flag: name, path, value: given }] })
-
-// ---------------------------------------------------------------------------------------------------------------
-// What commands stand on
-// ---------------------------------------------------------------------------------------------------------------
-
-/** The settings: file, environment, the common options, and `flags` for a command's own options. */
-export const layerSettings = (
-  common: Common,
-  flags: ReadonlyArray<Flag> = []
-): Layer.Layer<Config, ConfigError, FileSystem.FileSystem> =>
-  Layer.unwrapEffect(
-    Effect.map(Environment, (env) =>
-      layerConfig({
-        file: Option.getOrUndefined(common.config),
-        env,
-        flags: [
-          ...flag("--queue", ["queue", "path"], common.queue),
-          ...flag("--log-level", ["log", "level"], common.logLevel),
-          ...flags
-        ]
-      })
-    )
-  )
-
-/** Settings and the log. For commands that listen to signals themselves. */
-export const withSettings =
-  (common: Common, flags: ReadonlyArray<Flag> = []) =>
-  <A, E, R>(
-    effect: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | ConfigError, Exclude<R, Config> | FileSystem.FileSystem | Output> =>
-    defectsLogged(effect).pipe(
-      Effect.provide(Logging.layer.pipe(Layer.provideMerge(layerSettings(common, flags))))
-    )
-
-/** Settings and the log; the first signal interrupts the command. */
-export const run =
-  (common: Common, flags: ReadonlyArray<Flag> = []) =>
-  <A, E, R>(
-    effect: Effect.Effect<A, E, R>
-  ): Effect.Effect<
-    A,
-    E | ConfigError | Exited,
-    Exclude<R, Config> | FileSystem.FileSystem | Output | Signals
-  > =>
-    untilSignal(withSettings(common, flags)(effect))
-
-/**
- * The queue of the settings.
- * - `existing`: a queue that isn't there is refused; nothing is created.
- * - `create`: it is made if it isn't there.
- */
-export const layerQueue = (
-  access: "existing" | "create"
-): Layer.Layer<WorkQueue, WorkQueueError | Exited, Config | FileSystem.FileSystem> =>
-  Layer.unwrapEffect(
-    Effect.gen(function* () {
-      const { settings } = yield* Config
-      const { path, timeout_sec, wal_mode } = settings.queue
-      if (access === "existing") {
-        const fs = yield* FileSystem.FileSystem
-        // Anything but a clear no is left to the store, which says what is wrong.
-        const there = yield* Effect.orElseSucceed(fs.exists(path), () => true)
-        if (!there) {
-          return yield* usage(
-            `there is no queue at ${resolve(path)}; 'contentdownload queue import FILE' makes one, --queue PATH names another`
-          )
-        }
-      }
-      const sqlite = yield* Effect.promise(() => import("../store/sqlite/index.ts"))
-      return sqlite.layer({
-        path,
-        walMode: wal_mode,
-        timeout: Duration.seconds(timeout_sec),
-        maxCrashes: settings.orchestrator.max_job_crashes,
-        policy: lanePolicy(settings)
-      })
-    })
-  )
-
-/** The resolvers that may be asked, first to last. */
-export const resolverOrder = ({ resolvers }: Settings): ReadonlyArray<string> =>
-  resolvers.order.filter((name) => resolvers[name].enabled)
-
-/** A result with a reason on its left side, as an ending with code 2. */
-export const orUsage = <A>(result: Either.Either<A, string>): Effect.Effect<A, Exited> =>
-  Either.match(result, { onLeft: (why) => usage(why), onRight: (value) => Effect.succeed(value) })
