@@ -1,7 +1,7 @@
 /** What stands in the queue, counted and listed. */
 import type { Attempt, JobDetail, JobSummary } from "../../Job.ts"
 import type { LaneStats } from "../../Lane.ts"
-import type { HeldLease, JobFilter, LaneFilter, Stats } from "../../WorkQueue.ts"
+import type { HeldLease, JobFilter, LaneFilter, Stats, Wait } from "../../WorkQueue.ts"
 import { fromJson, type Job, type Lane, type State } from "./State.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -60,6 +60,45 @@ export const laneStats = (state: State, now: number, options: LaneFilter): Reado
     })
     .toSorted((a, b) => unfinished(b) - unfinished(a) || (a.lane < b.lane ? -1 : 1))
     .slice(0, options.limit)
+}
+
+const causeOf = (lane: Lane, now: number): Wait["cause"] => {
+  if (lane.paused) return "paused"
+  if (lane.nextAt > now) return lane.blockedReason === null ? "pace" : "hold"
+  return lane.leased.size >= lane.cap || lane.pool.leased.size >= lane.pool.cap ? "cap" : "worker"
+}
+
+const earlier = (a: number | null, b: number | null): number | null =>
+  a === null || b === null ? (a ?? b) : Math.min(a, b)
+
+/** The queued jobs by what they wait for. */
+export const waits = (state: State, now: number): ReadonlyArray<Wait> => {
+  const found: Array<Wait & { readonly of: ReadonlySet<Lane> }> = []
+  for (const job of state.jobs.values()) {
+    if (job.state !== "queued") continue
+    const { lane } = job
+    const cause = job.availableAt === null ? causeOf(lane, now) : "later"
+    const reason = cause === "hold" ? lane.blockedReason : null
+    const time = cause === "hold" || cause === "pace" ? lane.nextAt : null
+    const until = cause === "later" ? Math.max(now, job.availableAt ?? now) : time
+    const at = found.findIndex((one) => one.cause === cause && one.reason === reason)
+    const before = found[at] ?? { jobs: 0, until: null, of: new Set<Lane>() }
+    const of = new Set([...before.of, lane])
+    const after = {
+      cause,
+      reason,
+      jobs: before.jobs + 1,
+      lanes: of.size,
+      until: earlier(before.until, until),
+      of
+    }
+    if (at < 0) found.push(after)
+    else found[at] = after
+  }
+  const keyOf = ({ cause, reason }: Wait) => `${cause} ${reason ?? ""}`
+  return found
+    .toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+    .map(({ cause, jobs, lanes, reason, until }) => ({ cause, reason, jobs, lanes, until }))
 }
 
 /** The leases held now, by job. */

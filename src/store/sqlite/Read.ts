@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Attempt, JobDetail, JobState, JobSummary } from "../../Job.ts"
-import type { HeldLease, JobFilter, Stats, WorkQueueError } from "../../WorkQueue.ts"
+import type { HeldLease, JobFilter, Stats, Wait, WorkQueueError } from "../../WorkQueue.ts"
 import type { Database, Query } from "./Database.ts"
 
 const PAGE_SIZE = 500
@@ -208,6 +208,26 @@ export const stats = (query: Query) =>
       }
     }
   )
+
+const waiting = `WITH held AS (
+    SELECT l.ready, l.next_at, l.blocked_reason,
+      CASE WHEN l.paused = 1 THEN 'paused'
+        WHEN l.next_at > :now THEN iif(l.blocked_reason IS NULL, 'pace', 'hold')
+        WHEN l.in_flight >= l.cap OR p.in_flight >= p.cap THEN 'cap'
+        ELSE 'worker' END AS cause
+    FROM lanes l JOIN pools p ON p.id = l.pool_id WHERE l.ready > 0)
+  SELECT cause, iif(cause = 'hold', blocked_reason, NULL) AS reason, sum(ready) AS jobs, count(*) AS lanes,
+    min(iif(cause IN ('hold', 'pace'), next_at, NULL)) AS until
+  FROM held GROUP BY 1, 2
+  UNION ALL
+  SELECT 'later', NULL, sum(delayed), count(*),
+    (SELECT max(available_at, :now) FROM jobs WHERE state = 'queued' AND available_at > 0
+      ORDER BY available_at LIMIT 1)
+  FROM lanes WHERE delayed > 0 HAVING count(*) > 0
+  ORDER BY 1, 2`
+
+/** Queued jobs by what they wait for; see `WorkQueue.waits`. */
+export const waits = (query: Query, now: number) => query<Wait>(waiting, { now })
 
 const readyAt = `SELECT paused,
     EXISTS (SELECT 1 FROM pools p CROSS JOIN lanes l ON l.pool_id = p.id AND l.runnable

@@ -197,6 +197,7 @@ export const make = (
       stats: database.read(Read.stats),
       laneStats: (filter) =>
         Effect.flatMap(now, (time) => database.read((query) => Lanes.stats(query, time, filter))),
+      waits: Effect.flatMap(now, (time) => database.read((query) => Read.waits(query, time))),
       list: (filter) => Read.list(database, filter),
       details: (filter) => Read.details(database, filter),
       get: (id) => database.read((query) => Read.get(query, id)),
