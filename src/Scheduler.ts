@@ -51,6 +51,8 @@ export interface RunOptions {
   readonly drain?: boolean | undefined
   /** Draining, the longest time to wait with nothing to do for work that is due later. Default 15 minutes. */
   readonly maxWait?: Duration.DurationInput | undefined
+  /** Told of each lease, before its handler starts. */
+  readonly onStart?: ((lease: Lease) => Effect.Effect<void>) | undefined
   /** Told of the end of each lease, before its slot is free again. */
   readonly onEnd?: ((end: JobEnd) => Effect.Effect<void>) | undefined
 }
@@ -283,7 +285,10 @@ export const make = (
         const runJob = (lease: Lease) =>
           Effect.suspend(() => {
             const handled = freeSlot()
-            return worker.run(lease, handled).pipe(
+            return Effect.zipRight(
+              runOptions.onStart?.(lease) ?? Effect.void,
+              worker.run(lease, handled)
+            ).pipe(
               Effect.flatMap((jobEnd) => {
                 counts[jobEnd.end] += 1
                 return Effect.zipRight(

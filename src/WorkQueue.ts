@@ -81,9 +81,9 @@ export interface Stats {
 
 /**
  * Why queued jobs aren't running, and how many.
- * - `worker`: only a free worker is missing.
- * - `cap`: their lane, or its pool, has as many jobs in flight as it may.
- * - `pace`: their lane's next start isn't due.
+ * - `worker`: only a free worker is missing. Of a lane that may start some now, no more than these.
+ * - `cap`: their lane, or its pool, has as many jobs in flight as it may, or will have with those that may start.
+ * - `pace`: their lane's next start isn't due, or won't be after those that may start.
  * - `hold`: their lane was asked to wait; `reason` says why, such as `http-429`.
  * - `later`: they aren't due themselves, such as a retry.
  * - `paused`: their lane is paused. A pause of the whole queue stands above all this and isn't told here.

@@ -31,8 +31,32 @@ export const options = {
     Options.withAlias("l"),
     Options.withDescription("The least important messages that are shown. Default: info."),
     Options.optional
+  ),
+  logFormat: Options.choice("log-format", ["pretty", "json"]).pipe(
+    Options.withDescription("Messages as lines for people, or one JSON object a line. Default: pretty."),
+    Options.optional
   )
 }
+
+/** The options of commands that show how they get on. */
+export const display = {
+  quiet: Options.boolean("quiet").pipe(
+    Options.withAlias("q"),
+    Options.withDescription("No progress and no summary; messages from the level warning on.")
+  ),
+  noProgress: Options.boolean("no-progress").pipe(
+    Options.withDescription("No progress while it runs, but the summary.")
+  )
+}
+
+/** `--quiet` as the setting it stands for. */
+export const quietly = (args: {
+  readonly quiet: boolean
+  readonly logLevel: Option.Option<unknown>
+}): ReadonlyArray<Flag> =>
+  args.quiet && Option.isNone(args.logLevel)
+    ? [{ flag: "--quiet", path: ["log", "level"], value: "warning" }]
+    : []
 
 /** Only jobs in this state. */
 export const state = Options.choice("state", ["queued", "in_progress", "done", "skipped", "error"]).pipe(
@@ -60,12 +84,17 @@ export interface Common {
   readonly queue: Option.Option<string>
   readonly format: Format
   readonly logLevel: Option.Option<Settings["log"]["level"]>
+  readonly logFormat: Option.Option<Settings["log"]["format"]>
 }
 
+/** A word as a shell takes it for what it is. */
+const quoted = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+
 /** The options that lead to this queue, as they were typed, for a command that is suggested. */
-export const queueWords = ({ config, queue }: Common): ReadonlyArray<string> => [
-  ...Option.match(config, { onNone: () => [], onSome: (file) => ["--config", file] }),
-  ...Option.match(queue, { onNone: () => [], onSome: (path) => ["--queue", path] })
+export const queueWords = ({ config, queue }: Pick<Common, "config" | "queue">): ReadonlyArray<string> => [
+  ...Option.match(config, { onNone: () => [], onSome: (file) => ["--config", quoted(file)] }),
+  ...Option.match(queue, { onNone: () => [], onSome: (path) => ["--queue", quoted(path)] })
 ]
 
 /** The priority of what is queued. */

@@ -31,6 +31,7 @@ export const layerSettings = (
         flags: [
           ...flag("--queue", ["queue", "path"], common.queue),
           ...flag("--log-level", ["log", "level"], common.logLevel),
+          ...flag("--log-format", ["log", "format"], common.logFormat),
           ...flags
         ]
       })

@@ -274,9 +274,14 @@ export const operatorsContract = (makeLayer: MakeLayer) =>
             const held = leased.find((one) => one.lane === "held")
             if (held === undefined) return expect.fail("no lease on the lane to hold")
             yield* queue.release(held, { hold: { until: 70_000, reason: "http-429" } })
-            yield* enqueue(queue, job("later", "full", { availableAt: 900 }), job("free", "free"))
+            yield* enqueue(
+              queue,
+              job("later", "full", { availableAt: 900 }),
+              job("free", "free"),
+              job("next", "free")
+            )
             expect(yield* queue.waits).toEqual([
-              { cause: "cap", reason: null, jobs: 4, lanes: 2, until: null },
+              { cause: "cap", reason: null, jobs: 5, lanes: 3, until: null },
               { cause: "hold", reason: "http-429", jobs: 3, lanes: 1, until: 70_000 },
               { cause: "later", reason: null, jobs: 1, lanes: 1, until: 900 },
               { cause: "pace", reason: null, jobs: 2, lanes: 1, until: 500 },

@@ -11,16 +11,18 @@ import * as Options from "@effect/cli/Options"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
-import { type ArtifactFileError, read } from "../../artifact/ArtifactFile.ts"
+import { type ArtifactFileError, read as readFile } from "../../artifact/ArtifactFile.ts"
 import { Config } from "../../Config.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
 import * as CommandOptions from "../CommandOptions.ts"
 import { Exited, ExitCode, usage } from "../Exit.ts"
 import { accepted, type Lines, report } from "../Import.ts"
 import * as Output from "../Output.ts"
+import { showReading } from "../progress/Reading.ts"
 import { self } from "../Self.ts"
 import { count } from "../Text.ts"
 import * as Setup from "../Setup.ts"
@@ -75,6 +77,7 @@ export const importFile = Command.make(
     ),
     priority: CommandOptions.priority,
     strict: Options.boolean("strict").pipe(Options.withDescription("Import nothing when a line is bad.")),
+    ...CommandOptions.display,
     ...CommandOptions.options
   },
   (args) =>
@@ -82,16 +85,20 @@ export const importFile = Command.make(
       yield* keepHeapSmall
       const { settings } = yield* Config
       const rejected = yield* Ref.make(0)
+      const read = yield* Ref.make(0)
+      const tell = (lines: { readonly new: number; readonly duplicate: number; readonly rejected: number }) =>
+        args.quiet && args.format === "table" ? Effect.void : report(lines, args.format)
       const name = args.file === "-" ? "stdin" : args.file
       const source = args.file === "-" && args.strict ? yield* spooled : args.file
       const options = {
         name,
         resolverOrder: Setup.resolverOrder(settings),
         rejected,
+        read,
         priority: Option.getOrUndefined(args.priority)
       }
       const lines = (limit: Option.Option<number>): Lines =>
-        read({
+        readFile({
           source,
           ...Option.match(args.inputFormat, { onNone: () => ({}), onSome: (format) => ({ format }) }),
           ...Option.match(limit, { onNone: () => ({}), onSome: (most) => ({ limit: most }) })
@@ -99,22 +106,35 @@ export const importFile = Command.make(
 
       // A file that can't be read is said before a queue is made for it.
       if (source !== "-") yield* Stream.runDrain(lines(Option.some(1)))
+      const showing =
+        args.quiet || args.noProgress
+          ? undefined
+          : yield* Effect.forkScoped(
+              Effect.scoped(Effect.zipRight(showReading(name, { read, rejected }), Effect.never))
+            )
+      const hide = showing === undefined ? Effect.void : Fiber.interrupt(showing)
       if (args.strict) {
         const good = yield* Stream.runCount(accepted(lines(args.limit), options))
         const bad = yield* Ref.get(rejected)
         if (bad > 0) {
-          yield* report({ new: 0, duplicate: 0, rejected: bad }, args.format)
+          yield* hide
+          yield* tell({ new: 0, duplicate: 0, rejected: bad })
           return yield* usage(`nothing was imported: ${bad} of ${count(bad + good, "line")} bad`)
         }
       }
       const summary = yield* Effect.flatMap(WorkQueue, (queue) =>
         queue.enqueueAll(accepted(lines(args.limit), options))
       ).pipe(Effect.provide(Setup.layerQueue("create")))
+      yield* hide
       const bad = yield* Ref.get(rejected)
-      yield* report({ ...summary, rejected: bad }, args.format)
+      yield* tell({ ...summary, rejected: bad })
       if (summary.new + summary.duplicate === 0 && bad > 0) return yield* usage("no line was good")
-      yield* suggestRun(args)
-    }).pipe(Effect.catchTag("ArtifactFileError", notReadable), Effect.scoped, Setup.run(args))
+      if (!args.quiet) yield* suggestRun(args)
+    }).pipe(
+      Effect.catchTag("ArtifactFileError", notReadable),
+      Effect.scoped,
+      Setup.run(args, CommandOptions.quietly(args))
+    )
 ).pipe(
   Command.withDescription("Queues the artifacts of a file; those that are queued already stay as they are.")
 )

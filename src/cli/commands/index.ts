@@ -19,11 +19,13 @@ import { retryFailed } from "./retryFailed.ts"
 import { run } from "./run.ts"
 import { show } from "./show.ts"
 import { stats } from "./stats.ts"
+import { watch } from "./watch.ts"
 
 const queueCommands = Tuple.make(
   enqueue,
   importFile,
   run,
+  watch,
   stats,
   list,
   show,

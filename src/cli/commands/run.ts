@@ -6,7 +6,6 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type { Flag } from "../../Config.ts"
 import * as CommandOptions from "../CommandOptions.ts"
 import * as Output from "../Output.ts"
@@ -66,29 +65,27 @@ export const run = Command.make(
       Options.withDescription("End when nothing is left to do. Default: go on until Ctrl-C.")
     ),
     maxWait,
-    quiet: Options.boolean("quiet").pipe(
-      Options.withAlias("q"),
-      Options.withDescription("No progress and no summary; messages from the level warning on.")
-    ),
-    noProgress: Options.boolean("no-progress").pipe(
-      Options.withDescription("No progress while it runs, but the summary.")
-    ),
+    ...CommandOptions.display,
     ...CommandOptions.options
   },
   (args) => {
-    const quietly = args.quiet && Option.isNone(args.logLevel)
     const flags: ReadonlyArray<Flag> = [
       ...CommandOptions.flag("--workers", ["orchestrator", "max_workers"], args.workers),
       ...CommandOptions.flag("--max-per-host", ["orchestrator", "max_per_host"], args.maxPerHost),
       ...CommandOptions.flag("--out", ["download", "out"], args.out),
       ...CommandOptions.flag("--max-wait", ["orchestrator", "max_wait_seconds"], args.maxWait),
-      ...(quietly ? [{ flag: "--quiet", path: ["log", "level"], value: "warning" }] : []),
+      ...CommandOptions.quietly(args),
       ...args.perResolver
     ]
     return Effect.gen(function* () {
-      const summary = yield* runQueue({ drain: args.drain, progress: !args.quiet && !args.noProgress })
-      if (args.format === "json") yield* Output.value(data(summary))
-      else if (!args.quiet) yield* Output.line(lines(summary, CommandOptions.queueWords(args)).join("\n"))
+      const summary = yield* runQueue({
+        drain: args.drain,
+        progress: !args.quiet && !args.noProgress,
+        quiet: args.quiet
+      })
+      const words = CommandOptions.queueWords(args)
+      if (args.format === "json") yield* Output.value(data(summary, words))
+      else if (!args.quiet) yield* Output.line(lines(summary, words).join("\n"))
       yield* ending(summary)
     }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.withSettings(args, flags))
   }

@@ -68,37 +68,54 @@ const causeOf = (lane: Lane, now: number): Wait["cause"] => {
   return lane.leased.size >= lane.cap || lane.pool.leased.size >= lane.pool.cap ? "cap" : "worker"
 }
 
-const earlier = (a: number | null, b: number | null): number | null =>
-  a === null || b === null ? (a ?? b) : Math.min(a, b)
+/** What the ready jobs of a lane wait for. Of one that may start some now, the others wait on. */
+const ofLane = (lane: Lane, now: number): ReadonlyArray<Wait> => {
+  const ready = lane.ready.length
+  const cause = causeOf(lane, now)
+  const wait = { cause, reason: null, jobs: ready, lanes: 1, until: null }
+  if (cause === "hold") return [{ ...wait, reason: lane.blockedReason, until: lane.nextAt }]
+  if (cause === "pace") return [{ ...wait, until: lane.nextAt }]
+  if (cause !== "worker") return [wait]
+  const room = Math.min(lane.cap - lane.leased.size, lane.pool.cap - lane.pool.leased.size)
+  const may = Math.min(ready, room, lane.gapMs > 0 ? lane.burst : ready)
+  return [
+    { ...wait, jobs: may },
+    { ...wait, cause: lane.gapMs > 0 ? "pace" : "cap", jobs: ready - may }
+  ]
+}
+
+const delayed = (state: State, now: number): ReadonlyArray<Wait> => {
+  const jobs = [...state.jobs.values()].filter((job) => placeOf(job) === "delayed")
+  const until = Math.max(now, Math.min(...jobs.map((job) => job.availableAt ?? now)))
+  return [
+    {
+      cause: "later",
+      reason: null,
+      jobs: jobs.length,
+      lanes: new Set(jobs.map((job) => job.lane)).size,
+      until
+    }
+  ]
+}
+
+const sum = (a: Wait, b: Wait): Wait => ({
+  ...a,
+  jobs: a.jobs + b.jobs,
+  lanes: a.lanes + b.lanes,
+  until: a.until === null || b.until === null ? (a.until ?? b.until) : Math.min(a.until, b.until)
+})
 
 /** The queued jobs by what they wait for. */
 export const waits = (state: State, now: number): ReadonlyArray<Wait> => {
-  const found: Array<Wait & { readonly of: ReadonlySet<Lane> }> = []
-  for (const job of state.jobs.values()) {
-    if (job.state !== "queued") continue
-    const { lane } = job
-    const cause = job.availableAt === null ? causeOf(lane, now) : "later"
-    const reason = cause === "hold" ? lane.blockedReason : null
-    const time = cause === "hold" || cause === "pace" ? lane.nextAt : null
-    const until = cause === "later" ? Math.max(now, job.availableAt ?? now) : time
-    const at = found.findIndex((one) => one.cause === cause && one.reason === reason)
-    const before = found[at] ?? { jobs: 0, until: null, of: new Set<Lane>() }
-    const of = new Set([...before.of, lane])
-    const after = {
-      cause,
-      reason,
-      jobs: before.jobs + 1,
-      lanes: of.size,
-      until: earlier(before.until, until),
-      of
-    }
-    if (at < 0) found.push(after)
-    else found[at] = after
+  const found = new Map<string, Wait>()
+  const lanes = [...state.lanes.values()].filter(({ ready }) => ready.length > 0)
+  for (const wait of [...lanes.flatMap((lane) => ofLane(lane, now)), ...delayed(state, now)]) {
+    if (wait.jobs === 0) continue
+    const key = `${wait.cause} ${wait.reason ?? ""}`
+    const before = found.get(key)
+    found.set(key, before === undefined ? wait : sum(before, wait))
   }
-  const keyOf = ({ cause, reason }: Wait) => `${cause} ${reason ?? ""}`
-  return found
-    .toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
-    .map(({ cause, jobs, lanes, reason, until }) => ({ cause, reason, jobs, lanes, until }))
+  return [...found].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, wait]) => wait)
 }
 
 /** The leases held now, by job. */

@@ -209,16 +209,22 @@ export const stats = (query: Query) =>
     }
   )
 
-const waiting = `WITH held AS (
-    SELECT l.ready, l.next_at, l.blocked_reason,
+/** Of a lane that may start some of its jobs, as many are taken as its room and its burst allow; the rest waits on. */
+const waiting = `WITH lane AS (
+    SELECT l.ready, l.next_at, l.blocked_reason, l.gap_ms,
       CASE WHEN l.paused = 1 THEN 'paused'
         WHEN l.next_at > :now THEN iif(l.blocked_reason IS NULL, 'pace', 'hold')
         WHEN l.in_flight >= l.cap OR p.in_flight >= p.cap THEN 'cap'
-        ELSE 'worker' END AS cause
-    FROM lanes l JOIN pools p ON p.id = l.pool_id WHERE l.ready > 0)
-  SELECT cause, iif(cause = 'hold', blocked_reason, NULL) AS reason, sum(ready) AS jobs, count(*) AS lanes,
-    min(iif(cause IN ('hold', 'pace'), next_at, NULL)) AS until
-  FROM held GROUP BY 1, 2
+        ELSE 'worker' END AS cause,
+      min(l.ready, l.cap - l.in_flight, p.cap - p.in_flight, iif(l.gap_ms > 0, l.burst, l.ready)) AS may
+    FROM lanes l JOIN pools p ON p.id = l.pool_id WHERE l.ready > 0),
+  held AS (
+    SELECT cause, iif(cause = 'hold', blocked_reason, NULL) AS reason, iif(cause = 'worker', may, ready) AS jobs,
+      iif(cause IN ('hold', 'pace'), next_at, NULL) AS until
+    FROM lane
+    UNION ALL
+    SELECT iif(gap_ms > 0, 'pace', 'cap'), NULL, ready - may, NULL FROM lane WHERE cause = 'worker' AND ready > may)
+  SELECT cause, reason, sum(jobs) AS jobs, count(*) AS lanes, min(until) AS until FROM held GROUP BY 1, 2
   UNION ALL
   SELECT 'later', NULL, sum(delayed), count(*),
     (SELECT max(available_at, :now) FROM jobs WHERE state = 'queued' AND available_at > 0
