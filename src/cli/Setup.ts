@@ -60,6 +60,19 @@ export const run =
   > =>
     untilSignal(withSettings(common, flags)(effect))
 
+/** Refuses a queue that isn't there. */
+export const refuseMissing = (path: string): Effect.Effect<void, Exited, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    // Anything but a clear no is left to the store, which says what is wrong.
+    const there = yield* Effect.orElseSucceed(fs.exists(path), () => true)
+    if (!there) {
+      return yield* usage(
+        `there is no queue at ${resolve(path)}; 'contentdownload queue import FILE' makes one, --queue PATH names another`
+      )
+    }
+  })
+
 /**
  * The queue of the settings.
  * - `existing`: a queue that isn't there is refused; nothing is created.
@@ -72,16 +85,7 @@ export const layerQueue = (
     Effect.gen(function* () {
       const { settings } = yield* Config
       const { path, timeout_sec, wal_mode } = settings.queue
-      if (access === "existing") {
-        const fs = yield* FileSystem.FileSystem
-        // Anything but a clear no is left to the store, which says what is wrong.
-        const there = yield* Effect.orElseSucceed(fs.exists(path), () => true)
-        if (!there) {
-          return yield* usage(
-            `there is no queue at ${resolve(path)}; 'contentdownload queue import FILE' makes one, --queue PATH names another`
-          )
-        }
-      }
+      if (access === "existing") yield* refuseMissing(path)
       const sqlite = yield* Effect.promise(() => import("../store/sqlite/index.ts"))
       return sqlite.layer({
         path,

@@ -160,9 +160,9 @@ describe("an estimate", () => {
   })
 
   it("knows paces and holds where nothing gets done", () => {
-    const held = seen(0, 0, 5, lanes({ ready: 5, gapMs: 1_000, nextAt: 60_000, blockedReason: "http-429" }))
-    expect(eta(held, held)).toEqual({ ms: 64_000, lane: "host:0.example", atLeast: true })
-    expect(eta(held, { ...held, paused: true })).toBeNull()
+    const still = seen(0, 0, 5, lanes({ ready: 5, gapMs: 1_000, nextAt: 60_000, blockedReason: "http-429" }))
+    expect(eta(still, still)).toEqual({ ms: 64_000, lane: "host:0.example", atLeast: true })
+    expect(eta(still, { ...still, paused: true })).toBeNull()
   })
 
   it("goes by the slowest lane", () => {
@@ -173,6 +173,16 @@ describe("an estimate", () => {
     expect(eta(before, { ...now, lanes: [] })).toEqual({ ms: 50_000, lane: null, atLeast: false })
   })
 })
+
+/** The lines above the sentence, as one. */
+const words = (all: ReadonlyArray<string>) =>
+  all
+    .slice(
+      0,
+      all.findIndex((row) => row.startsWith("Why"))
+    )
+    .join(" ")
+    .replaceAll(/\s+/g, " ")
 
 describe("the living lines", () => {
   it.prop(
@@ -240,14 +250,6 @@ describe("the living lines", () => {
 
   it("lose no number where there is little room", () => {
     const rows = shown(40)
-    const words = (all: ReadonlyArray<string>) =>
-      all
-        .slice(
-          0,
-          all.findIndex((row) => row.startsWith("Why"))
-        )
-        .join(" ")
-        .replaceAll(/\s+/g, " ")
     expect(words(rows)).toBe(words(shown(200)))
     expect(rows).toContain("    at its cap of 2")
     expect(shown(40, 3)).toHaveLength(2)
@@ -271,16 +273,17 @@ describe("the living lines", () => {
   )
 })
 
+const held = (given: Partial<Wait>): Wait => ({
+  cause: "worker",
+  reason: null,
+  jobs: 40,
+  lanes: 1,
+  until: null,
+  ...given
+})
+
 describe("why it isn't faster", () => {
   const base = seen(1_000, 10, 50, lanes({ ready: 50, inFlight: 2 }))
-  const held = (given: Partial<Wait>): Wait => ({
-    cause: "worker",
-    reason: null,
-    jobs: 40,
-    lanes: 1,
-    until: null,
-    ...given
-  })
   const why = (changes: Partial<Sight>) => verdict({ ...base, ...changes })
 
   it("names the one thing that holds most back", () => {
@@ -322,6 +325,16 @@ describe("why it isn't faster", () => {
   })
 })
 
+const idling = (now: number): Sight => ({
+  ...seen(now, 0, 40),
+  waits: [
+    held({ cause: "cap", jobs: 30 }),
+    held({ cause: "hold", jobs: 10, reason: "http-429" }),
+    held({ jobs: 5 })
+  ],
+  workers: { busy: 1, all: 4 }
+})
+
 describe("what the workers waited for", () => {
   it.prop("is never more than the time that went by", { pair: sights }, ({ pair }) => {
     const waited = makeWaited()
@@ -334,21 +347,9 @@ describe("what the workers waited for", () => {
 
   it("is shared out by what the jobs wait for", () => {
     const waited = makeWaited()
-    const wait = (cause: Wait["cause"], jobs: number, reason: string | null = null): Wait => ({
-      cause,
-      reason,
-      jobs,
-      lanes: 1,
-      until: null
-    })
-    const at = (time: number): Sight => ({
-      ...seen(time, 0, 40),
-      waits: [wait("cap", 30), wait("hold", 10, "http-429"), wait("worker", 5)],
-      workers: { busy: 1, all: 4 }
-    })
-    waited.note(at(0))
-    waited.note(at(4_000))
-    waited.note({ ...at(5_000), workers: { busy: 4, all: 4 } })
+    waited.note(idling(0))
+    waited.note(idling(4_000))
+    waited.note({ ...idling(5_000), workers: { busy: 4, all: 4 } })
     expect(waited.result()).toEqual({
       byCause: new Map([
         ["cap", 2_250],

@@ -60,6 +60,14 @@ const summary = (ends: ReadonlyArray<JobEnd>, changes: Partial<Summary.Summary> 
   }
 }
 
+const waited = (totalMs: number) => ({
+  byCause: new Map([
+    ["http-429", totalMs / 4],
+    ["cap", (totalMs * 3) / 4]
+  ]),
+  totalMs
+})
+
 describe("the summary", () => {
   const ends = [
     ...Array.from({ length: 3 }, () => jobEnd("done", null)),
@@ -100,13 +108,6 @@ describe("the summary", () => {
   })
 
   it("tells what was spared, and what the workers waited for when it was much", () => {
-    const waited = (totalMs: number) => ({
-      byCause: new Map([
-        ["http-429", totalMs / 4],
-        ["cap", (totalMs * 3) / 4]
-      ]),
-      totalMs
-    })
     const rows = Summary.lines(summary([], { waited: waited(1_600), duplicates: 7 }), [])
     expect(rows).toContain("  spared           7  duplicates, not fetched again")
     expect(rows).toContain("  waited         80%  of the workers' time: hosts' caps 1.2 s, http-429 0.4 s")

@@ -4,9 +4,11 @@
 import * as Command from "@effect/cli/Command"
 import * as Tuple from "effect/Tuple"
 import * as Grammar from "../Grammar.ts"
+import { backup } from "./backup.ts"
 import { cancel } from "./cancel.ts"
 import { configCommands } from "./config.ts"
 import { demo } from "./demo.ts"
+import { doctor } from "./doctor.ts"
 import { enqueue } from "./enqueue.ts"
 import { exportManifest } from "./export.ts"
 import { importFile } from "./import.ts"
@@ -34,6 +36,7 @@ const queueCommands = Tuple.make(
   resume,
   cancel,
   prune,
+  backup,
   exportManifest
 )
 
@@ -46,6 +49,7 @@ const topCommands = Tuple.make(
   ),
   resolve,
   Command.make("config").pipe(Command.withSubcommands(configCommands)),
+  doctor,
   demo
 )
 
@@ -72,5 +76,6 @@ export const grammar = Grammar.make([
     description: "Looks at the configuration and sets it up.",
     children: configCommands.map(({ descriptor }) => descriptor)
   },
+  doctor.descriptor,
   demo.descriptor
 ])

@@ -29,6 +29,7 @@ import * as GroupCommit from "./GroupCommit.ts"
 import * as Lanes from "./Lanes.ts"
 import * as Lease from "./Lease.ts"
 import * as Operate from "./Operate.ts"
+import { prune } from "./Prune.ts"
 import * as Read from "./Read.ts"
 import { settle, type Transition, type Verdict } from "./Settle.ts"
 import { takeBack } from "./TakeBack.ts"
@@ -207,20 +208,7 @@ export const make = (
       setLane: (lane, overrides) =>
         ticking(write((query, time) => Lanes.setLane(query, policy, time, lane, overrides))),
       paused: database.read(Lanes.isPaused),
-      prune: ({ dryRun, finishedBefore, state }) =>
-        dryRun === true
-          ? database.read((query) => Operate.countPrunable(query, finishedBefore, state))
-          : Effect.iterate(
-              { removed: 0, last: Operate.PRUNE_BATCH },
-              {
-                while: ({ last }) => last === Operate.PRUNE_BATCH,
-                body: ({ removed }) =>
-                  Effect.map(
-                    database.write((query) => Operate.prune(query, finishedBefore, state)),
-                    (count) => ({ removed: removed + count, last: count })
-                  )
-              }
-            ).pipe(Effect.map(({ removed }) => removed)),
+      prune: (filter) => prune(database, filter),
       nextReadyAt: Effect.flatMap(now, (time) => database.read((query) => Read.nextReadyAt(query, time))),
       leases: database.read(Read.leases),
       reclaim: (workers) =>
