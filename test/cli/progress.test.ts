@@ -265,7 +265,7 @@ describe("the living lines", () => {
       columns: FastCheck.integer({ min: 12, max: 90 })
     },
     ({ columns, pieces }) => {
-      const texts = pieces.map((words) => words.join(" "))
+      const texts = pieces.map((piece) => piece.join(" "))
       const flowed = flow(texts, columns)
       for (const row of flowed) expect(row.length).toBeLessThanOrEqual(columns)
       expect(flowed.map((row) => row.trim()).join(" ")).toBe(texts.join(", "))
