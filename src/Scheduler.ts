@@ -51,6 +51,8 @@ export interface RunOptions {
   readonly drain?: boolean | undefined
   /** Draining, the longest time to wait with nothing to do for work that is due later. Default 15 minutes. */
   readonly maxWait?: Duration.DurationInput | undefined
+  /** Told of each lease, before its handler starts. */
+  readonly onStart?: ((lease: Lease) => Effect.Effect<void>) | undefined
   /** Told of the end of each lease, before its slot is free again. */
   readonly onEnd?: ((end: JobEnd) => Effect.Effect<void>) | undefined
 }
@@ -133,7 +135,7 @@ export const make = (
     const run = (runOptions: RunOptions = {}) =>
       Effect.gen(function* () {
         const counts = noEnds()
-        const { onEnd } = runOptions
+        const { onEnd, onStart } = runOptions
         /** Handlers that run now. A job whose handler is done has given its slot free, though it is still to be written. */
         let handling = 0
         /** The dispatcher's report, or the first thing that went wrong, in whatever fiber. */
@@ -167,7 +169,11 @@ export const make = (
             Exit.isSuccess(exit)
               ? Effect.sync(leave)
               : Effect.map(Deferred.failCause(outcome, exit.cause), leave)
-          return Effect.matchCauseEffect(worker.run(lease, handled), {
+          const job =
+            onStart === undefined
+              ? worker.run(lease, handled)
+              : Effect.zipRight(onStart(lease), worker.run(lease, handled))
+          return Effect.matchCauseEffect(job, {
             onFailure: (cause) => ended(Exit.failCause(cause)),
             onSuccess: (jobEnd) => {
               counts[jobEnd.end] += 1

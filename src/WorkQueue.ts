@@ -79,6 +79,26 @@ export interface Stats {
   readonly total: number
 }
 
+/**
+ * Why queued jobs aren't running, and how many.
+ * - `worker`: only a free worker is missing. Of a lane that may start some now, no more than these.
+ * - `cap`: their lane, or its pool, has as many jobs in flight as it may, or will have with those that may start.
+ * - `pace`: their lane's next start isn't due, or won't be after those that may start.
+ * - `hold`: their lane was asked to wait; `reason` says why, such as `http-429`.
+ * - `later`: they aren't due themselves, such as a retry.
+ * - `paused`: their lane is paused. A pause of the whole queue stands above all this and isn't told here.
+ */
+export interface Wait {
+  readonly cause: "worker" | "cap" | "pace" | "hold" | "later" | "paused"
+  /** Only of a `hold`. */
+  readonly reason: string | null
+  readonly jobs: number
+  /** The lanes they stand in. */
+  readonly lanes: number
+  /** The earliest time at which one of them may go on; `null` when that is no matter of time. */
+  readonly until: number | null
+}
+
 /** A lease as the queue holds it. */
 export interface HeldLease extends LeaseRef {
   readonly worker: string
@@ -215,6 +235,12 @@ export interface WorkQueueService {
 
   /** Lanes, those with unfinished jobs first, the fullest first. */
   readonly laneStats: (options: LaneFilter) => Effect.Effect<ReadonlyArray<LaneStats>, WorkQueueError>
+
+  /**
+   * The queued jobs by what they wait for, in the order of cause and reason; none that is empty. Looks at every lane
+   * once: for a display, not for every job.
+   */
+  readonly waits: Effect.Effect<ReadonlyArray<Wait>, WorkQueueError>
 
   /** Jobs in the order they were queued, read page by page in constant memory. */
   readonly list: (

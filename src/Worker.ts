@@ -46,6 +46,8 @@ export interface JobEnd {
   readonly reason: string | null
   readonly message: string | null
   readonly durationMs: number
+  /** An `error` that might have gone well with one more try: all of them are used up. */
+  readonly exhausted?: true
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -106,7 +108,7 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
         const { message, plan, reason } = failure
         if (tries >= maxAttempts) {
           yield* queue.failAndRetry(lease, { reason, message, retryAt: null, plan }, history)
-          return { end: "error", reason, message } satisfies Ending
+          return { end: "error", reason, message, exhausted: true } satisfies Ending
         }
         const now = yield* Clock.currentTimeMillis
         const retryAt = Math.max(now + (yield* retryDelay(tries, baseMs, maxMs)), failure.notBefore ?? 0)
@@ -259,11 +261,9 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
                 ),
                 (cause) => settled(lease, cause, notes)
               ),
-              ({ end, message, reason }): JobEnd => ({
+              (ending): JobEnd => ({
+                ...ending,
                 lease,
-                end,
-                reason,
-                message,
                 durationMs: clock.unsafeCurrentTimeMillis() - startedAt
               })
             )

@@ -2,6 +2,8 @@
  * How the program ends: the exit codes, and the one error that carries them.
  */
 import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 
 /** The exit codes scripts may rely on. */
 export const ExitCode = {
@@ -28,3 +30,7 @@ export class Exited extends Data.TaggedError("Exited")<{
 
 /** Ends with code 2: what was asked for can't be done as it was asked. */
 export const usage = (message: string): Exited => new Exited({ code: ExitCode.usage, message })
+
+/** A result with a reason on its left side, as an ending with code 2. */
+export const orUsage = <A>(result: Either.Either<A, string>): Effect.Effect<A, Exited> =>
+  Either.match(result, { onLeft: (why) => usage(why), onRight: (value) => Effect.succeed(value) })

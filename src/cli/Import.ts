@@ -21,7 +21,12 @@ export type Lines = Stream.Stream<Line, ArtifactFileError, FileSystem.FileSystem
  */
 export const accepted = (
   lines: Lines,
-  options: JobOptions & { readonly name: string; readonly rejected: Ref.Ref<number> }
+  options: JobOptions & {
+    readonly name: string
+    readonly rejected: Ref.Ref<number>
+    /** Counts the lines that were read, the bad ones too. */
+    readonly read?: Ref.Ref<number>
+  }
 ): Stream.Stream<NewJob, ArtifactFileError, FileSystem.FileSystem | Output.Output> =>
   Stream.mapChunksEffect(lines, (chunk) => {
     const good: Array<NewJob> = []
@@ -31,11 +36,15 @@ export const accepted = (
       else bad.push(clean(`${options.name}:${line}: ${result.left}`))
     }
     const jobs = Chunk.unsafeFromArray(good)
-    if (bad.length === 0) return Effect.succeed(jobs)
-    return Ref.update(options.rejected, (before) => before + bad.length).pipe(
-      Effect.zipRight(Output.note(bad.join("\n"))),
-      Effect.as(jobs)
-    )
+    const counted =
+      options.read === undefined
+        ? Effect.void
+        : Ref.update(options.read, (before) => before + good.length + bad.length)
+    if (bad.length === 0) return Effect.as(counted, jobs)
+    return Effect.zipRight(
+      counted,
+      Ref.update(options.rejected, (before) => before + bad.length)
+    ).pipe(Effect.zipRight(Output.note(bad.join("\n"))), Effect.as(jobs))
   })
 
 /** Tells what became of the lines. */

@@ -1,5 +1,6 @@
 /**
- * The log: on stderr, as lines for people or one JSON object a line, from the configured level on.
+ * The log: on stderr, as lines for people or one JSON object a line, from the configured level on. No line holds a
+ * secret of a URL, or anything that controls a terminal.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -9,7 +10,8 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import { Config, type Settings } from "../Config.ts"
 import { Output } from "./Output.ts"
-import { clean, localTime } from "./Text.ts"
+import { redact } from "./Redact.ts"
+import { clean, json, localTime } from "./Text.ts"
 
 const LEVELS: { readonly [level in Settings["log"]["level"]]: LogLevel.LogLevel } = {
   trace: LogLevel.Trace,
@@ -21,17 +23,44 @@ const LEVELS: { readonly [level in Settings["log"]["level"]]: LogLevel.LogLevel 
   none: LogLevel.None
 }
 
-const show = (value: unknown): string =>
-  typeof value === "string" ? value : (JSON.stringify(value) ?? String(value))
+const textOf = (value: unknown): string =>
+  redact(typeof value === "string" ? value : (JSON.stringify(value) ?? String(value)))
+
+const parts = (message: unknown): ReadonlyArray<string> =>
+  (Array.isArray(message) ? message : [message]).map(textOf)
+
+const causeLines = (cause: Cause.Cause<unknown>): ReadonlyArray<string> =>
+  Cause.isEmpty(cause) ? [] : redact(Cause.pretty(cause, { renderErrorCause: true })).split("\n")
 
 /** One line per message: time, level, message, annotations; a cause follows on lines of its own. */
-const pretty = Logger.make<unknown, string>(({ annotations, cause, date, logLevel, message }) => {
-  const parts = (Array.isArray(message) ? message : [message]).map(show)
-  for (const [name, value] of HashMap.entries(annotations)) parts.push(`${name}=${show(value)}`)
-  const text = `${localTime(date.getTime()).slice(11)} ${logLevel.label.padEnd(5)} ${clean(parts.join(" "))}`
-  if (Cause.isEmpty(cause)) return text
-  const lines = Cause.pretty(cause, { renderErrorCause: true }).split("\n")
-  return [text, ...lines.map((line) => `  ${clean(line)}`)].join("\n")
+export const pretty = Logger.make<unknown, string>(({ annotations, cause, date, logLevel, message }) => {
+  const words = [...parts(message)]
+  for (const [name, value] of HashMap.entries(annotations)) {
+    // Its message is its name.
+    if (name === "event") continue
+    const text = textOf(value)
+    words.push(`${name}=${/^[^\s"=]+$/.test(text) ? text : JSON.stringify(text)}`)
+  }
+  const text = `${localTime(date.getTime()).slice(11)} ${logLevel.label.padEnd(5)} ${clean(words.join(" "))}`
+  return [text, ...causeLines(cause).map((line) => `  ${clean(line)}`)].join("\n")
+})
+
+/**
+ * One JSON object a line: `time` (ISO 8601, UTC), `level`, `message`, the annotations under their names, and `cause`
+ * if there is one.
+ */
+export const jsonLines = Logger.make<unknown, string>(({ annotations, cause, date, logLevel, message }) => {
+  const fields = Array.from(HashMap.entries(annotations), ([name, value]) => [
+    name,
+    typeof value === "number" || typeof value === "boolean" || value === null ? value : textOf(value)
+  ])
+  return json({
+    ...Object.fromEntries(fields),
+    time: date.toISOString(),
+    level: logLevel._tag.toLowerCase(),
+    message: parts(message).join(" "),
+    ...(Cause.isEmpty(cause) ? {} : { cause: causeLines(cause).join("\n") })
+  })
 })
 
 /** The loggers and the level of the settings. */
@@ -41,7 +70,7 @@ export const layer: Layer.Layer<never, never, Config | Output> = Layer.unwrapEff
     const { stderr, unsafeErr } = yield* Output
     const logger =
       settings.log.format === "json"
-        ? Logger.map(Logger.jsonLogger, (text) => unsafeErr(`${text}\n`))
+        ? Logger.map(jsonLines, (text) => unsafeErr(`${text}\n`))
         : Logger.map(pretty, (text) => unsafeErr(`${stderr.colours.dim(text)}\n`))
     return Layer.merge(
       Logger.replace(Logger.defaultLogger, logger),

@@ -4,6 +4,7 @@
  * A write waits until the stream has taken it, so a slow reader slows the writer instead of filling the memory. A
  * reader that closes the pipe ends the program quietly.
  */
+import { stripVTControlCharacters } from "node:util"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -11,9 +12,8 @@ import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import type { createLogUpdate } from "log-update"
 import { createColors } from "picocolors"
-import stringWidth from "string-width"
 import { Exited, ExitCode } from "./Exit.ts"
-import { clean, json } from "./Text.ts"
+import { clean, cleanLines, json, widthOf } from "./Text.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -26,6 +26,8 @@ export interface Terminal {
   readonly colours: ReturnType<typeof createColors>
   /** The width of a line now, in columns. */
   readonly columns: number
+  /** How many lines it shows now. */
+  readonly rows: number
 }
 
 /** A column of a table. */
@@ -60,16 +62,17 @@ export interface OutputService {
 
 export class Output extends Context.Tag("contentdownload/cli/Output")<Output, OutputService>() {}
 
-/** One line on stdout. */
+/** A line, or several, on stdout, made harmless. */
 export const line = (text: string): Effect.Effect<void, Exited, Output> =>
-  Effect.flatMap(Output, ({ out }) => out(`${text}\n`))
+  Effect.flatMap(Output, ({ out }) => out(`${cleanLines(text)}\n`))
 
-/** One line on stderr. */
+/** The same on stderr. */
 export const note = (text: string): Effect.Effect<void, never, Output> =>
-  Effect.flatMap(Output, ({ err }) => err(`${text}\n`))
+  Effect.flatMap(Output, ({ err }) => err(`${cleanLines(text)}\n`))
 
 /** One JSON value on stdout, indented. */
-export const value = (data: unknown): Effect.Effect<void, Exited, Output> => line(json(data, 2))
+export const value = (data: unknown): Effect.Effect<void, Exited, Output> =>
+  Effect.flatMap(Output, ({ out }) => out(`${json(data, 2)}\n`))
 
 // ---------------------------------------------------------------------------------------------------------------
 // Tables and arrays
@@ -77,9 +80,6 @@ export const value = (data: unknown): Effect.Effect<void, Exited, Output> => lin
 
 /** Rows that are laid out together: the widths of the columns hold for so many. */
 const PAGE = 1000
-
-/** The columns a text takes on a terminal. */
-const widthOf = (text: string): number => (/^[ -~]*$/.test(text) ? text.length : stringWidth(text))
 
 /** Cells in columns two spaces apart, each as wide as its widest cell. */
 const layOut = (
@@ -153,13 +153,39 @@ export const wantsColours = (env: { readonly [name: string]: string | undefined 
   return tty && env["TERM"] !== "dumb"
 }
 
+/** The lines a painted text takes where it is shown in `columns`, each of its own lines being wrapped. */
+export const wrappedRows = (text: string, columns: number): number =>
+  text
+    .split("\n")
+    .reduce(
+      (rows, each) => rows + Math.max(1, Math.ceil(widthOf(stripVTControlCharacters(each)) / columns)),
+      0
+    )
+
 /** The living lines of a terminal; whatever is written goes above them. */
 const makeLive = (stream: NodeJS.WriteStream) => {
   let paint: ReturnType<typeof createLogUpdate> | undefined
   let shown = ""
+  let columns = 0
+
+  /**
+   * A terminal that has become narrower wraps what was painted for more columns, so it takes more lines than the
+   * library wrote and would erase: the further ones are erased first.
+   */
+  const unwrap = (): void => {
+    const now = stream.columns || 80
+    if (shown !== "" && now < columns) {
+      const further = wrappedRows(shown, now) - wrappedRows(shown, columns)
+      // Up a line and erase it, so often.
+      if (further > 0) stream.write("\u001B[1A\u001B[2K".repeat(further))
+    }
+    columns = now
+  }
+
   return {
     above: (write: () => void): void => {
       if (paint === undefined || shown === "") return write()
+      unwrap()
       paint.clear()
       write()
       paint(shown)
@@ -171,6 +197,7 @@ const makeLive = (stream: NodeJS.WriteStream) => {
         Effect.promise(() => import("log-update")),
         (library) => {
           paint ??= library.createLogUpdate(stream, { showCursor: true })
+          unwrap()
           shown = text
           if (text === "") paint.clear()
           else paint(text)
@@ -180,13 +207,17 @@ const makeLive = (stream: NodeJS.WriteStream) => {
 }
 
 const terminal = (
-  stream: { readonly isTTY?: boolean; readonly columns?: number },
+  stream: { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number },
   env: { readonly [name: string]: string | undefined }
 ): Terminal => ({
   tty: stream.isTTY === true,
   colours: createColors(wantsColours(env, stream.isTTY === true)),
   get columns() {
-    return stream.columns ?? 80
+    // A terminal of which nothing is known says 0.
+    return stream.columns || 80
+  },
+  get rows() {
+    return stream.rows || 24
   }
 })
 

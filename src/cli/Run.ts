@@ -21,7 +21,10 @@ import * as WorkerIdentity from "../WorkerIdentity.ts"
 import { WorkQueue, type WorkQueueError } from "../WorkQueue.ts"
 import { Exited, ExitCode } from "./Exit.ts"
 import { note, type Output } from "./Output.ts"
-import * as Progress from "./progress/Progress.ts"
+import * as JobLog from "./JobLog.ts"
+import { display } from "./progress/Display.ts"
+import * as Observer from "./progress/Observer.ts"
+import * as View from "./progress/View.ts"
 import { exitCode, Signals } from "./Signals.ts"
 import { type Summary, tally } from "./Summary.ts"
 import { count } from "./Text.ts"
@@ -93,7 +96,32 @@ export const layer = (
 export interface RunArguments {
   readonly drain: boolean
   readonly progress: boolean
+  /** Nothing but data and trouble is wanted. */
+  readonly quiet: boolean
+  /** Whether a log was asked for. Default: when a setting of it isn't its default. */
+  readonly logAsked?: boolean
 }
+
+/** The display of a queue that is looked at. */
+export const showing = (observer: Observer.Observer) =>
+  display({
+    living: (room) => Effect.map(observer.now, (now) => View.lines(...now, room)),
+    plain: Effect.map(observer.now, (now) => View.headline(...now))
+  })
+
+/**
+ * Whether each transition of a job is logged: whoever asks for a log gets it, and whoever has no display; beside the
+ * display the log is quiet.
+ */
+const logsJobs = (args: RunArguments) =>
+  Effect.map(Config, ({ origins }) => {
+    const asked =
+      args.logAsked ??
+      ["log.level", "log.format"].some(
+        (name) => !["default", "flag --quiet"].includes(origins[name] ?? "default")
+      )
+    return asked || (!args.progress && !args.quiet)
+  })
 
 /** A folder that can't be written right now ends the run before it began: there is nothing to try again yet. */
 const asExit = (error: Retry) => new Exited({ code: ExitCode.fatal, message: error.message })
@@ -151,15 +179,27 @@ export const run = (
       yield* queue.applyPolicy(lanePolicy(settings))
       yield* Effect.forkScoped(obeySignals(scheduler))
       const seen = tally()
-      const bytesBefore = yield* Progress.receivedBytes
+      const logging = yield* logsJobs(args)
+      const bytesBefore = yield* Observer.receivedBytes
       const startedAt = yield* Clock.currentTimeMillis
+      const observer = yield* Observer.make({
+        workers: {
+          all: settings.orchestrator.max_workers,
+          busy: Effect.map(scheduler.running, (leases) => leases.length)
+        }
+      })
       const progress = args.progress
-        ? yield* Effect.forkScoped(Effect.scoped(Effect.zipRight(Progress.show, Effect.never)))
+        ? yield* Effect.forkScoped(Effect.scoped(Effect.zipRight(showing(observer), Effect.never)))
         : undefined
       const report = yield* scheduler.run({
         drain: args.drain,
         maxWait: Duration.seconds(settings.orchestrator.max_wait_seconds),
-        onEnd: (end) => Effect.sync(() => seen.note(end))
+        ...(logging ? { onStart: JobLog.started } : {}),
+        onEnd: (end) =>
+          Effect.zipRight(
+            Effect.sync(() => seen.note(end)),
+            logging ? JobLog.ended(end) : Effect.void
+          )
       })
       if (progress !== undefined) yield* Fiber.interrupt(progress)
       const at = yield* Clock.currentTimeMillis
@@ -168,7 +208,9 @@ export const run = (
         tally: seen,
         stats: yield* queue.stats,
         elapsedMs: at - startedAt,
-        bytes: (yield* Progress.receivedBytes) - bytesBefore,
+        bytes: (yield* Observer.receivedBytes) - bytesBefore,
+        waited: yield* observer.waited,
+        duplicates: null,
         at
       } satisfies Summary
     }).pipe(Effect.scoped, Effect.provide(layer(settings)))

@@ -4,7 +4,8 @@
 import type { JobEnd } from "../Worker.ts"
 import type { RunReport } from "../Scheduler.ts"
 import type { Stats } from "../WorkQueue.ts"
-import { duration, size } from "./progress/View.ts"
+import { duration, number, percent, size } from "./progress/Numbers.ts"
+import type { Waited } from "./progress/Waited.ts"
 import { self } from "./Self.ts"
 import { clean, count, cut, isoTime, localTimeNear } from "./Text.ts"
 
@@ -22,6 +23,8 @@ export interface Tally {
   readonly reasons: Reasons
   /** Jobs in error by lane. */
   readonly errorLanes: ReadonlyMap<string, number>
+  /** Tries that failed or had to wait, by lane; also those that ended in error. */
+  readonly troubleLanes: ReadonlyMap<string, number>
 }
 
 /** Different reasons and lanes that are counted apart; further ones only count in the totals. */
@@ -35,11 +38,14 @@ const add = (counts: Map<string, number>, key: string): void => {
 export const tally = (): Tally => {
   const reasons = new Map<End, Map<string, number>>()
   const errorLanes = new Map<string, number>()
+  const troubleLanes = new Map<string, number>()
   return {
     reasons,
     errorLanes,
+    troubleLanes,
     note: ({ end, lease, reason }) => {
       if (end === "error") add(errorLanes, lease.lane)
+      if (end === "error" || end === "retry" || end === "waiting") add(troubleLanes, lease.lane)
       if (reason === null) return
       const counts = reasons.get(end) ?? new Map<string, number>()
       reasons.set(end, counts)
@@ -59,6 +65,10 @@ export interface Summary {
   readonly stats: Stats
   readonly elapsedMs: number
   readonly bytes: number
+  /** What the workers waited for. */
+  readonly waited: Waited
+  /** Artifacts that were in the queue already and so weren't fetched twice; `null` when nothing was imported. */
+  readonly duplicates: number | null
   /** At the end. */
   readonly at: number
 }
@@ -69,7 +79,7 @@ const sorted = (counts: ReadonlyMap<string, number> | undefined): ReadonlyArray<
 /** `http-404 12, login-page 3, and 2 more`. */
 const named = (counts: ReadonlyMap<string, number> | undefined, most: number): string => {
   const all = sorted(counts)
-  const parts = all.slice(0, most).map(([name, n]) => `${cut(name, 60)} ${n.toLocaleString("en-GB")}`)
+  const parts = all.slice(0, most).map(([name, n]) => `${cut(name, 60)} ${number(n)}`)
   return [...parts, ...(all.length > most ? [`and ${all.length - most} more`] : [])].join(", ")
 }
 
@@ -89,40 +99,80 @@ const heading = ({ at, elapsedMs, report, stats }: Summary): string => {
   }
 }
 
-/** The lines for a person. `queueWords`: how the queue is named on the command line. */
+/** What the workers waited for, for people: `for caps 12 s, http-429 3.0 s`. */
+const WAITED: Readonly<Record<string, string>> = {
+  cap: "hosts' caps",
+  pace: "hosts' paces",
+  later: "retries that weren't due",
+  paused: "what was paused"
+}
+
+const waitedFor = ({ byCause }: Waited, most: number): string => {
+  const all = sorted(byCause).filter(([, ms]) => ms >= 50)
+  const parts = all.slice(0, most).map(([cause, ms]) => `${WAITED[cause] ?? cut(cause, 60)} ${duration(ms)}`)
+  return [...parts, ...(all.length > most ? [`and ${all.length - most} more`] : [])].join(", ")
+}
+
+/** The command that tries again what failed and runs it. `queueWords`: how the queue is named on the command line. */
+export const retryCommand = (queueWords: ReadonlyArray<string>): string => {
+  const command = (words: string) => [self(), words, ...queueWords].join(" ")
+  return `${command("queue retry-failed")} && ${command("queue run --drain")}`
+}
+
+/** The lines for a person. */
 export const lines = (summary: Summary, queueWords: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const { bytes, elapsedMs, report, stats, tally: seen } = summary
+  const { bytes, duplicates, elapsedMs, report, stats, tally: seen, waited } = summary
   const { ends } = report
   const rows: Array<string> = [heading(summary)]
-  const row = (name: string, n: number, more: string) => {
-    if (n > 0) rows.push(`  ${name.padEnd(9)}${n.toLocaleString("en-GB").padStart(9)}${more && `  ${more}`}`)
+  const row = (name: string, value: string, more: string) =>
+    rows.push(`  ${name.padEnd(9)}${value.padStart(9)}${more && `  ${more}`}`)
+  const counted = (name: string, n: number, more: string) => {
+    if (n > 0) row(name, number(n), more)
   }
   const speed = elapsedMs > 0 ? `, ${size((bytes / elapsedMs) * 1000)}/s` : ""
-  row("done", ends.done, bytes > 0 ? `${size(bytes)}${speed}` : "")
-  row("skipped", ends.skipped, named(seen.reasons.get("skipped"), 4))
-  row("error", ends.error, named(seen.reasons.get("error"), 4))
-  row("retried", ends.retry, named(seen.reasons.get("retry"), 4))
-  row("held", ends.waiting, named(seen.reasons.get("waiting"), 4))
-  row("released", ends.released, "")
-  row("lost", ends.lost, "leases another worker has taken over")
-  if (seen.errorLanes.size > 1) rows.push(`  most errors: ${named(seen.errorLanes, 3)}`)
+  counted("done", ends.done, bytes > 0 ? `${size(bytes)}${speed}` : "")
+  counted("skipped", ends.skipped, named(seen.reasons.get("skipped"), 4))
+  counted("error", ends.error, named(seen.reasons.get("error"), 4))
+  counted("retried", ends.retry, named(seen.reasons.get("retry"), 4))
+  counted("held", ends.waiting, named(seen.reasons.get("waiting"), 4))
+  counted("released", ends.released, "")
+  counted("lost", ends.lost, "leases another worker has taken over")
+  counted("spared", duplicates ?? 0, "duplicates, not fetched again")
+  if (waited.totalMs >= 0.05 * elapsedMs && waited.totalMs >= 1000) {
+    row("waited", percent(waited.totalMs, elapsedMs), `of the workers' time: ${waitedFor(waited, 3)}`)
+  }
+  if (seen.troubleLanes.size > 1) rows.push(`  worst hosts: ${worst(seen)}`)
   if (stats.error > 0) {
     const earlier = stats.error - ends.error
     if (earlier > 0) rows.push(`  ${count(earlier, "job")} in error since earlier runs`)
-    const command = [self(), "queue retry-failed", ...queueWords].join(" ")
-    rows.push(`Try what failed again: ${command}`)
+    rows.push(`Try what failed again: ${retryCommand(queueWords)}`)
   }
   return rows.map(clean)
 }
 
+/** The lanes with the most trouble: `host:a.example 12 (3 in error)`. */
+const worst = ({ errorLanes, troubleLanes }: Tally): string =>
+  sorted(troubleLanes)
+    .slice(0, 3)
+    .map(([lane, n]) => {
+      const errors = errorLanes.get(lane) ?? 0
+      const told = errors === n || errors === 0 ? "" : `, ${number(errors)} of them final`
+      return `${cut(lane, 60)} ${count(n, "failure")}${told}`
+    })
+    .join("; ")
+
 const object = (counts: ReadonlyMap<string, number> | undefined) => Object.fromEntries(sorted(counts))
 
 /** The same for programs. */
-export const data = ({ bytes, elapsedMs, report, stats, tally: seen }: Summary) => ({
+export const data = (
+  { bytes, duplicates, elapsedMs, report, stats, tally: seen, waited }: Summary,
+  queueWords: ReadonlyArray<string>
+) => ({
   ended: report.ended,
   next_ready_at: isoTime(report.nextReadyAt),
   elapsed_ms: elapsedMs,
   bytes,
+  duplicates,
   ends: report.ends,
   reasons: {
     skipped: object(seen.reasons.get("skipped")),
@@ -131,5 +181,8 @@ export const data = ({ bytes, elapsedMs, report, stats, tally: seen }: Summary) 
     waiting: object(seen.reasons.get("waiting"))
   },
   error_lanes: object(seen.errorLanes),
+  trouble_lanes: object(seen.troubleLanes),
+  waited_ms: Object.fromEntries(sorted(waited.byCause).map(([cause, ms]) => [cause, Math.round(ms)])),
+  retry_command: stats.error > 0 ? retryCommand(queueWords) : null,
   queue: stats
 })

@@ -2,6 +2,7 @@
  * Text for a terminal: what comes from servers, files and users is made harmless first, so that nothing of it can
  * move the cursor, change colours or reorder what is read.
  */
+import stringWidth from "string-width"
 
 // Escape sequences: CSI, then OSC and the other string sequences up to their end, then two-character ones.
 const ESCAPES =
@@ -9,16 +10,28 @@ const ESCAPES =
   /(?:\u001B\[|\u009B)[0-?]*[ -/]*[@-~]|(?:\u001B[\]PX^_]|[\u009D\u0090\u0098\u009E\u009F])[^\u0007\u001B\u009C]*(?:\u0007|\u001B\\|\u009C)?|\u001B[ -/]*[0-~]?/g
 
 // Control characters, and those that turn the direction of writing.
-const CONTROLS = /[\p{Cc}\u200E\u200F\u2028\u2029\u202A-\u202E\u2066-\u2069]+/gu
+const CONTROLS = /[\p{Cc}\u061C\u200E\u200F\u2028\u2029\u202A-\u202E\u2066-\u2069]+/gu
 
 /** Without escape sequences; each run of control characters becomes one space. One line. */
 export const clean = (text: string): string => text.replace(ESCAPES, "").replace(CONTROLS, " ")
 
-/** `clean`, and cut to at most `max` characters with an ellipsis. */
+/** `clean` for each line of a text. */
+export const cleanLines = (text: string): string => text.split("\n").map(clean).join("\n")
+
+/** The columns a harmless text takes on a terminal. */
+export const widthOf = (text: string): number => (/^[ -~]*$/.test(text) ? text.length : stringWidth(text))
+
+/** `clean`, and cut with an ellipsis to at most `max` characters, which take no more than `max` columns. */
 export const cut = (text: string, max: number): string => {
   const harmless = clean(text.length > max * 8 ? text.slice(0, max * 8) : text)
   const characters = Array.from(harmless)
-  return characters.length > max ? `${characters.slice(0, max - 1).join("")}…` : harmless
+  if (characters.length <= max && widthOf(harmless) <= max) return harmless
+  let kept = ""
+  for (const character of characters.slice(0, Math.max(0, max - 1))) {
+    if (widthOf(kept + character) > max - 1) break
+    kept += character
+  }
+  return `${kept}…`
 }
 
 /**
@@ -26,7 +39,7 @@ export const cut = (text: string, max: number): string => {
  */
 export const json = (value: unknown, indent?: number): string =>
   JSON.stringify(value, null, indent).replace(
-    /[\u007F-\u009F\u200E\u200F\u2028\u2029\u202A-\u202E\u2066-\u2069]/g,
+    /[\u007F-\u009F\u061C\u200E\u200F\u2028\u2029\u202A-\u202E\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
   )
 

@@ -25,6 +25,9 @@ const unlessBusy = (effect: Effect.Effect<void, WorkQueueError>) =>
     (error) => Effect.logWarning(error.message)
   )
 
+const forEver = (effect: Effect.Effect<void, WorkQueueError>, every: Duration.Duration) =>
+  Effect.asVoid(Effect.schedule(unlessBusy(effect), Schedule.spaced(every)))
+
 /** What a scheduler does about leases, besides taking them. */
 export interface LeaseWatch {
   /** Looks at all leases once. */
@@ -83,9 +86,6 @@ export const make = (options: {
     Effect.suspend(() => queue.heartbeat(running.leases(), leaseTtl)),
     interruptLost
   )
-
-  const forEver = (effect: Effect.Effect<void, WorkQueueError>, every: Duration.Duration) =>
-    Effect.asVoid(Effect.schedule(unlessBusy(effect), Schedule.spaced(every)))
 
   return { look, looks: forEver(look, LOOK_EVERY), heartbeats: forEver(heartbeat, heartbeatEvery) }
 }

@@ -21,7 +21,7 @@ export interface Ended {
   readonly stderr: string
 }
 
-const terminal = { tty: false, colours: createColors(false), columns: 80 }
+const terminal = { tty: false, colours: createColors(false), columns: 80, rows: 24 }
 
 /** Runs the program in this process. */
 export const run = (

@@ -2,7 +2,12 @@ import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import { createColors } from "picocolors"
 import { eta, finishedOf, rates, type Sight } from "../../src/cli/progress/Estimate.ts"
-import { duration, headline, lines, size } from "../../src/cli/progress/View.ts"
+import { duration, percent, size } from "../../src/cli/progress/Numbers.ts"
+import { flow, headline, lines } from "../../src/cli/progress/View.ts"
+import { makeWaited } from "../../src/cli/progress/Waited.ts"
+import { verdict } from "../../src/cli/progress/Why.ts"
+import { widthOf } from "../../src/cli/Text.ts"
+import type { Wait } from "../../src/WorkQueue.ts"
 import type { LaneStats } from "../../src/Lane.ts"
 
 const WIDE = { min: 0, max: 20_000_000 }
@@ -45,12 +50,24 @@ const stats = FastCheck.record({
   error: count
 }).map((one) => ({ ...one, total: one.queued + one.in_progress + one.done + one.skipped + one.error }))
 
+const wait: FastCheck.Arbitrary<Wait> = FastCheck.record({
+  cause: FastCheck.constantFrom("worker", "cap", "pace", "hold", "later", "paused"),
+  reason: FastCheck.option(name),
+  jobs: FastCheck.integer({ min: 1, max: 20_000_000 }),
+  lanes: FastCheck.integer({ min: 1, max: 1_000 }),
+  until: FastCheck.option(time)
+})
+
 const sight: FastCheck.Arbitrary<Sight> = FastCheck.record({
   at: time,
   stats,
+  waits: FastCheck.array(wait, { maxLength: 7 }),
+  workers: FastCheck.option(
+    FastCheck.record({ busy: FastCheck.nat(20), all: FastCheck.integer({ min: 1, max: 20 }) })
+  ),
   lanes: FastCheck.uniqueArray(lane, { maxLength: 8, selector: (one) => one.lane }),
   paused: FastCheck.boolean(),
-  bytes: FastCheck.integer({ min: 0, max: 2 ** 45 })
+  bytes: FastCheck.option(FastCheck.integer({ min: 0, max: 2 ** 45 }))
 })
 
 /** A sight, and a later one of the same queue, on which some of each lane's work was done, or undone. */
@@ -65,7 +82,7 @@ const sights = FastCheck.tuple(
     {
       ...before,
       at: before.at + later,
-      bytes: before.bytes + (progress[8] ?? 0) ** 2,
+      bytes: before.bytes === null ? null : before.bytes + (progress[8] ?? 0) ** 2,
       stats: { ...before.stats, done: step(before.stats.done, 8) },
       lanes: before.lanes.map((one, index) => ({ ...one, done: step(one.done, index) }))
     }
@@ -100,97 +117,246 @@ const seen = (at: number, done: number, queued: number, given: ReadonlyArray<Lan
   at,
   stats: { queued, in_progress: 0, done, skipped: 0, error: 0, total: queued + done },
   lanes: given,
+  waits: [],
   paused: false,
-  bytes: done * 1_000
+  bytes: done * 1_000,
+  workers: { busy: 0, all: 4 }
 })
 
 describe("an estimate", () => {
   it.prop(
-    "is never negative, and known only where there is work and it gets less",
+    "is never negative; known where work gets less, and nowhere without work or while all is paused",
     { pair: sights },
     ({ pair }) => {
       const [before, now] = pair
       const speed = rates(before, now)
       expect(speed.jobs).toBeGreaterThanOrEqual(0)
-      expect(speed.bytes).toBeGreaterThanOrEqual(0)
+      expect(speed.bytes === null).toBe(now.bytes === null)
+      expect(speed.bytes ?? 0).toBeGreaterThanOrEqual(0)
       const end = eta(before, now)
-      const left = now.stats.queued + now.stats.in_progress
-      const gotDone = finishedOf(now.stats) > finishedOf(before.stats)
-      expect(end !== null).toBe(left > 0 && gotDone && now.at > before.at)
-      if (end !== null) expect(end.ms).toBeGreaterThan(0)
+      const paused = now.waits.reduce((jobs, one) => (one.cause === "paused" ? jobs + one.jobs : jobs), 0)
+      const left = now.stats.queued + now.stats.in_progress - paused
+      const gotDone = finishedOf(now.stats) > finishedOf(before.stats) && now.at > before.at
+      if (left <= 0 || now.paused) expect(end).toBeNull()
+      else if (gotDone) expect(end).not.toBeNull()
+      if (end === null) return
+      expect(end.ms).toBeGreaterThan(0)
+      expect(end.atLeast).toBe(!gotDone)
     }
   )
 
-  it.prop(
-    "isn't earlier for lanes that are known than for the work as a whole",
-    { pair: sights },
-    ({ pair }) => {
-      const [before, now] = pair
-      const whole = eta({ ...before, lanes: [] }, { ...now, lanes: [] })
-      const bound = eta(before, now)
-      expect(whole?.lane ?? null).toBeNull()
-      expect(bound === null).toBe(whole === null)
-      if (bound === null || whole === null) return
-      expect(bound.ms).toBeGreaterThanOrEqual(whole.ms)
-      if (bound.lane === null) expect(bound.ms).toBe(whole.ms)
-      else expect(now.lanes.map((one) => one.lane)).toContain(bound.lane)
+  it.prop("isn't earlier than any lane's hold, pace and progress allow", { pair: sights }, ({ pair }) => {
+    const [before, now] = pair
+    const end = eta(before, now)
+    if (end === null) return
+    const whole = eta({ ...before, lanes: [] }, { ...now, lanes: [] })
+    expect(end.ms).toBeGreaterThanOrEqual(whole?.ms ?? 0)
+    if (end.lane !== null) expect(now.lanes.map((one) => one.lane)).toContain(end.lane)
+    for (const one of now.lanes) {
+      if (one.paused || one.ready + one.delayed + one.inFlight === 0) continue
+      const starts = Math.max(0, one.ready + one.delayed - one.burst)
+      expect(end.ms).toBeGreaterThanOrEqual(Math.max(0, (one.nextAt ?? 0) - now.at) + starts * one.gapMs)
     }
-  )
+  })
+
+  it("knows paces and holds where nothing gets done", () => {
+    const still = seen(0, 0, 5, lanes({ ready: 5, gapMs: 1_000, nextAt: 60_000, blockedReason: "http-429" }))
+    expect(eta(still, still)).toEqual({ ms: 64_000, lane: "host:0.example", atLeast: true })
+    expect(eta(still, { ...still, paused: true })).toBeNull()
+  })
 
   it("goes by the slowest lane", () => {
     const before = seen(0, 0, 120, lanes({ ready: 20 }, { ready: 100 }))
     const now = seen(10_000, 20, 100, lanes({ ready: 10, done: 10 }, { ready: 90, done: 10 }))
     expect(rates(before, now)).toEqual({ jobs: 2, bytes: 2_000 })
-    expect(eta(before, now)).toEqual({ ms: 90_000, lane: "host:1.example" })
-    expect(eta(before, { ...now, lanes: [] })).toEqual({ ms: 50_000, lane: null })
+    expect(eta(before, now)).toEqual({ ms: 90_000, lane: "host:1.example", atLeast: false })
+    expect(eta(before, { ...now, lanes: [] })).toEqual({ ms: 50_000, lane: null, atLeast: false })
   })
 })
 
+/** The lines above the sentence, as one. */
+const words = (all: ReadonlyArray<string>) =>
+  all
+    .slice(
+      0,
+      all.findIndex((row) => row.startsWith("Why"))
+    )
+    .join(" ")
+    .replaceAll(/\s+/g, " ")
+
 describe("the living lines", () => {
   it.prop(
-    "are no wider than the terminal, are as many as they say, and control nothing",
-    { pair: sights, columns: FastCheck.integer({ min: 1, max: 200 }) },
-    ({ columns, pair }) => {
+    "are no wider and no more than the terminal has, and control nothing",
+    {
+      pair: sights,
+      columns: FastCheck.integer({ min: 1, max: 200 }),
+      rows: FastCheck.integer({ min: 1, max: 60 })
+    },
+    ({ columns, pair, rows }) => {
       const [before, now] = pair
-      const text = lines(now, rates(before, now), eta(before, now), { colours: plain, columns })
-      const rows = text.split("\n")
-      expect(rows.length).toBeLessThanOrEqual(7)
-      for (const row of rows) {
-        expect(Array.from(row).length).toBeLessThanOrEqual(columns)
+      const [speed, end] = [rates(before, now), eta(before, now)]
+      const text = lines(now, speed, end, { colours: plain, columns, rows }).split("\n")
+      expect(text.length).toBeLessThanOrEqual(Math.max(1, rows - 1))
+      for (const row of text) {
+        expect(widthOf(row)).toBeLessThanOrEqual(columns)
         expect(row).not.toMatch(CONTROL)
       }
-      const head = headline(now, rates(before, now), eta(before, now))
+      const head = headline(now, speed, end)
       expect(head).not.toMatch(CONTROL)
-      expect(head).not.toMatch(/NaN|Infinity|-\d|undefined/)
+      expect(head).not.toMatch(/NaN|Infinity| -\d|undefined/)
     }
   )
 
-  it("tell what there is, and what holds lanes back", () => {
-    const given = lanes(
-      { ready: 1200, inFlight: 2, done: 10 },
-      { delayed: 5, nextAt: 70_000, blockedReason: "http-429" },
-      { ready: 3, paused: true },
-      ...Array.from({ length: 3 }, () => ({ ready: 1 }))
-    )
-    const now: Sight = { ...seen(10_000, 10, 1_211, given), paused: false }
-    const text = lines(
+  const given = lanes(
+    { ready: 1200, inFlight: 2, done: 10 },
+    { delayed: 5, nextAt: 70_000, blockedReason: "http-429" },
+    { ready: 3, paused: true },
+    ...Array.from({ length: 3 }, () => ({ ready: 1 }))
+  )
+  const now: Sight = {
+    ...seen(10_000, 10, 1_211, given),
+    waits: [
+      { cause: "cap", reason: null, jobs: 1_200, lanes: 1, until: null },
+      { cause: "hold", reason: "http-429", jobs: 7, lanes: 1, until: 70_000 }
+    ],
+    workers: { busy: 2, all: 4 }
+  }
+  const shown = (columns: number, rows = 30) =>
+    lines(
       now,
       { jobs: 1, bytes: 2_500_000 },
-      { ms: 600_000, lane: "host:0.example" },
-      {
-        colours: plain,
-        columns: 120
-      }
+      { ms: 600_000, lane: "host:0.example", atLeast: false },
+      { colours: plain, columns, rows }
+    ).split("\n")
+
+  it("tell what there is, what holds it back, and what to do", () => {
+    const rows = shown(200)
+    expect(rows.slice(0, 2)).toEqual([
+      "10 of 1,221 finished (0%), 1.0 files/s, 2.5 MB/s, about 10 min left, set by host:0.example",
+      "10 done, 2 of 4 workers busy, 1,211 waiting"
+    ])
+    expect(rows[2]).toMatch(
+      /^Waiting: 1,200 for a host's cap, 7 held off by a host \(http-429\) until \d\d.*$/
     )
-    const [head, ...rows] = text.split("\n")
-    expect(head).toBe(
-      "10/1,221 finished, 0 running, 1,211 queued  1.0/s, 2.5 MB/s, 10 min left (host:0.example)"
+    expect(rows[3]).toBe(
+      "Why not faster: host:0.example has as many requests at once as allowed (2 of 2); raise it with 'queue lane set --cap' if the host agrees."
     )
-    expect(rows).toHaveLength(6)
-    expect(rows[0]).toMatch(/^ {2}host:0\.example +2\/2 running +1,200 queued$/)
-    expect(rows[1]).toMatch(/ {2}until .*\(http-429\)$/)
-    expect(rows[2]).toMatch(/ {2}paused$/)
-    expect(rows[5]).toBe("  and 1 more lane")
+    expect(rows[4]).toMatch(/^ {2}host:0\.example +2\/2 running +1,200 waiting {2}at its cap of 2$/)
+    expect(rows[5]).toMatch(/ {2}until .*\(http-429\)$/)
+    expect(rows[6]).toMatch(/ {2}paused$/)
+    expect(rows[9]).toBe("  and 1 more lane")
+    expect(rows).toHaveLength(10)
+  })
+
+  it("lose no number where there is little room", () => {
+    const rows = shown(40)
+    expect(words(rows)).toBe(words(shown(200)))
+    expect(rows).toContain("    at its cap of 2")
+    expect(shown(40, 3)).toHaveLength(2)
+  })
+
+  it.prop(
+    "flow without losing a word that fits",
+    {
+      pieces: FastCheck.array(
+        FastCheck.array(FastCheck.stringMatching(/^[a-z0-9]{1,8}$/), { minLength: 1, maxLength: 6 }),
+        { minLength: 1, maxLength: 8 }
+      ),
+      columns: FastCheck.integer({ min: 12, max: 90 })
+    },
+    ({ columns, pieces }) => {
+      const texts = pieces.map((piece) => piece.join(" "))
+      const flowed = flow(texts, columns)
+      for (const row of flowed) expect(row.length).toBeLessThanOrEqual(columns)
+      expect(flowed.map((row) => row.trim()).join(" ")).toBe(texts.join(", "))
+    }
+  )
+})
+
+const held = (given: Partial<Wait>): Wait => ({
+  cause: "worker",
+  reason: null,
+  jobs: 40,
+  lanes: 1,
+  until: null,
+  ...given
+})
+
+describe("why it isn't faster", () => {
+  const base = seen(1_000, 10, 50, lanes({ ready: 50, inFlight: 2 }))
+  const why = (changes: Partial<Sight>) => verdict({ ...base, ...changes })
+
+  it("names the one thing that holds most back", () => {
+    expect(why({ paused: true })).toMatch(/the queue is paused by hand/)
+    expect(why({ waits: [held({})], workers: { busy: 4, all: 4 } })).toMatch(
+      /all 4 workers are busy and 40 more jobs could start now; more --workers/
+    )
+    const both = [held({ jobs: 3 }), held({ cause: "cap" })]
+    expect(why({ waits: both, workers: { busy: 1, all: 4 } })).toMatch(/^host:0\.example has as many/)
+    expect(why({ waits: both, workers: { busy: 4, all: 4 } })).toMatch(/^all 4 workers/)
+    expect(
+      why({
+        waits: [
+          held({ cause: "hold", reason: "http-429", until: 61_000, lanes: 2 }),
+          held({ cause: "cap", jobs: 1 })
+        ],
+        lanes: lanes({ ready: 40, nextAt: 61_000, blockedReason: "http-429" })
+      })
+    ).toMatch(/^host:0\.example and 1 more lane asked to be left alone \(http-429\) until/)
+    expect(
+      why({ waits: [held({ cause: "pace" })], lanes: lanes({ ready: 40, nextAt: 2_000, gapMs: 3_000 }) })
+    ).toMatch(/between two requests \(3\.0 s\)/)
+    expect(why({ waits: [held({ cause: "later", until: 5_000 })] })).toMatch(
+      /failed and is tried again later, first/
+    )
+    expect(why({ waits: [held({ cause: "paused" })], lanes: lanes({ ready: 1, paused: true }) })).toMatch(
+      /'queue resume --lane'/
+    )
+  })
+
+  it("knows when nobody works, and when nothing is left", () => {
+    const idle = { ...base.stats, in_progress: 0 }
+    expect(why({ workers: null, waits: [held({})], stats: idle })).toMatch(/nobody works/)
+    expect(why({ workers: null, waits: [held({})], stats: { ...idle, in_progress: 3 } })).toMatch(
+      /all workers/
+    )
+    expect(why({ stats: { ...idle, queued: 0 } })).toBe("nothing is left to do")
+    expect(why({ stats: { ...idle, queued: 0, in_progress: 1 } })).toMatch(/the last 1 job must end/)
+  })
+})
+
+const idling = (now: number): Sight => ({
+  ...seen(now, 0, 40),
+  waits: [
+    held({ cause: "cap", jobs: 30 }),
+    held({ cause: "hold", jobs: 10, reason: "http-429" }),
+    held({ jobs: 5 })
+  ],
+  workers: { busy: 1, all: 4 }
+})
+
+describe("what the workers waited for", () => {
+  it.prop("is never more than the time that went by", { pair: sights }, ({ pair }) => {
+    const waited = makeWaited()
+    for (const one of pair) waited.note(one)
+    const { byCause, totalMs } = waited.result()
+    expect(totalMs).toBeGreaterThanOrEqual(0)
+    expect(totalMs).toBeLessThanOrEqual(Math.max(0, pair[1].at - pair[0].at) + 1e-6)
+    for (const ms of byCause.values()) expect(ms).toBeGreaterThanOrEqual(0)
+  })
+
+  it("is shared out by what the jobs wait for", () => {
+    const waited = makeWaited()
+    waited.note(idling(0))
+    waited.note(idling(4_000))
+    waited.note({ ...idling(5_000), workers: { busy: 4, all: 4 } })
+    expect(waited.result()).toEqual({
+      byCause: new Map([
+        ["cap", 2_250],
+        ["http-429", 750]
+      ]),
+      totalMs: 3_000
+    })
   })
 })
 
@@ -208,6 +374,14 @@ describe("numbers for people", () => {
     { ms: FastCheck.integer({ min: 0, max: 1e11 }) },
     ({ ms }) => {
       expect(duration(ms)).toMatch(/^(?:\d\.\d s|\d\d s|\d+ min|\d+ h \d+ min|\d+ days)$/)
+    }
+  )
+
+  it.prop(
+    "a hundred percent is all of it",
+    { part: FastCheck.nat(1_000_000), whole: FastCheck.integer({ min: 1, max: 1_000_000 }) },
+    ({ part, whole }) => {
+      expect(percent(part, whole) === "100%").toBe(part >= whole)
     }
   )
 })

@@ -53,10 +53,20 @@ const summary = (ends: ReadonlyArray<JobEnd>, changes: Partial<Summary.Summary> 
     },
     elapsedMs: 2_000,
     bytes: 4_000_000,
+    waited: { byCause: new Map(), totalMs: 0 },
+    duplicates: null,
     at: Date.UTC(2024, 0, 1, 12),
     ...changes
   }
 }
+
+const waited = (totalMs: number) => ({
+  byCause: new Map([
+    ["http-429", totalMs / 4],
+    ["cap", (totalMs * 3) / 4]
+  ]),
+  totalMs
+})
 
 describe("the summary", () => {
   const ends = [
@@ -73,8 +83,10 @@ describe("the summary", () => {
       expect.stringMatching(/^ {2}done +3 {2}4\.0 MB, 2\.0 MB\/s$/),
       expect.stringMatching(/^ {2}error +3 {2}http-404 2, login-page 1$/),
       expect.stringMatching(/^ {2}retried +1 {2}reset 1$/),
-      "  most errors: host:a.example 2, host:b.example 1",
-      expect.stringMatching(/^Try what failed again: .*queue retry-failed --queue my\.sqlite$/)
+      "  worst hosts: host:a.example 3 failures, 2 of them final; host:b.example 1 failure",
+      expect.stringMatching(
+        /^Try what failed again: .*queue retry-failed --queue my\.sqlite && .*queue run --drain --queue my\.sqlite$/
+      )
     ])
   })
 
@@ -95,8 +107,19 @@ describe("the summary", () => {
     expect(ended({})).toContain("  4 jobs in error since earlier runs")
   })
 
+  it("tells what was spared, and what the workers waited for when it was much", () => {
+    const rows = Summary.lines(summary([], { waited: waited(1_600), duplicates: 7 }), [])
+    expect(rows).toContain("  spared           7  duplicates, not fetched again")
+    expect(rows).toContain("  waited         80%  of the workers' time: hosts' caps 1.2 s, http-429 0.4 s")
+    expect(Summary.lines(summary([], { waited: waited(60) }), [])).toHaveLength(1)
+  })
+
   it("is the same as data", () => {
-    expect(Summary.data(summary(ends))).toEqual({
+    const given = summary(ends, {
+      waited: { byCause: new Map([["cap", 12.4]]), totalMs: 12.4 },
+      duplicates: 2
+    })
+    expect(Summary.data(given, ["--queue", "q"])).toEqual({
       ended: "drained",
       next_ready_at: null,
       elapsed_ms: 2_000,
@@ -104,6 +127,10 @@ describe("the summary", () => {
       ends: { ...NO_ENDS, done: 3, error: 3, retry: 1 },
       reasons: { skipped: {}, error: { "http-404": 2, "login-page": 1 }, retry: { reset: 1 }, waiting: {} },
       error_lanes: { "host:a.example": 2, "host:b.example": 1 },
+      trouble_lanes: { "host:a.example": 3, "host:b.example": 1 },
+      waited_ms: { cap: 12 },
+      duplicates: 2,
+      retry_command: expect.stringMatching(/retry-failed --queue q && /),
       queue: { queued: 0, in_progress: 0, done: 3, skipped: 0, error: 3, total: 7 }
     })
   })

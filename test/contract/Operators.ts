@@ -295,6 +295,40 @@ export const operatorsContract = (makeLayer: MakeLayer) =>
       )
     )
 
+    it.scoped("tells what queued jobs wait for", () =>
+      onQueue(
+        makeLayer({
+          policy: policy({ paced: { cap: 9, gapMs: 500 }, full: {}, tight: { pool: "p" } }, { p: 1 })
+        }),
+        (queue) =>
+          Effect.gen(function* () {
+            expect(yield* queue.waits).toEqual([])
+            for (const lane of ["paced", "full", "tight", "held", "stopped"]) {
+              yield* enqueue(queue, ...["a", "b", "c"].map((id) => job(`${lane} ${id}`, lane)))
+            }
+            yield* queue.pause("stopped")
+            const leased = yield* lease(queue, 9)
+            const held = leased.find((one) => one.lane === "held")
+            if (held === undefined) return expect.fail("no lease on the lane to hold")
+            yield* queue.release(held, { hold: { until: 70_000, reason: "http-429" } })
+            yield* enqueue(
+              queue,
+              job("later", "full", { availableAt: 900 }),
+              job("free", "free"),
+              job("next", "free")
+            )
+            expect(yield* queue.waits).toEqual([
+              { cause: "cap", reason: null, jobs: 5, lanes: 3, until: null },
+              { cause: "hold", reason: "http-429", jobs: 3, lanes: 1, until: 70_000 },
+              { cause: "later", reason: null, jobs: 1, lanes: 1, until: 900 },
+              { cause: "pace", reason: null, jobs: 2, lanes: 1, until: 500 },
+              { cause: "paused", reason: null, jobs: 3, lanes: 1, until: null },
+              { cause: "worker", reason: null, jobs: 1, lanes: 1, until: null }
+            ])
+          })
+      )
+    )
+
     it.scoped("lists what a filter lets through, and no more than was asked for", () =>
       onQueue(makeLayer({ policy: uniform({ cap: 9_999 }) }), (queue) =>
         Effect.gen(function* () {

@@ -62,6 +62,7 @@ const readable = (queue: WorkQueueService) =>
     return {
       jobs: jobs.map((one) => ({ ...one, job: null })),
       lanes: yield* queue.laneStats({ limit: 1_000 }),
+      waits: yield* queue.waits,
       leases: (yield* queue.leases).map((one) => ({
         id: idOf.get(one.job),
         worker: one.worker,

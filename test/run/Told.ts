@@ -64,6 +64,10 @@ const Summary = Schema.Struct({
   }),
   reasons: Schema.Struct({ skipped: Counts, error: Counts, retry: Counts, waiting: Counts }),
   error_lanes: Counts,
+  trouble_lanes: Counts,
+  waited_ms: Counts,
+  duplicates: Schema.NullOr(Count),
+  retry_command: Schema.NullOr(Schema.String),
   queue: Stats
 }).annotations({ parseOptions: { onExcessProperty: "error" } })
 export type Summary = typeof Summary.Type

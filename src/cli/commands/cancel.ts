@@ -7,11 +7,12 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { WorkQueue } from "../../WorkQueue.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import { usage } from "../Exit.ts"
 import * as Output from "../Output.ts"
 import { cut } from "../Text.ts"
 import { find } from "./show.ts"
+import * as Setup from "../Setup.ts"
 
 /** What became of one id: `cancelled`, `ended` before, or `unknown`. `state` is the job's afterwards. */
 const cancelOne = (text: string) =>
@@ -32,7 +33,7 @@ export const cancel = Command.make(
       Args.withDescription("The artifacts' ids, as 'queue list' shows them."),
       Args.atLeast(1)
     ),
-    ...Common.options
+    ...CommandOptions.options
   },
   (args) =>
     Effect.gen(function* () {
@@ -51,7 +52,7 @@ export const cancel = Command.make(
         const more = unknown.length === 1 ? "" : `, nor ${unknown.length - 1} others of these`
         return yield* usage(`there is no job ${cut(first.id, 100)} in the queue${more}`)
       }
-    }).pipe(Effect.provide(Common.layerQueue("existing")), Common.run(args))
+    }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.run(args))
 ).pipe(
   Command.withDescription(
     "Ends jobs as skipped (cancelled); running ones are interrupted within some seconds."

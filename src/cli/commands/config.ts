@@ -12,11 +12,12 @@ import * as Tuple from "effect/Tuple"
 import { formatPath } from "../../config/Keys.ts"
 import { template } from "../../config/Template.ts"
 import { Config, DEFAULT_FILE, leaves, type Loaded, masked, Settings } from "../../Config.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import { Exited, ExitCode, usage } from "../Exit.ts"
 import * as Output from "../Output.ts"
 import { untilSignal } from "../Signals.ts"
 import { cut } from "../Text.ts"
+import * as Setup from "../Setup.ts"
 
 const showTable = ({ file, origins, settings }: Loaded) =>
   Effect.gen(function* () {
@@ -37,12 +38,12 @@ const showTable = ({ file, origins, settings }: Loaded) =>
     )
   })
 
-const show = Command.make("show", Common.options, (args) =>
+const show = Command.make("show", CommandOptions.options, (args) =>
   Effect.flatMap(Config, (loaded) =>
     args.format === "json"
       ? Output.value({ file: loaded.file, settings: masked(loaded.settings), origins: loaded.origins })
       : showTable(loaded)
-  ).pipe(Common.run(args))
+  ).pipe(Setup.run(args))
 ).pipe(Command.withDescription("Shows every setting, and where its value comes from."))
 
 const init = Command.make(
@@ -52,7 +53,7 @@ const init = Command.make(
       Args.withDescription(`The file to write, or - for stdout. Default: ${DEFAULT_FILE}.`),
       Args.optional
     ),
-    ...Common.options
+    ...CommandOptions.options
   },
   (args) =>
     Effect.gen(function* () {
@@ -77,7 +78,7 @@ const init = Command.make(
   Command.withDescription("Writes a configuration file with every setting, its default and what it does.")
 )
 
-const schema = Command.make("schema", Common.options, () =>
+const schema = Command.make("schema", CommandOptions.options, () =>
   untilSignal(Effect.suspend(() => Output.value(JSONSchema.make(Settings, { target: "jsonSchema2020-12" }))))
 ).pipe(Command.withDescription("Prints the JSON Schema of the configuration file, for editors."))
 

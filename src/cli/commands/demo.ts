@@ -14,7 +14,7 @@ import { Config, layerSettings, type Settings } from "../../Config.ts"
 import * as Origin from "../../demo/Origin.ts"
 import { type World, world } from "../../demo/World.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import { Exited, ExitCode, usage } from "../Exit.ts"
 import { defectsLogged } from "../Failures.ts"
 import { accepted, report } from "../Import.ts"
@@ -25,6 +25,7 @@ import { run as runQueue } from "../Run.ts"
 import { self } from "../Self.ts"
 import { data, lines } from "../Summary.ts"
 import { count } from "../Text.ts"
+import * as Setup from "../Setup.ts"
 
 /** Says that a folder is the demo's, so that the next demo may replace it. */
 const MARKER = ".contentdownload-demo"
@@ -56,7 +57,7 @@ interface Place {
   readonly files: string
 }
 
-const settingsOf = (place: Place, made: World, logLevel: Settings["log"]["level"]) =>
+const settingsOf = (place: Place, made: World, log: Partial<Settings["log"]>) =>
   layerSettings({
     orchestrator: { max_workers: 16, max_per_host: 2, retry_backoff_seconds: 1, jitter_seconds: 0.2 },
     queue: { path: place.queue },
@@ -65,7 +66,7 @@ const settingsOf = (place: Place, made: World, logLevel: Settings["log"]["level"
     download: { out: place.files },
     // It is offline: nobody outside is asked about what fails here.
     resolvers: { order: [] },
-    log: { level: logLevel }
+    log
   })
 
 const introduce = (made: World, place: Place) =>
@@ -120,8 +121,10 @@ export const demo = Command.make(
       ),
       Options.withDefault("demo-output")
     ),
-    format: Common.options.format,
-    logLevel: Common.options.logLevel
+    ...CommandOptions.display,
+    format: CommandOptions.options.format,
+    logLevel: CommandOptions.options.logLevel,
+    logFormat: CommandOptions.options.logFormat
   },
   (args) =>
     Effect.gen(function* () {
@@ -142,31 +145,44 @@ export const demo = Command.make(
       const text = made.artifacts.map((artifact) => `${JSON.stringify(artifact)}\n`).join("")
       yield* Effect.mapError(fs.writeFileString(place.list, text), folderFailed(args.out))
 
-      const logLevel = Option.getOrElse(args.logLevel, () => "warning" as const)
+      const log = {
+        level: Option.getOrElse(args.logLevel, () => "warning" as const),
+        format: Option.getOrElse(args.logFormat, () => "pretty" as const)
+      }
+      const tells = args.format === "table" && !args.quiet
       yield* Effect.gen(function* () {
         const { settings } = yield* Config
         const queue = yield* WorkQueue
-        if (args.format === "table") yield* introduce(made, place)
+        if (tells) yield* introduce(made, place)
         const rejected = yield* Ref.make(0)
-        const resolverOrder = Common.resolverOrder(settings)
+        const resolverOrder = Setup.resolverOrder(settings)
         const imported = yield* queue
           .enqueueAll(accepted(read({ source: place.list }), { name: place.list, resolverOrder, rejected }))
           .pipe(Effect.catchTag("ArtifactFileError", (error) => usage(error.message)))
-        if (args.format === "table")
-          yield* report({ ...imported, rejected: yield* Ref.get(rejected) }, "table")
-        const summary = yield* runQueue({ drain: true, progress: true })
+        if (tells) yield* report({ ...imported, rejected: yield* Ref.get(rejected) }, "table")
+        const summary = {
+          ...(yield* runQueue({
+            drain: true,
+            progress: !args.quiet && !args.noProgress,
+            quiet: args.quiet,
+            logAsked: Option.isSome(args.logLevel) || Option.isSome(args.logFormat)
+          })),
+          duplicates: imported.duplicate
+        }
         if (summary.report.ended === "stopped") {
           const signals = yield* Signals
           return yield* new Exited({ code: exitCode(yield* signals.first) })
         }
         yield* judge(made)
-        if (args.format === "json") return yield* Output.value(data(summary))
-        yield* Output.line([...lines(summary, ["--queue", place.queue]), explain(made, place)].join("\n"))
+        const words = CommandOptions.queueWords({ config: Option.none(), queue: Option.some(place.queue) })
+        if (args.format === "json") return yield* Output.value(data(summary, words))
+        if (!tells) return
+        yield* Output.line([...lines(summary, words), explain(made, place)].join("\n"))
       }).pipe(
         defectsLogged,
         Effect.provide(
-          Layer.mergeAll(Common.layerQueue("create"), Logging.layer).pipe(
-            Layer.provideMerge(settingsOf(place, made, logLevel))
+          Layer.mergeAll(Setup.layerQueue("create"), Logging.layer).pipe(
+            Layer.provideMerge(settingsOf(place, made, log))
           )
         )
       )

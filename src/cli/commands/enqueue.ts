@@ -10,9 +10,11 @@ import { type Artifact, fromLine, fromText } from "../../Artifact.ts"
 import { Config } from "../../Config.ts"
 import { toNewJob } from "../../download/Route.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
+import { orUsage } from "../Exit.ts"
 import * as Output from "../Output.ts"
 import { clean, cut } from "../Text.ts"
+import * as Setup from "../Setup.ts"
 
 const isObject = (value: unknown): value is { readonly [key: string]: unknown } =>
   typeof value === "object" && value !== null && !Array.isArray(value)
@@ -44,23 +46,23 @@ export const enqueue = Command.make(
       Args.withDescription('The other fields of an artifact line, such as {"urls": ["https://..."]}.'),
       Args.optional
     ),
-    priority: Common.priority,
-    ...Common.options
+    priority: CommandOptions.priority,
+    ...CommandOptions.options
   },
   (args) =>
     Effect.gen(function* () {
-      const artifact = yield* Common.orUsage(toArtifact(args.id, args.json))
+      const artifact = yield* orUsage(toArtifact(args.id, args.json))
       const { settings } = yield* Config
       const result = yield* Effect.flatMap(WorkQueue, (queue) =>
         queue.enqueue(
           toNewJob(artifact, {
-            resolverOrder: Common.resolverOrder(settings),
+            resolverOrder: Setup.resolverOrder(settings),
             priority: Option.getOrUndefined(args.priority)
           })
         )
-      ).pipe(Effect.provide(Common.layerQueue("create")))
+      ).pipe(Effect.provide(Setup.layerQueue("create")))
       yield* args.format === "json"
         ? Output.value({ id: artifact.id, result })
         : Output.line(`${result === "new" ? "queued" : "already queued"}: ${clean(artifact.id)}`)
-    }).pipe(Common.run(args))
+    }).pipe(Setup.run(args))
 ).pipe(Command.withDescription("Queues one artifact."))

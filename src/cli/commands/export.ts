@@ -9,9 +9,10 @@ import * as Stream from "effect/Stream"
 import { csvHeader, csvLine, manifestLine } from "../../download/Manifest.ts"
 import type { JobDetail } from "../../Job.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import { Output } from "../Output.ts"
 import { json } from "../Text.ts"
+import * as Setup from "../Setup.ts"
 
 const toJsonLine = (job: JobDetail): string => json(manifestLine(job))
 
@@ -24,9 +25,9 @@ export const exportManifest = Command.make(
       Options.withDescription("One JSON object a line, or CSV with a header. Default: jsonl."),
       Options.withDefault("jsonl" as const)
     ),
-    state: Common.state,
-    lane: Common.lane,
-    ...Common.options
+    state: CommandOptions.state,
+    lane: CommandOptions.lane,
+    ...CommandOptions.options
   },
   (args) =>
     Effect.gen(function* () {
@@ -41,5 +42,5 @@ export const exportManifest = Command.make(
       yield* Stream.runForEachChunk(jobs, (chunk) =>
         out(Array.from(chunk, (job) => `${toLine(job)}\n`).join(""))
       )
-    }).pipe(Effect.provide(Common.layerQueue("existing")), Common.run(args))
+    }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.run(args))
 ).pipe(Command.withDescription("Writes the manifest to stdout: every job with its outcome and its file."))

@@ -11,18 +11,21 @@ import * as Options from "@effect/cli/Options"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
-import { type ArtifactFileError, read } from "../../artifact/ArtifactFile.ts"
+import { type ArtifactFileError, read as readFile } from "../../artifact/ArtifactFile.ts"
 import { Config } from "../../Config.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import { Exited, ExitCode, usage } from "../Exit.ts"
 import { accepted, type Lines, report } from "../Import.ts"
 import * as Output from "../Output.ts"
+import { showReading } from "../progress/Reading.ts"
 import { self } from "../Self.ts"
 import { count } from "../Text.ts"
+import * as Setup from "../Setup.ts"
 
 /**
  * Nearly all that an import allocates is garbage at once. Left to itself the engine lets the space for such objects
@@ -48,10 +51,10 @@ const spooled = Effect.gen(function* () {
 }).pipe(Effect.catchAll((error) => (error._tag === "Exited" ? error : notKept(error.message))))
 
 /** The command to type next, for who is watching. */
-const suggestRun = (args: Common.Common) =>
+const suggestRun = (args: CommandOptions.Common) =>
   Effect.flatMap(Output.Output, ({ stderr }) =>
     stderr.tty
-      ? Output.note(`Next: ${[self(), "queue run --drain", ...Common.queueWords(args)].join(" ")}`)
+      ? Output.note(`Next: ${[self(), "queue run --drain", ...CommandOptions.queueWords(args)].join(" ")}`)
       : Effect.void
   )
 
@@ -68,29 +71,34 @@ export const importFile = Command.make(
       Options.withDescription("What the file is. Default: told by its name, else by its first lines."),
       Options.optional
     ),
-    limit: Common.integer("limit", 1).pipe(
+    limit: CommandOptions.integer("limit", 1).pipe(
       Options.withDescription("Read at most so many artifacts."),
       Options.optional
     ),
-    priority: Common.priority,
+    priority: CommandOptions.priority,
     strict: Options.boolean("strict").pipe(Options.withDescription("Import nothing when a line is bad.")),
-    ...Common.options
+    ...CommandOptions.display,
+    ...CommandOptions.options
   },
   (args) =>
     Effect.gen(function* () {
       yield* keepHeapSmall
       const { settings } = yield* Config
       const rejected = yield* Ref.make(0)
+      const read = yield* Ref.make(0)
+      const tell = (lines: { readonly new: number; readonly duplicate: number; readonly rejected: number }) =>
+        args.quiet && args.format === "table" ? Effect.void : report(lines, args.format)
       const name = args.file === "-" ? "stdin" : args.file
       const source = args.file === "-" && args.strict ? yield* spooled : args.file
       const options = {
         name,
-        resolverOrder: Common.resolverOrder(settings),
+        resolverOrder: Setup.resolverOrder(settings),
         rejected,
+        read,
         priority: Option.getOrUndefined(args.priority)
       }
       const lines = (limit: Option.Option<number>): Lines =>
-        read({
+        readFile({
           source,
           ...Option.match(args.inputFormat, { onNone: () => ({}), onSome: (format) => ({ format }) }),
           ...Option.match(limit, { onNone: () => ({}), onSome: (most) => ({ limit: most }) })
@@ -98,22 +106,35 @@ export const importFile = Command.make(
 
       // A file that can't be read is said before a queue is made for it.
       if (source !== "-") yield* Stream.runDrain(lines(Option.some(1)))
+      const showing =
+        args.quiet || args.noProgress
+          ? undefined
+          : yield* Effect.forkScoped(
+              Effect.scoped(Effect.zipRight(showReading(name, { read, rejected }), Effect.never))
+            )
+      const hide = showing === undefined ? Effect.void : Fiber.interrupt(showing)
       if (args.strict) {
         const good = yield* Stream.runCount(accepted(lines(args.limit), options))
         const bad = yield* Ref.get(rejected)
         if (bad > 0) {
-          yield* report({ new: 0, duplicate: 0, rejected: bad }, args.format)
+          yield* hide
+          yield* tell({ new: 0, duplicate: 0, rejected: bad })
           return yield* usage(`nothing was imported: ${bad} of ${count(bad + good, "line")} bad`)
         }
       }
       const summary = yield* Effect.flatMap(WorkQueue, (queue) =>
         queue.enqueueAll(accepted(lines(args.limit), options))
-      ).pipe(Effect.provide(Common.layerQueue("create")))
+      ).pipe(Effect.provide(Setup.layerQueue("create")))
+      yield* hide
       const bad = yield* Ref.get(rejected)
-      yield* report({ ...summary, rejected: bad }, args.format)
+      yield* tell({ ...summary, rejected: bad })
       if (summary.new + summary.duplicate === 0 && bad > 0) return yield* usage("no line was good")
-      yield* suggestRun(args)
-    }).pipe(Effect.catchTag("ArtifactFileError", notReadable), Effect.scoped, Common.run(args))
+      if (!args.quiet) yield* suggestRun(args)
+    }).pipe(
+      Effect.catchTag("ArtifactFileError", notReadable),
+      Effect.scoped,
+      Setup.run(args, CommandOptions.quietly(args))
+    )
 ).pipe(
   Command.withDescription("Queues the artifacts of a file; those that are queued already stay as they are.")
 )

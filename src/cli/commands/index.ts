@@ -4,9 +4,11 @@
 import * as Command from "@effect/cli/Command"
 import * as Tuple from "effect/Tuple"
 import * as Grammar from "../Grammar.ts"
+import { backup } from "./backup.ts"
 import { cancel } from "./cancel.ts"
 import { configCommands } from "./config.ts"
 import { demo } from "./demo.ts"
+import { doctor } from "./doctor.ts"
 import { enqueue } from "./enqueue.ts"
 import { exportManifest } from "./export.ts"
 import { importFile } from "./import.ts"
@@ -20,11 +22,13 @@ import { retryFailed } from "./retryFailed.ts"
 import { run } from "./run.ts"
 import { show } from "./show.ts"
 import { stats } from "./stats.ts"
+import { watch } from "./watch.ts"
 
 const queueCommands = Tuple.make(
   enqueue,
   importFile,
   run,
+  watch,
   stats,
   list,
   show,
@@ -34,6 +38,7 @@ const queueCommands = Tuple.make(
   resume,
   cancel,
   prune,
+  backup,
   exportManifest
 )
 
@@ -46,6 +51,7 @@ const topCommands = Tuple.make(
   ),
   resolve,
   Command.make("config").pipe(Command.withSubcommands(configCommands)),
+  doctor,
   demo
 )
 
@@ -72,5 +78,6 @@ export const grammar = Grammar.make([
     description: "Looks at the configuration and sets it up.",
     children: configCommands.map(({ descriptor }) => descriptor)
   },
+  doctor.descriptor,
   demo.descriptor
 ])

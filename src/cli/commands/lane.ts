@@ -10,11 +10,12 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { hostName, hostOf, type LaneStats, resolverOf } from "../../Lane.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import { usage } from "../Exit.ts"
 import * as Output from "../Output.ts"
 import { cut } from "../Text.ts"
 import { laneJson } from "./stats.ts"
+import * as Setup from "../Setup.ts"
 
 const key = Args.text({ name: "KEY" }).pipe(
   Args.withDescription("The lane, such as host:example.org or resolver:unpaywall.")
@@ -57,20 +58,20 @@ const set = Command.make(
   "set",
   {
     key,
-    cap: Common.integer("cap", 1).pipe(
+    cap: CommandOptions.integer("cap", 1).pipe(
       Options.withDescription("Jobs of the lane at once, over all processes on the queue."),
       Options.optional
     ),
-    gap: Common.integer("gap", 0).pipe(
+    gap: CommandOptions.integer("gap", 0).pipe(
       Options.withPseudoName("MS"),
       Options.withDescription("Milliseconds between two starts; 0 for no pace."),
       Options.optional
     ),
-    burst: Common.integer("burst", 1).pipe(
+    burst: CommandOptions.integer("burst", 1).pipe(
       Options.withDescription("Starts that may follow each other at once after a quiet time."),
       Options.optional
     ),
-    ...Common.options
+    ...CommandOptions.options
   },
   (args) =>
     Effect.gen(function* () {
@@ -87,8 +88,8 @@ const set = Command.make(
       yield* queue.setLane(lane, overrides)
       yield* show(lane, args.format)
     }).pipe(
-      Effect.provide(Common.layerQueue(nameOf(args.key) === undefined ? "existing" : "create")),
-      Common.run(args)
+      Effect.provide(Setup.layerQueue(nameOf(args.key) === undefined ? "existing" : "create")),
+      Setup.run(args)
     )
 ).pipe(
   Command.withDescription(
@@ -96,7 +97,7 @@ const set = Command.make(
   )
 )
 
-const reset = Command.make("reset", { key, ...Common.options }, (args) =>
+const reset = Command.make("reset", { key, ...CommandOptions.options }, (args) =>
   Effect.gen(function* () {
     const queue = yield* WorkQueue
     const lane = yield* meant(args.key)
@@ -107,7 +108,7 @@ const reset = Command.make("reset", { key, ...Common.options }, (args) =>
     }
     yield* queue.setLane(lane, null)
     yield* show(lane, args.format)
-  }).pipe(Effect.provide(Common.layerQueue("existing")), Common.run(args))
+  }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.run(args))
 ).pipe(Command.withDescription("Gives a lane back to the limits of the configuration."))
 
 export const laneCommands = [set, reset] as const

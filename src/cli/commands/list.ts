@@ -8,10 +8,11 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { JobSummary } from "../../Job.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import * as Output from "../Output.ts"
 import { cut, isoTime, localTimeNear } from "../Text.ts"
 import { withWaiting } from "../Waiting.ts"
+import * as Setup from "../Setup.ts"
 
 /** A job for programs; `waiting`: what holds it back. */
 export const jobJson = (job: JobSummary, waiting: string | null) => ({
@@ -33,14 +34,14 @@ export const jobJson = (job: JobSummary, waiting: string | null) => ({
 export const list = Command.make(
   "list",
   {
-    state: Common.state,
-    lane: Common.lane,
-    reason: Common.reason,
-    limit: Common.integer("limit", 1).pipe(
+    state: CommandOptions.state,
+    lane: CommandOptions.lane,
+    reason: CommandOptions.reason,
+    limit: CommandOptions.integer("limit", 1).pipe(
       Options.withDescription("Show at most so many. Default: 100."),
       Options.withDefault(100)
     ),
-    ...Common.options
+    ...CommandOptions.options
   },
   (args) =>
     Effect.gen(function* () {
@@ -73,5 +74,5 @@ export const list = Command.make(
         ],
         "No job matches."
       )
-    }).pipe(Effect.provide(Common.layerQueue("existing")), Common.run(args))
+    }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.run(args))
 ).pipe(Command.withDescription("Lists jobs in the order they were queued."))

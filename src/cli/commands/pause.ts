@@ -7,10 +7,11 @@ import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { WorkQueue } from "../../WorkQueue.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import { usage } from "../Exit.ts"
 import * as Output from "../Output.ts"
 import { cut } from "../Text.ts"
+import * as Setup from "../Setup.ts"
 
 const options = {
   lane: Options.text("lane").pipe(
@@ -18,10 +19,10 @@ const options = {
     Options.withDescription("Only this lane, such as host:example.org. Default: the whole queue."),
     Options.optional
   ),
-  ...Common.options
+  ...CommandOptions.options
 }
 
-const set = (args: Common.Common & { readonly lane: Option.Option<string> }, paused: boolean) =>
+const set = (args: CommandOptions.Common & { readonly lane: Option.Option<string> }, paused: boolean) =>
   Effect.gen(function* () {
     const queue = yield* WorkQueue
     const lane = Option.getOrUndefined(args.lane)
@@ -34,7 +35,7 @@ const set = (args: Common.Common & { readonly lane: Option.Option<string> }, pau
     if (args.format === "json") return yield* Output.value({ lane: lane ?? null, paused })
     const what = lane === undefined ? "the queue" : cut(lane, 200)
     yield* Output.line(`${what} is ${paused ? "paused; running jobs go on" : "no longer paused"}`)
-  }).pipe(Effect.provide(Common.layerQueue("existing")), Common.run(args))
+  }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.run(args))
 
 export const pause = Command.make("pause", options, (args) => set(args, true)).pipe(
   Command.withDescription("Starts no more jobs, in all or of one lane, until 'queue resume'.")

@@ -7,14 +7,15 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { WorkQueue } from "../../WorkQueue.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import * as Output from "../Output.ts"
 import { count } from "../Text.ts"
+import * as Setup from "../Setup.ts"
 
 export const prune = Command.make(
   "prune",
   {
-    olderThan: Common.duration("older-than").pipe(
+    olderThan: CommandOptions.duration("older-than").pipe(
       Options.withDescription("Only jobs that ended so long ago: 12h, 30d.")
     ),
     state: Options.choice("state", ["done", "skipped", "error"]).pipe(
@@ -22,7 +23,7 @@ export const prune = Command.make(
       Options.optional
     ),
     dryRun: Options.boolean("dry-run").pipe(Options.withDescription("Only counts them.")),
-    ...Common.options
+    ...CommandOptions.options
   },
   (args) =>
     Effect.gen(function* () {
@@ -37,7 +38,7 @@ export const prune = Command.make(
       yield* Output.line(
         args.dryRun ? `${count(jobs, "job")} would be removed` : `${count(jobs, "job")} removed`
       )
-    }).pipe(Effect.provide(Common.layerQueue("existing")), Common.run(args))
+    }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.run(args))
 ).pipe(
   Command.withDescription(
     "Removes jobs that ended long ago from the queue. Their files stay; their ids may be queued again."

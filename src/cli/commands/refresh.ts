@@ -6,9 +6,10 @@ import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { type RefreshFilter, WorkQueue } from "../../WorkQueue.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import * as Output from "../Output.ts"
 import { count } from "../Text.ts"
+import * as Setup from "../Setup.ts"
 
 /** Jobs that ended with a file: it came, or it was what the server still had. */
 const WITH_FILE: ReadonlyArray<Pick<RefreshFilter, "state" | "reason">> = [
@@ -25,8 +26,8 @@ export const refresh = Command.make(
       Options.optional
     ),
     dryRun: Options.boolean("dry-run").pipe(Options.withDescription("Only counts them.")),
-    lane: Common.lane,
-    ...Common.options
+    lane: CommandOptions.lane,
+    ...CommandOptions.options
   },
   (args) =>
     Effect.gen(function* () {
@@ -42,7 +43,7 @@ export const refresh = Command.make(
           ? `${count(jobs, "file")} would be looked at again`
           : `${count(jobs, "file")} queued again`
       )
-    }).pipe(Effect.provide(Common.layerQueue("existing")), Common.run(args))
+    }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.run(args))
 ).pipe(
   Command.withDescription(
     "Queues what is done again. The next run asks each server whether its file has changed, and takes it only then."

@@ -16,11 +16,12 @@ import * as KeyedLimiter from "../../KeyedLimiter.ts"
 import type { Candidate } from "../../resolver/Candidate.ts"
 import * as Resolvers from "../../resolver/Resolvers.ts"
 import * as TokenBucket from "../../TokenBucket.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import { Environment } from "../Environment.ts"
-import { Exited, ExitCode } from "../Exit.ts"
+import { Exited, ExitCode, orUsage } from "../Exit.ts"
 import * as Output from "../Output.ts"
 import { clean, cut, isoTime } from "../Text.ts"
+import * as Setup from "../Setup.ts"
 
 /** The resolvers with their caps and rates, as a run has them. */
 const layer = (settings: Settings) => {
@@ -97,11 +98,11 @@ export const resolve = Command.make(
     id: Args.text({ name: "ID" }).pipe(
       Args.withDescription("A URL, DOI, arXiv id, PMID, PMCID or OpenAlex id.")
     ),
-    ...Common.options
+    ...CommandOptions.options
   },
   (args) =>
     Effect.gen(function* () {
-      const artifact = yield* Common.orUsage(fromText(args.id))
+      const artifact = yield* orUsage(fromText(args.id))
       const { settings } = yield* Config
       const env = yield* Environment
       const given = Object.entries(env).flatMap(([name, value]) =>
@@ -117,7 +118,7 @@ export const resolve = Command.make(
         yield* table(preview)
       }
       if (preview.candidates.length === 0) return yield* new Exited({ code: ExitCode.failedJobs })
-    }).pipe(Common.run(args))
+    }).pipe(Setup.run(args))
 ).pipe(
   Command.withDescription(
     "Shows where a work would be taken from: who is asked, what each answers, and the order to try. Nothing is downloaded."

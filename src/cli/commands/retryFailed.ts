@@ -6,17 +6,18 @@ import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { WorkQueue } from "../../WorkQueue.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import * as Output from "../Output.ts"
 import { count } from "../Text.ts"
+import * as Setup from "../Setup.ts"
 
 export const retryFailed = Command.make(
   "retry-failed",
   {
     dryRun: Options.boolean("dry-run").pipe(Options.withDescription("Only counts them.")),
-    lane: Common.lane,
-    reason: Common.reason,
-    ...Common.options
+    lane: CommandOptions.lane,
+    reason: CommandOptions.reason,
+    ...CommandOptions.options
   },
   (args) =>
     Effect.gen(function* () {
@@ -30,5 +31,5 @@ export const retryFailed = Command.make(
       yield* Output.line(
         args.dryRun ? `${count(jobs, "job")} would be queued again` : `${count(jobs, "job")} queued again`
       )
-    }).pipe(Effect.provide(Common.layerQueue("existing")), Common.run(args))
+    }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.run(args))
 ).pipe(Command.withDescription("Queues jobs that ended in error again, with all their tries."))

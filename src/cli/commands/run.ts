@@ -6,13 +6,13 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type { Flag } from "../../Config.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import * as Output from "../Output.ts"
 import { ending, run as runQueue } from "../Run.ts"
 import { data, lines } from "../Summary.ts"
 import { cut } from "../Text.ts"
+import * as Setup from "../Setup.ts"
 
 const refused = (name: string, text: string, allowed: string) =>
   Effect.fail(ValidationError.invalidValue(HelpDoc.p(`--${name} is '${cut(text, 60)}'; allowed: ${allowed}`)))
@@ -37,7 +37,7 @@ const perResolver = Options.text("max-per-resolver").pipe(
   Options.withDefault([])
 )
 
-const maxWait = Common.duration("max-wait").pipe(
+const maxWait = CommandOptions.duration("max-wait").pipe(
   Options.withDescription(
     "Draining, how long to wait for work that isn't due yet: 90s, 15m, 2h. Default: 15m."
   ),
@@ -47,11 +47,11 @@ const maxWait = Common.duration("max-wait").pipe(
 export const run = Command.make(
   "run",
   {
-    workers: Common.integer("workers", 1).pipe(
+    workers: CommandOptions.integer("workers", 1).pipe(
       Options.withDescription("Jobs at once in this process. Default: 8."),
       Options.optional
     ),
-    maxPerHost: Common.integer("max-per-host", 1).pipe(
+    maxPerHost: CommandOptions.integer("max-per-host", 1).pipe(
       Options.withDescription("Requests at once to one host, over all processes on the queue. Default: 4."),
       Options.optional
     ),
@@ -65,31 +65,29 @@ export const run = Command.make(
       Options.withDescription("End when nothing is left to do. Default: go on until Ctrl-C.")
     ),
     maxWait,
-    quiet: Options.boolean("quiet").pipe(
-      Options.withAlias("q"),
-      Options.withDescription("No progress and no summary; messages from the level warning on.")
-    ),
-    noProgress: Options.boolean("no-progress").pipe(
-      Options.withDescription("No progress while it runs, but the summary.")
-    ),
-    ...Common.options
+    ...CommandOptions.display,
+    ...CommandOptions.options
   },
   (args) => {
-    const quietly = args.quiet && Option.isNone(args.logLevel)
     const flags: ReadonlyArray<Flag> = [
-      ...Common.flag("--workers", ["orchestrator", "max_workers"], args.workers),
-      ...Common.flag("--max-per-host", ["orchestrator", "max_per_host"], args.maxPerHost),
-      ...Common.flag("--out", ["download", "out"], args.out),
-      ...Common.flag("--max-wait", ["orchestrator", "max_wait_seconds"], args.maxWait),
-      ...(quietly ? [{ flag: "--quiet", path: ["log", "level"], value: "warning" }] : []),
+      ...CommandOptions.flag("--workers", ["orchestrator", "max_workers"], args.workers),
+      ...CommandOptions.flag("--max-per-host", ["orchestrator", "max_per_host"], args.maxPerHost),
+      ...CommandOptions.flag("--out", ["download", "out"], args.out),
+      ...CommandOptions.flag("--max-wait", ["orchestrator", "max_wait_seconds"], args.maxWait),
+      ...CommandOptions.quietly(args),
       ...args.perResolver
     ]
     return Effect.gen(function* () {
-      const summary = yield* runQueue({ drain: args.drain, progress: !args.quiet && !args.noProgress })
-      if (args.format === "json") yield* Output.value(data(summary))
-      else if (!args.quiet) yield* Output.line(lines(summary, Common.queueWords(args)).join("\n"))
+      const summary = yield* runQueue({
+        drain: args.drain,
+        progress: !args.quiet && !args.noProgress,
+        quiet: args.quiet
+      })
+      const words = CommandOptions.queueWords(args)
+      if (args.format === "json") yield* Output.value(data(summary, words))
+      else if (!args.quiet) yield* Output.line(lines(summary, words).join("\n"))
       yield* ending(summary)
-    }).pipe(Effect.provide(Common.layerQueue("existing")), Common.withSettings(args, flags))
+    }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.withSettings(args, flags))
   }
 ).pipe(
   Command.withDescription(

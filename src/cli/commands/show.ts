@@ -12,12 +12,13 @@ import { fromText } from "../../Artifact.ts"
 import { manifestLine } from "../../download/Manifest.ts"
 import type { Attempt, JobDetail } from "../../Job.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import { usage } from "../Exit.ts"
 import * as Output from "../Output.ts"
 import { clean, cut, isoTime, localTime } from "../Text.ts"
 import { jobWaiting } from "../Waiting.ts"
 import { jobJson } from "./list.ts"
+import * as Setup from "../Setup.ts"
 
 /** The job of an id, also as it is typed for enqueue: `10.1000/x` for `doi:10.1000/x`. */
 export const find = (id: string) =>
@@ -103,7 +104,7 @@ export const show = Command.make(
   "show",
   {
     id: Args.text({ name: "ID" }).pipe(Args.withDescription("The artifact's id, as 'queue list' shows it.")),
-    ...Common.options
+    ...CommandOptions.options
   },
   (args) =>
     Effect.gen(function* () {
@@ -114,5 +115,5 @@ export const show = Command.make(
       const [lane] = yield* queue.laneStats({ limit: 1, lane: job.lane })
       const waits = jobWaiting(job, lane, yield* Clock.currentTimeMillis, yield* queue.paused)
       yield* args.format === "json" ? Output.value(detailJson(job, waits)) : showTable(job, waits)
-    }).pipe(Effect.provide(Common.layerQueue("existing")), Common.run(args))
+    }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.run(args))
 ).pipe(Command.withDescription("Shows one job: its state, its tries, its file, and why it waits."))

@@ -8,10 +8,11 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { LaneStats } from "../../Lane.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
-import * as Common from "../Common.ts"
+import * as CommandOptions from "../CommandOptions.ts"
 import * as Output from "../Output.ts"
 import { isoTime } from "../Text.ts"
 import { waiting } from "../Waiting.ts"
+import * as Setup from "../Setup.ts"
 
 const isOverridden = ({ overrides }: LaneStats): boolean => Object.keys(overrides).length > 0
 
@@ -102,15 +103,15 @@ export const stats = Command.make(
       ),
       Options.withDefault("state" as const)
     ),
-    limit: Common.integer("limit", 1).pipe(
+    limit: CommandOptions.integer("limit", 1).pipe(
       Options.withDescription("Show at most so many lanes, those with the most work first. Default: 100."),
       Options.withDefault(100)
     ),
-    ...Common.options
+    ...CommandOptions.options
   },
   (args) =>
     (args.by === "state" ? byState(args.format) : byLane(args.format, args.limit)).pipe(
-      Effect.provide(Common.layerQueue("existing")),
-      Common.run(args)
+      Effect.provide(Setup.layerQueue("existing")),
+      Setup.run(args)
     )
 ).pipe(Command.withDescription("Shows how many jobs are queued, running and finished."))

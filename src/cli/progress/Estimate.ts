@@ -1,11 +1,12 @@
 /**
  * How fast a queue drains, and when it will be empty: pure functions of what was seen at two times.
  *
- * A run that is held back by caps and paces ends when its slowest lane ends, however fast the others are, so both are
- * estimated and the later one counts.
+ * A run that is held back by caps and paces ends when its slowest lane ends, however fast the others are. So a lane is
+ * reckoned by what it got done between the two times, by its pace, and by the time it is held until; the latest of all
+ * counts, and the work as a whole.
  */
 import type { LaneStats } from "../../Lane.ts"
-import type { Stats } from "../../WorkQueue.ts"
+import type { Stats, Wait } from "../../WorkQueue.ts"
 
 /** What was seen of a queue at a time. */
 export interface Sight {
@@ -13,21 +14,28 @@ export interface Sight {
   readonly stats: Stats
   /** The lanes with the most unfinished jobs, the fullest first. */
   readonly lanes: ReadonlyArray<LaneStats>
+  /** What all queued jobs wait for. */
+  readonly waits: ReadonlyArray<Wait>
   readonly paused: boolean
-  /** Bytes this process has received. */
-  readonly bytes: number
+  /** Bytes this process has received; `null` when it isn't this process that downloads. */
+  readonly bytes: number | null
+  /** The workers of this process; `null` when others do the work. */
+  readonly workers: { readonly busy: number; readonly all: number } | null
 }
 
-/** Jobs and bytes a second. */
+/** Jobs and bytes a second; bytes are `null` when nothing is known of them. */
 export interface Rates {
   readonly jobs: number
-  readonly bytes: number
+  readonly bytes: number | null
 }
 
-/** When the queue will be empty. `lane`: the lane that sets the time, `null` when it is the work as a whole. */
+/** When the queue will be empty. */
 export interface Eta {
   readonly ms: number
+  /** The lane that sets the time, `null` when it is the work as a whole. */
   readonly lane: string | null
+  /** Nothing got done meanwhile: it takes at least so long, for paces and holds alone. */
+  readonly atLeast: boolean
 }
 
 export const finishedOf = (counts: Pick<Stats, "done" | "skipped" | "error">): number =>
@@ -35,32 +43,47 @@ export const finishedOf = (counts: Pick<Stats, "done" | "skipped" | "error">): n
 
 export const unfinishedOf = (lane: LaneStats): number => lane.ready + lane.delayed + lane.inFlight
 
+/** The jobs that wait for this cause. */
+export const waitingFor = (waits: ReadonlyArray<Wait>, cause: Wait["cause"]): number =>
+  waits.reduce((jobs, wait) => (wait.cause === cause ? jobs + wait.jobs : jobs), 0)
+
 /** The rates between two sights. */
 export const rates = (before: Sight, now: Sight): Rates => {
   const seconds = (now.at - before.at) / 1000
-  if (seconds <= 0) return { jobs: 0, bytes: 0 }
+  const known = now.bytes !== null && before.bytes !== null
+  if (seconds <= 0) return { jobs: 0, bytes: known ? 0 : null }
   return {
     // Retrying and pruning make jobs unfinished again.
     jobs: Math.max(0, finishedOf(now.stats) - finishedOf(before.stats)) / seconds,
-    bytes: (now.bytes - before.bytes) / seconds
+    bytes: known ? Math.max(0, (now.bytes ?? 0) - (before.bytes ?? 0)) / seconds : null
   }
 }
 
-/** The time left, from the rates between two sights; `null` while nothing is known. */
+/** How long a lane takes at least by its hold and its pace. */
+const boundOf = (lane: LaneStats, at: number): number => {
+  const held = lane.nextAt === null ? 0 : Math.max(0, lane.nextAt - at)
+  const startsAfterBurst = Math.max(0, lane.ready + lane.delayed - lane.burst)
+  return held + startsAfterBurst * lane.gapMs
+}
+
+/** The time left, from the rates between two sights; `null` while nothing is known, or all is paused. */
 export const eta = (before: Sight, now: Sight): Eta | null => {
-  const left = now.stats.queued + now.stats.in_progress
+  // What is paused goes on when somebody says so.
+  const left = now.stats.queued + now.stats.in_progress - waitingFor(now.waits, "paused")
+  if (left <= 0 || now.paused) return null
   const elapsed = now.at - before.at
   const { jobs } = rates(before, now)
-  if (left === 0 || jobs === 0) return null
   const known = new Map(before.lanes.map((lane) => [lane.lane, finishedOf(lane)]))
-  let latest: Eta = { ms: (left / jobs) * 1000, lane: null }
+  let latest: Eta | null = jobs > 0 ? { ms: (left / jobs) * 1000, lane: null, atLeast: false } : null
   for (const lane of now.lanes) {
-    const then = known.get(lane.lane)
     const unfinished = unfinishedOf(lane)
+    if (unfinished === 0 || lane.paused) continue
+    const then = known.get(lane.lane)
     const finished = then === undefined ? 0 : finishedOf(lane) - then
-    if (finished <= 0 || unfinished === 0) continue
-    const ms = (unfinished / finished) * elapsed
-    if (ms > latest.ms) latest = { ms, lane: lane.lane }
+    const held = lane.nextAt === null ? 0 : Math.max(0, lane.nextAt - now.at)
+    const measured = finished > 0 && elapsed > 0 ? held + (unfinished / finished) * elapsed : 0
+    const ms = Math.max(boundOf(lane, now.at), measured)
+    if (ms > (latest?.ms ?? 0)) latest = { ms, lane: lane.lane, atLeast: jobs === 0 }
   }
   return latest
 }

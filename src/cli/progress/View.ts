@@ -1,88 +1,126 @@
 /**
- * What a run looks like while it goes on: one line on the whole, and below it a line for each of the lanes with the
- * most left to do, with what holds them back. Pure: a sight, rates and a width give text.
+ * What a run looks like while it goes on: a few lines on the whole, why it isn't faster, and a line for each of the
+ * lanes with the most left to do, with what holds them back. Pure: a sight, rates and the room give text.
  */
-import { waiting } from "../Waiting.ts"
-import { count, cut } from "../Text.ts"
+import type { LaneStats } from "../../Lane.ts"
 import type { Terminal } from "../Output.ts"
+import { count, cut, localTime, widthOf } from "../Text.ts"
+import { waiting } from "../Waiting.ts"
 import { type Eta, finishedOf, type Rates, type Sight, unfinishedOf } from "./Estimate.ts"
+import { duration, number, percent, perSecond, size } from "./Numbers.ts"
+import { causes, verdict } from "./Why.ts"
 
 /** Lanes that are shown. */
 const LANES = 5
 
-const number = (n: number): string => n.toLocaleString("en-GB")
+/** The room there is for the living lines. */
+export type Room = Pick<Terminal, "colours" | "columns" | "rows">
 
-/** `1.2 MB`. */
-export const size = (bytes: number): string => {
-  const units = ["B", "kB", "MB", "GB", "TB"]
-  let value = bytes
-  let unit = 0
-  // What would be shown as 1000 is one of the next unit.
-  while (value >= (unit === 0 ? 999.5 : 999.95) && unit < units.length - 1) {
-    value /= 1000
-    unit += 1
-  }
-  return `${unit === 0 ? String(Math.round(value)) : value.toFixed(1)} ${units[unit] ?? ""}`
-}
+const workersOf = ({ stats, workers }: Sight): string =>
+  workers === null
+    ? `${number(stats.in_progress)} running`
+    : `${number(workers.busy)} of ${count(workers.all, "worker")} busy` +
+      // Other processes on the same queue.
+      (stats.in_progress > workers.busy ? ` (${number(stats.in_progress)} in all)` : "")
 
-/** `0.4 s`, `45 s`, `6 min`, `2 h 5 min`. */
-export const duration = (ms: number): string => {
-  if (ms < 9950) return `${(ms / 1000).toFixed(1)} s`
-  const seconds = Math.round(ms / 1000)
-  if (seconds < 90) return `${seconds} s`
-  const minutes = Math.round(seconds / 60)
-  if (minutes < 90) return `${minutes} min`
-  const hours = Math.floor(minutes / 60)
-  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.round(hours / 24)} days`
-}
-
-/** The line on the whole. */
-export const headline = (sight: Sight, speed: Rates, end: Eta | null): string => {
-  const { error, in_progress, queued, skipped, total } = sight.stats
-  const parts = [`${number(finishedOf(sight.stats))}/${number(total)} finished`]
-  if (skipped > 0) parts.push(`${number(skipped)} skipped`)
-  if (error > 0) parts.push(`${number(error)} in error`)
-  parts.push(`${number(in_progress)} running`, `${number(queued)} queued`)
-  if (sight.paused) parts.push("paused")
-  const rates = [`${speed.jobs < 10 ? speed.jobs.toFixed(1) : number(Math.round(speed.jobs))}/s`]
-  if (speed.bytes > 0) rates.push(`${size(speed.bytes)}/s`)
+/** What there is and how fast it gets done. */
+const progressParts = (sight: Sight, speed: Rates, end: Eta | null): ReadonlyArray<string> => {
+  const finished = finishedOf(sight.stats)
+  const parts = [
+    `${number(finished)} of ${number(sight.stats.total)} finished (${percent(finished, sight.stats.total)})`,
+    `${perSecond(speed.jobs)} files/s`
+  ]
+  if (speed.bytes !== null) parts.push(`${size(speed.bytes)}/s`)
   if (end !== null) {
-    rates.push(`${duration(end.ms)} left${end.lane === null ? "" : ` (${cut(end.lane, 30)})`}`)
+    const by = end.lane === null ? "" : `, set by ${cut(end.lane, 30)}`
+    parts.push(`${end.atLeast ? "at least" : "about"} ${duration(end.ms)} left${by}`)
   }
-  return `${parts.join(", ")}  ${rates.join(", ")}`
+  return parts
 }
+
+const stateParts = (sight: Sight): ReadonlyArray<string> => {
+  const { done, error, queued, skipped } = sight.stats
+  return [
+    `${number(done)} done`,
+    ...(skipped > 0 ? [`${number(skipped)} skipped`] : []),
+    ...(error > 0 ? [`${number(error)} in error`] : []),
+    workersOf(sight),
+    `${number(queued)} waiting`
+  ]
+}
+
+/** The whole in one line, for where there is no terminal. */
+export const headline = (sight: Sight, speed: Rates, end: Eta | null): string =>
+  [
+    localTime(sight.at).slice(11),
+    `${[...progressParts(sight, speed, end), ...stateParts(sight)].join(", ")};`,
+    `why not faster: ${verdict(sight)}`
+  ].join(" ")
+
+// ---------------------------------------------------------------------------------------------------------------
+// Laying out
+// ---------------------------------------------------------------------------------------------------------------
+
+/** Pieces with commas between them, as many on a line as go; one that is too long for a line goes word by word. */
+export const flow = (pieces: ReadonlyArray<string>, columns: number): Array<string> => {
+  const indent = columns >= 20 ? "  " : ""
+  const lines: Array<string> = []
+  let line = ""
+  const add = (text: string): void => {
+    if (line === "" || widthOf(`${line} ${text}`) <= columns) line = line === "" ? text : `${line} ${text}`
+    else {
+      lines.push(line)
+      line = indent + text
+    }
+  }
+  for (const [index, piece] of pieces.entries()) {
+    const text = index < pieces.length - 1 ? `${piece},` : piece
+    if (widthOf(indent + text) <= columns) add(text)
+    else for (const word of text.split(" ")) add(word)
+  }
+  return [...lines, line].map((each) => cut(each, columns))
+}
+
+/** What holds a lane back, in the words of the rest of the display. */
+const held = (lane: LaneStats, sight: Sight): string | null =>
+  lane.ready > 0 && !sight.paused && !lane.paused && lane.nextAt === null && lane.inFlight >= lane.cap
+    ? `at its cap of ${number(lane.cap)}`
+    : waiting(lane, sight.at, sight.paused)
 
 /** The lines of the lanes, the fullest first. */
-const laneLines = (
-  sight: Sight,
-  { colours, columns }: Pick<Terminal, "colours" | "columns">
-): ReadonlyArray<string> => {
+const laneLines = (sight: Sight, { colours, columns }: Room): Array<string> => {
   const busy = sight.lanes.filter((lane) => unfinishedOf(lane) > 0)
   const shown = busy.slice(0, LANES)
-  const names = shown.map(({ lane }) => cut(lane, 32))
-  const width = Math.max(0, ...names.map((name) => name.length))
-  const lines = shown.map((lane, index) => {
-    const held = waiting(lane, sight.at, sight.paused)
-    const running = `${lane.inFlight}/${lane.cap}`
-    const queued = `${number(lane.ready + lane.delayed)} queued`
-    const line = `  ${(names[index] ?? "").padEnd(width)}  ${running.padStart(5)} running  ${queued.padStart(14)}`
-    const room = columns - line.length - 2
-    // A full lane says so by its numbers.
-    return held === null || lane.inFlight >= lane.cap || room < 1
-      ? cut(line, columns)
-      : `${line}  ${colours.yellow(cut(held, room))}`
+  const short = columns < 70
+  const names = shown.map(({ lane }) => cut(lane, Math.max(1, Math.min(32, Math.floor(columns * 0.36)))))
+  const width = Math.max(0, ...names.map(widthOf))
+  const lines = shown.flatMap((lane, index) => {
+    const why = held(lane, sight)
+    const name = names[index] ?? ""
+    const running = `${number(lane.inFlight)}/${number(lane.cap)} ${short ? "run" : "running"}`
+    const queued = `${number(lane.ready + lane.delayed)} ${short ? "wait" : "waiting"}`
+    const base = `  ${name}${" ".repeat(width - widthOf(name))}  ${running.padStart(short ? 7 : 13)}  ${queued.padStart(short ? 9 : 17)}`
+    if (why === null) return [cut(base, columns)]
+    const room = columns - widthOf(base) - 2
+    return room >= Math.min(24, widthOf(why))
+      ? [`${base}  ${colours.yellow(cut(why, room))}`]
+      : [cut(base, columns), colours.yellow(cut(`    ${why}`, columns))]
   })
   const rest = busy.length - shown.length
   return rest > 0 ? [...lines, colours.dim(cut(`  and ${count(rest, "more lane")}`, columns))] : lines
 }
 
-/** The living lines, none wider than the terminal. */
-export const lines = (
-  sight: Sight,
-  speed: Rates,
-  end: Eta | null,
-  terminal: Pick<Terminal, "colours" | "columns">
-): string => {
-  const head = terminal.colours.bold(cut(headline(sight, speed, end), terminal.columns))
-  return [head, ...laneLines(sight, terminal)].join("\n")
+/** The living lines: none wider than the terminal, and no more than it has. */
+export const lines = (sight: Sight, speed: Rates, end: Eta | null, room: Room): string => {
+  const { colours, columns, rows } = room
+  const waits = causes(sight)
+  const all = [
+    ...flow(progressParts(sight, speed, end), columns).map((line) => colours.bold(line)),
+    ...flow(stateParts(sight), columns),
+    ...(waits.length === 0 ? [] : flow([`Waiting: ${waits[0] ?? ""}`, ...waits.slice(1)], columns)),
+    ...flow([`Why not faster: ${verdict(sight)}.`], columns).map((line) => colours.cyan(line)),
+    ...laneLines(sight, room)
+  ]
+  // The cursor stands on a line of its own below.
+  return all.slice(0, Math.max(1, rows - 1)).join("\n")
 }

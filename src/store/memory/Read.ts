@@ -1,7 +1,7 @@
 /** What stands in the queue, counted and listed. */
 import type { Attempt, JobDetail, JobSummary } from "../../Job.ts"
 import type { LaneStats } from "../../Lane.ts"
-import type { HeldLease, JobFilter, LaneFilter, Stats } from "../../WorkQueue.ts"
+import type { HeldLease, JobFilter, LaneFilter, Stats, Wait } from "../../WorkQueue.ts"
 import { fromJson, type Job, type Lane, type State } from "./State.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -60,6 +60,62 @@ export const laneStats = (state: State, now: number, options: LaneFilter): Reado
     })
     .toSorted((a, b) => unfinished(b) - unfinished(a) || (a.lane < b.lane ? -1 : 1))
     .slice(0, options.limit)
+}
+
+const causeOf = (lane: Lane, now: number): Wait["cause"] => {
+  if (lane.paused) return "paused"
+  if (lane.nextAt > now) return lane.blockedReason === null ? "pace" : "hold"
+  return lane.leased.size >= lane.cap || lane.pool.leased.size >= lane.pool.cap ? "cap" : "worker"
+}
+
+/** What the ready jobs of a lane wait for. Of one that may start some now, the others wait on. */
+const ofLane = (lane: Lane, now: number): ReadonlyArray<Wait> => {
+  const ready = lane.ready.length
+  const cause = causeOf(lane, now)
+  const wait = { cause, reason: null, jobs: ready, lanes: 1, until: null }
+  if (cause === "hold") return [{ ...wait, reason: lane.blockedReason, until: lane.nextAt }]
+  if (cause === "pace") return [{ ...wait, until: lane.nextAt }]
+  if (cause !== "worker") return [wait]
+  const room = Math.min(lane.cap - lane.leased.size, lane.pool.cap - lane.pool.leased.size)
+  const may = Math.min(ready, room, lane.gapMs > 0 ? lane.burst : ready)
+  return [
+    { ...wait, jobs: may },
+    { ...wait, cause: lane.gapMs > 0 ? "pace" : "cap", jobs: ready - may }
+  ]
+}
+
+const delayed = (state: State, now: number): ReadonlyArray<Wait> => {
+  const jobs = [...state.jobs.values()].filter((job) => placeOf(job) === "delayed")
+  const until = Math.max(now, Math.min(...jobs.map((job) => job.availableAt ?? now)))
+  return [
+    {
+      cause: "later",
+      reason: null,
+      jobs: jobs.length,
+      lanes: new Set(jobs.map((job) => job.lane)).size,
+      until
+    }
+  ]
+}
+
+const sum = (a: Wait, b: Wait): Wait => ({
+  ...a,
+  jobs: a.jobs + b.jobs,
+  lanes: a.lanes + b.lanes,
+  until: a.until === null || b.until === null ? (a.until ?? b.until) : Math.min(a.until, b.until)
+})
+
+/** The queued jobs by what they wait for. */
+export const waits = (state: State, now: number): ReadonlyArray<Wait> => {
+  const found = new Map<string, Wait>()
+  const lanes = [...state.lanes.values()].filter(({ ready }) => ready.length > 0)
+  for (const wait of [...lanes.flatMap((lane) => ofLane(lane, now)), ...delayed(state, now)]) {
+    if (wait.jobs === 0) continue
+    const key = `${wait.cause} ${wait.reason ?? ""}`
+    const before = found.get(key)
+    found.set(key, before === undefined ? wait : sum(before, wait))
+  }
+  return [...found].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, wait]) => wait)
 }
 
 /** The leases held now, by job. */

@@ -122,6 +122,7 @@ export const make = (options: MemoryOptions): Effect.Effect<WorkQueueService, ne
         ),
       stats: Effect.sync(() => Read.stats(state)),
       laneStats: (filter) => step((now) => Read.laneStats(state, now, filter)),
+      waits: step((now) => Read.waits(state, now)),
       list: listing(Read.summary),
       details: listing(Read.detail),
       get: (id) => Effect.sync(() => Option.map(Option.fromNullable(state.byId.get(id)), Read.detail)),

@@ -1,10 +1,10 @@
 /**
- * What a person does to the queue: try failed jobs again, cancel one, remove old ones.
+ * What a person does to the queue: try failed jobs again, cancel one.
  */
 import * as Effect from "effect/Effect"
 import type { JobState } from "../../Job.ts"
 import type { JobFilter, RefreshFilter } from "../../WorkQueue.ts"
-import { applyTally, counterOf, emptyTally, tally, tallyMove } from "./Counters.ts"
+import { applyTally, counterOf, emptyTally, tallyMove } from "./Counters.ts"
 import type { Query } from "./Database.ts"
 import * as Sequence from "./Sequence.ts"
 
@@ -111,35 +111,4 @@ export const cancel = (query: Query, id: string, now: number) =>
     tallyMove(changes, job.lane_id, counterOf(job.state, job.available_at), "skipped")
     yield* applyTally(query, changes)
     return true
-  })
-
-const ended = `FROM jobs WHERE state IN ('done', 'skipped', 'error') AND (:state IS NULL OR state = :state)
-  AND finished_at < :finishedBefore`
-
-/** How many ended jobs there are to remove. */
-export const countPrunable = (query: Query, finishedBefore: number, state: JobState | undefined) =>
-  Effect.map(
-    query<{ readonly count: number }>(`SELECT count(*) AS count ${ended}`, {
-      finishedBefore,
-      state: state ?? null
-    }),
-    (rows) => rows[0]?.count ?? 0
-  )
-
-/** Jobs removed in one transaction. */
-export const PRUNE_BATCH = 1_000
-
-/** Removes a batch of ended jobs and answers how many; fewer than `PRUNE_BATCH` means there are no more. */
-export const prune = (query: Query, finishedBefore: number, state: JobState | undefined) =>
-  Effect.gen(function* () {
-    const rows = yield* query<{ readonly lane_id: number; readonly state: JobState }>(
-      `DELETE FROM jobs WHERE id IN
-         (SELECT id ${ended} LIMIT ${PRUNE_BATCH})
-       RETURNING lane_id, state`,
-      { finishedBefore, state: state ?? null }
-    )
-    const changes = emptyTally()
-    for (const row of rows) tally(changes, row.lane_id, counterOf(row.state, 0), -1)
-    yield* applyTally(query, changes)
-    return rows.length
   })

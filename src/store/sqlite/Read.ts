@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Attempt, JobDetail, JobState, JobSummary } from "../../Job.ts"
-import type { HeldLease, JobFilter, Stats, WorkQueueError } from "../../WorkQueue.ts"
+import type { HeldLease, JobFilter, Stats, Wait, WorkQueueError } from "../../WorkQueue.ts"
 import type { Database, Query } from "./Database.ts"
 
 const PAGE_SIZE = 500
@@ -208,6 +208,32 @@ export const stats = (query: Query) =>
       }
     }
   )
+
+/** Of a lane that may start some of its jobs, as many are taken as its room and its burst allow; the rest waits on. */
+const waiting = `WITH lane AS (
+    SELECT l.ready, l.next_at, l.blocked_reason, l.gap_ms,
+      CASE WHEN l.paused = 1 THEN 'paused'
+        WHEN l.next_at > :now THEN iif(l.blocked_reason IS NULL, 'pace', 'hold')
+        WHEN l.in_flight >= l.cap OR p.in_flight >= p.cap THEN 'cap'
+        ELSE 'worker' END AS cause,
+      min(l.ready, l.cap - l.in_flight, p.cap - p.in_flight, iif(l.gap_ms > 0, l.burst, l.ready)) AS may
+    FROM lanes l JOIN pools p ON p.id = l.pool_id WHERE l.ready > 0),
+  held AS (
+    SELECT cause, iif(cause = 'hold', blocked_reason, NULL) AS reason, iif(cause = 'worker', may, ready) AS jobs,
+      iif(cause IN ('hold', 'pace'), next_at, NULL) AS until
+    FROM lane
+    UNION ALL
+    SELECT iif(gap_ms > 0, 'pace', 'cap'), NULL, ready - may, NULL FROM lane WHERE cause = 'worker' AND ready > may)
+  SELECT cause, reason, sum(jobs) AS jobs, count(*) AS lanes, min(until) AS until FROM held GROUP BY 1, 2
+  UNION ALL
+  SELECT 'later', NULL, sum(delayed), count(*),
+    (SELECT max(available_at, :now) FROM jobs WHERE state = 'queued' AND available_at > 0
+      ORDER BY available_at LIMIT 1)
+  FROM lanes WHERE delayed > 0 HAVING count(*) > 0
+  ORDER BY 1, 2`
+
+/** Queued jobs by what they wait for; see `WorkQueue.waits`. */
+export const waits = (query: Query, now: number) => query<Wait>(waiting, { now })
 
 const readyAt = `SELECT paused,
     EXISTS (SELECT 1 FROM pools p CROSS JOIN lanes l ON l.pool_id = p.id AND l.runnable

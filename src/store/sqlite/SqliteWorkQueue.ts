@@ -29,6 +29,7 @@ import * as GroupCommit from "./GroupCommit.ts"
 import * as Lanes from "./Lanes.ts"
 import * as Lease from "./Lease.ts"
 import * as Operate from "./Operate.ts"
+import { prune } from "./Prune.ts"
 import * as Read from "./Read.ts"
 import { settle, type Transition, type Verdict } from "./Settle.ts"
 import { takeBack } from "./TakeBack.ts"
@@ -197,6 +198,7 @@ export const make = (
       stats: database.read(Read.stats),
       laneStats: (filter) =>
         Effect.flatMap(now, (time) => database.read((query) => Lanes.stats(query, time, filter))),
+      waits: Effect.flatMap(now, (time) => database.read((query) => Read.waits(query, time))),
       list: (filter) => Read.list(database, filter),
       details: (filter) => Read.details(database, filter),
       get: (id) => database.read((query) => Read.get(query, id)),
@@ -222,20 +224,7 @@ export const make = (
       setLane: (lane, overrides) =>
         ticking(write((query, time) => Lanes.setLane(query, policy, time, lane, overrides))),
       paused: database.read(Lanes.isPaused),
-      prune: ({ dryRun, finishedBefore, state }) =>
-        dryRun === true
-          ? database.read((query) => Operate.countPrunable(query, finishedBefore, state))
-          : Effect.iterate(
-              { removed: 0, last: Operate.PRUNE_BATCH },
-              {
-                while: ({ last }) => last === Operate.PRUNE_BATCH,
-                body: ({ removed }) =>
-                  Effect.map(
-                    database.write((query) => Operate.prune(query, finishedBefore, state)),
-                    (count) => ({ removed: removed + count, last: count })
-                  )
-              }
-            ).pipe(Effect.map(({ removed }) => removed)),
+      prune: (filter) => prune(database, filter),
       nextReadyAt: Effect.flatMap(now, (time) => database.read((query) => Read.nextReadyAt(query, time))),
       leases: database.read(Read.leases),
       reclaim: (workers) =>

@@ -1,0 +1,102 @@
+/**
+ * What a command stands on, set up from its options: settings, the log, the queue.
+ */
+import { resolve } from "node:path"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { Config, type ConfigError, type Flag, layer as layerConfig, type Settings } from "../Config.ts"
+import { lanePolicy } from "../config/Limits.ts"
+import type { WorkQueue, WorkQueueError } from "../WorkQueue.ts"
+import { type Common, flag } from "./CommandOptions.ts"
+import { Environment } from "./Environment.ts"
+import { type Exited, usage } from "./Exit.ts"
+import { defectsLogged } from "./Failures.ts"
+import * as Logging from "./Logging.ts"
+import type { Output } from "./Output.ts"
+import { type Signals, untilSignal } from "./Signals.ts"
+
+/** The settings: file, environment, the common options, and `flags` for a command's own options. */
+export const layerSettings = (
+  common: Common,
+  flags: ReadonlyArray<Flag> = []
+): Layer.Layer<Config, ConfigError, FileSystem.FileSystem> =>
+  Layer.unwrapEffect(
+    Effect.map(Environment, (env) =>
+      layerConfig({
+        file: Option.getOrUndefined(common.config),
+        env,
+        flags: [
+          ...flag("--queue", ["queue", "path"], common.queue),
+          ...flag("--log-level", ["log", "level"], common.logLevel),
+          ...flag("--log-format", ["log", "format"], common.logFormat),
+          ...flags
+        ]
+      })
+    )
+  )
+
+/** Settings and the log. For commands that listen to signals themselves. */
+export const withSettings =
+  (common: Common, flags: ReadonlyArray<Flag> = []) =>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | ConfigError, Exclude<R, Config> | FileSystem.FileSystem | Output> =>
+    defectsLogged(effect).pipe(
+      Effect.provide(Logging.layer.pipe(Layer.provideMerge(layerSettings(common, flags))))
+    )
+
+/** Settings and the log; the first signal interrupts the command. */
+export const run =
+  (common: Common, flags: ReadonlyArray<Flag> = []) =>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ): Effect.Effect<
+    A,
+    E | ConfigError | Exited,
+    Exclude<R, Config> | FileSystem.FileSystem | Output | Signals
+  > =>
+    untilSignal(withSettings(common, flags)(effect))
+
+/** Refuses a queue that isn't there. */
+export const refuseMissing = (path: string): Effect.Effect<void, Exited, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    // Anything but a clear no is left to the store, which says what is wrong.
+    const there = yield* Effect.orElseSucceed(fs.exists(path), () => true)
+    if (!there) {
+      return yield* usage(
+        `there is no queue at ${resolve(path)}; 'contentdownload queue import FILE' makes one, --queue PATH names another`
+      )
+    }
+  })
+
+/**
+ * The queue of the settings.
+ * - `existing`: a queue that isn't there is refused; nothing is created.
+ * - `create`: it is made if it isn't there.
+ */
+export const layerQueue = (
+  access: "existing" | "create"
+): Layer.Layer<WorkQueue, WorkQueueError | Exited, Config | FileSystem.FileSystem> =>
+  Layer.unwrapEffect(
+    Effect.gen(function* () {
+      const { settings } = yield* Config
+      const { path, timeout_sec, wal_mode } = settings.queue
+      if (access === "existing") yield* refuseMissing(path)
+      const sqlite = yield* Effect.promise(() => import("../store/sqlite/index.ts"))
+      return sqlite.layer({
+        path,
+        walMode: wal_mode,
+        timeout: Duration.seconds(timeout_sec),
+        maxCrashes: settings.orchestrator.max_job_crashes,
+        policy: lanePolicy(settings)
+      })
+    })
+  )
+
+/** The resolvers that may be asked, first to last. */
+export const resolverOrder = ({ resolvers }: Settings): ReadonlyArray<string> =>
+  resolvers.order.filter((name) => resolvers[name].enabled)

@@ -1,0 +1,121 @@
+/**
+ * Looks at a queue again and again, rarely enough that the work doesn't notice, and remembers enough to say how fast it
+ * drains and what the workers of this process waited for.
+ */
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import { downloadedBytes } from "../../Telemetry.ts"
+import { WorkQueue, type WorkQueueError } from "../../WorkQueue.ts"
+import { type Eta, eta, type Rates, rates, type Sight } from "./Estimate.ts"
+import { makeWaited, type Waited } from "./Waited.ts"
+
+/** How often the queue is looked at. */
+const LOOK_EVERY = "500 millis"
+/** What a rate is measured over. */
+const RATE_MS = 15_000
+/** What the time left is reckoned from: longer, so that it doesn't jump. */
+const ETA_MS = 180_000
+/** Sights older than those for the rate are kept this far apart. */
+const APART_MS = 5_000
+/** Lanes that are looked at. */
+const LANES = 50
+/** Looking at lanes costs with their number: no more than one part in so many of the time goes to it. */
+const LANE_SHARE = 50
+
+/** How a process's bytes are counted. */
+export const receivedBytes: Effect.Effect<number> = Effect.map(
+  Metric.value(downloadedBytes),
+  ({ count }) => count
+)
+
+/** The latest sight, and what it comes to beside earlier ones. */
+export type Now = readonly [sight: Sight, speed: Rates, end: Eta | null]
+
+export interface Observer {
+  readonly now: Effect.Effect<Now>
+  readonly waited: Effect.Effect<Waited>
+  /** Never ends, but with what keeps the queue from being looked at. A lock is no such thing. */
+  readonly failed: Effect.Effect<never, WorkQueueError>
+}
+
+export interface ObserverOptions {
+  /** The workers of this process; left out where others do the work. */
+  readonly workers?: { readonly all: number; readonly busy: Effect.Effect<number> } | undefined
+}
+
+/** The oldest that is younger than `ms`, else the latest there is. */
+const since = (seen: ReadonlyArray<Sight>, now: Sight, ms: number): Sight =>
+  seen.find(({ at }) => at >= now.at - ms) ?? now
+
+/** What is kept of earlier sights. */
+const keep = (seen: ReadonlyArray<Sight>, now: Sight): ReadonlyArray<Sight> => {
+  const kept: Array<Sight> = []
+  for (const sight of seen) {
+    const before = kept.at(-1)
+    const young = sight.at >= now.at - RATE_MS
+    const apart = before === undefined || sight.at - before.at >= APART_MS
+    if (sight.at >= now.at - ETA_MS && (young || apart)) kept.push(sight)
+  }
+  return [...kept, now]
+}
+
+/** Starts looking; ends with the scope. Fails when the first look does. */
+export const make = (
+  options: ObserverOptions = {}
+): Effect.Effect<Observer, WorkQueueError, WorkQueue | Scope.Scope> =>
+  Effect.gen(function* () {
+    const queue = yield* WorkQueue
+    const bytesBefore = yield* receivedBytes
+    const waited = makeWaited()
+    let lanes: Pick<Sight, "lanes" | "waits"> = { lanes: [], waits: [] }
+    let lanesGoodUntil = 0
+
+    const see = Effect.gen(function* () {
+      const at = yield* Clock.currentTimeMillis
+      if (at >= lanesGoodUntil) {
+        lanes = { lanes: yield* queue.laneStats({ limit: LANES }), waits: yield* queue.waits }
+        lanesGoodUntil = at + ((yield* Clock.currentTimeMillis) - at) * LANE_SHARE
+      }
+      const { workers } = options
+      return {
+        at,
+        stats: yield* queue.stats,
+        ...lanes,
+        paused: yield* queue.paused,
+        bytes: workers === undefined ? null : (yield* receivedBytes) - bytesBefore,
+        workers: workers === undefined ? null : { all: workers.all, busy: yield* workers.busy }
+      } satisfies Sight
+    })
+
+    const first = yield* see
+    let seen: ReadonlyArray<Sight> = [first]
+    let latest: Now = [first, rates(first, first), null]
+
+    const look = Effect.map(see, (sight) => {
+      seen = keep(seen, sight)
+      waited.note(sight)
+      latest = [sight, rates(since(seen, sight, RATE_MS), sight), eta(since(seen, sight, ETA_MS), sight)]
+    })
+
+    const trouble = yield* Deferred.make<never, WorkQueueError>()
+    yield* look.pipe(
+      Effect.catchAll((error) =>
+        Effect.zipRight(
+          // Whoever works on the queue meets the same trouble and says so.
+          Effect.logDebug(`the progress can't be seen: ${error.message}`),
+          error.reason === "busy" ? Effect.void : Deferred.fail(trouble, error)
+        )
+      ),
+      Effect.schedule(Schedule.spaced(LOOK_EVERY)),
+      Effect.forkScoped
+    )
+    return {
+      now: Effect.sync(() => latest),
+      waited: Effect.sync(waited.result),
+      failed: Deferred.await(trouble)
+    }
+  })
