@@ -27,7 +27,8 @@ const busy = (at: string, ending: Ref.Ref<boolean>) =>
         yield* queue.ack(one, done)
         ended += 1
       }
-      yield* Effect.yieldNow()
+      // A fiber that only yields keeps timers and files waiting.
+      yield* Effect.sleep("1 millis")
     }
     return ended
   })
