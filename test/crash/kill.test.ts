@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises"
+import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { PCGRandom } from "effect/Utils"
 import { describe, expect, it } from "vitest"
@@ -131,9 +131,11 @@ describe("kill -9", () => {
     await stage.queue(wanted)
     const first = stage.start(...run)
     const partial = join(stage.folder, Stage.OUT, ".partial")
-    await Stage.until("a part and its log are there", async () =>
-      (await readdir(partial).catch(() => [])).some((name) => name.endsWith(".log"))
-    )
+    // Before its first checkpoint there is nothing to go on from.
+    await Stage.until("a part has a checkpoint", async () => {
+      const log = (await readdir(partial).catch(() => [])).find((name) => name.endsWith(".log"))
+      return log !== undefined && (await readFile(join(partial, log), "utf8")).includes("sha256")
+    })
     await first.kill()
 
     const second = await stage.program("queue", "run", "--drain")
