@@ -50,7 +50,7 @@ export type HandlerError = Failure | LeaseLost | WorkQueueError
 
 /** Runs jobs whose payload nobody has looked at yet. */
 export interface HandlerService {
-  /** Runs one job to its end. */
+  /** Runs one job to its end. What it needs may stay in the context of the fiber it runs in. */
   readonly handle: (job: Job<unknown>) => Effect.Effect<Outcome, HandlerError>
 }
 
@@ -100,8 +100,7 @@ export const make = <A, I, E extends HandlerError, R>(
                 FiberRef.set(FiberRef.currentContext, provided(fiber.getFiberRef(FiberRef.currentContext))),
                 () =>
                   Effect.map(
-                    // What it needs is in its fiber now.
-                    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+                    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what it needs is in its fiber now
                     handle({ ...job, payload: decoded }) as Effect.Effect<Outcome | void, E>,
                     (outcome) => outcome ?? Done({ result: null })
                   )

@@ -172,7 +172,11 @@ export const make = (
           const job =
             onStart === undefined
               ? worker.run(lease, handled)
-              : Effect.zipRight(onStart(lease), worker.run(lease, handled))
+              : Effect.suspend(() => onStart(lease)).pipe(
+                  // The worker, who would release it, hasn't got it yet.
+                  Effect.onError(() => Effect.ignoreLogged(queue.release(lease))),
+                  Effect.zipRight(worker.run(lease, handled))
+                )
           return Effect.matchCauseEffect(job, {
             onFailure: (cause) => ended(Exit.failCause(cause)),
             onSuccess: (jobEnd) => {

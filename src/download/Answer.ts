@@ -99,7 +99,7 @@ const redirectTarget = (location: string, base: string): Either.Either<string, F
       new FetchFailure({ class: "try-next", reason: "bad-redirect", message: `a redirect to ${what}` })
   )
 
-const only = ({ message, reason }: { readonly message: string; readonly reason: string }) => ({
+const wordsOf = ({ message, reason }: { readonly message: string; readonly reason: string }) => ({
   message,
   reason
 })
@@ -271,11 +271,11 @@ export const make = (
           return { _tag: "Redirect", to: yield* redirectTarget(said.location, url) } satisfies Answer
         }
         return yield* said._tag === "Wait"
-          ? Effect.flatMap(withJitter(said.until), (until) => new HostWaits({ ...only(said), until }))
+          ? Effect.flatMap(withJitter(said.until), (until) => new HostWaits({ ...wordsOf(said), until }))
           : Effect.fail(
               said._tag === "Retry"
-                ? new FetchFailure({ class: "retry", ...only(said), notBefore: said.notBefore })
-                : new FetchFailure({ class: "try-next", ...only(said) })
+                ? new FetchFailure({ class: "retry", ...wordsOf(said), notBefore: said.notBefore })
+                : new FetchFailure({ class: "try-next", ...wordsOf(said) })
             )
       }).pipe(Effect.scoped, limiter.withPermit(hostLane(url)))
 

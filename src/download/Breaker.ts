@@ -29,6 +29,8 @@ export interface Breaker {
 }
 
 const LONGEST_PAUSE_MS = 3_600_000
+/** Hosts that are remembered; those that failed first are forgotten first, and have to fail again. */
+export const MOST_HOSTS = 10_000
 /** While one request finds out, the others look again after this time. */
 const TRIAL_MS = 1000
 /** Up to a tenth more, so that hosts behind one broken server aren't all tried at once. */
@@ -88,6 +90,8 @@ export const make = (settings: BreakerSettings): Breaker => {
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const state = states.get(lane) ?? { failures: 0, pauses: 0, until: 0, trial: false, last: reason }
       states.set(lane, state)
+      const oldest = states.size > MOST_HOSTS ? states.keys().next().value : undefined
+      if (oldest !== undefined) states.delete(oldest)
       state.last = reason
       if (trial) return open(state, now)
       // What was under way when it opened changes nothing.

@@ -263,7 +263,6 @@ export const make = (settings: StorageSettings): StorageService => {
       if (options.identity !== undefined) part.identify({ id: owner.id, ...options.identity })
       // Until its end came: then it is kept or refused.
       part.left = true
-      if (options.identity !== undefined) part.identify({ id: owner.id, ...options.identity })
       let stopped = false
       yield* Effect.async<void, E | Fatal | Retry>((resumeWith) => {
         const filled = part.fill(source.chunks).then(

@@ -19,6 +19,12 @@ export interface Wake {
   readonly next: Effect.Effect<void>
 }
 
+/** A time that is slept until, and by whom; `undefined` only while that is started. */
+interface Alarm {
+  readonly at: number
+  fiber: Fiber.RuntimeFiber<void> | undefined
+}
+
 /**
  * A bell nobody has rung. The alarm is a fiber of its own, so that who is woken by the bell goes on at once; racing the
  * two costs several turns of the fibers, time enough to miss a transaction.
@@ -26,24 +32,28 @@ export interface Wake {
 export const make: Effect.Effect<Wake> = Effect.gen(function* () {
   const bell = yield* Queue.sliding<void>(1)
   const next = Queue.take(bell)
-  let alarm: { readonly at: number; readonly fiber: Fiber.RuntimeFiber<void> } | undefined
+  let alarm: Alarm | undefined
 
   const set = (until: Option.Option<number>) =>
     Effect.gen(function* () {
       const at = Option.getOrUndefined(until)
       if (alarm?.at === at) return
-      if (alarm !== undefined) yield* Fiber.interruptFork(alarm.fiber)
+      if (alarm?.fiber !== undefined) yield* Fiber.interruptFork(alarm.fiber)
       alarm = undefined
       if (at === undefined) return
       const now = yield* Clock.currentTimeMillis
-      const fiber = yield* Effect.sleep(Duration.millis(Math.max(MIN_SLEEP_MS, at - now))).pipe(
-        Effect.andThen(() => {
-          alarm = undefined
-          bell.unsafeOffer(undefined)
-        }),
+      const own: Alarm = { at, fiber: undefined }
+      alarm = own
+      own.fiber = yield* Effect.sleep(Duration.millis(Math.max(MIN_SLEEP_MS, at - now))).pipe(
+        // Also when the run ends that set it: the next one has to set its own.
+        Effect.ensuring(
+          Effect.sync(() => {
+            if (alarm === own) alarm = undefined
+          })
+        ),
+        Effect.andThen(() => void bell.unsafeOffer(undefined)),
         Effect.forkScoped
       )
-      alarm = { at, fiber }
     })
 
   return {

@@ -1,6 +1,7 @@
 /** Who starts when: a free slot isn't left empty, nobody waits for someone else's lane, and nothing spins. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import type { HandlerService } from "../../src/Handler.ts"
 import { uniform } from "../../src/Lane.ts"
@@ -50,6 +51,17 @@ describe("A run that isn't draining", () => {
       expect(log.lines).toEqual(["30000 j1", "90000 j2"])
       expect(leasesIn(calls)).toBeLessThanOrEqual(1 + 2 * 3)
     }).pipe(Effect.provide(Crew.layer({ handle: logged(log), between: Crew.countingAsked(calls) })))
+  })
+
+  it.scoped("starts delayed work on time also when an earlier run slept until that very time", () => {
+    const log = new Crew.Log({ lines: [] })
+    return Effect.gen(function* () {
+      yield* Crew.enqueue(Crew.newJob("j1", { availableAt: 30_000 }))
+      yield* Fiber.interrupt(yield* Crew.start())
+      yield* Crew.start()
+      yield* TestClock.adjust("1 minute")
+      expect(log.lines).toEqual(["30000 j1"])
+    }).pipe(Effect.provide(Crew.layer({ handle: logged(log) })))
   })
 
   it.scoped("doesn't spin while all slots are taken, nor while a lane is full", () => {

@@ -52,6 +52,23 @@ describe("A run", () => {
     })
   )
 
+  it.scoped("fails with the fault of whoever is told of starts; the job is released", () =>
+    Effect.gen(function* () {
+      const fault = new Error("not today")
+      yield* Crew.enqueue(Crew.newJob("j1"))
+      const exit = yield* Crew.elapse(
+        yield* Crew.start({
+          onStart: () => {
+            throw fault
+          }
+        })
+      )
+      expect(exit).toEqual(Exit.die(fault))
+      expect(yield* Crew.leases).toEqual([])
+      expect(yield* Crew.detail("j1")).toMatchObject(untouched)
+    }).pipe(Effect.provide(Crew.layer({ handle: () => done })))
+  )
+
   it.scoped("fails with Fatal also when the job's own release fails", () =>
     Effect.gen(function* () {
       const { exit } = yield* runs(bad(fatal), (queue) => ({

@@ -1,8 +1,10 @@
 /** However a handler ends, its job gets exactly one transition, and the right one. */
 import { describe, expect, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Fatal, Permanent, Retry, Skip, WaitLane } from "../../src/Failure.ts"
 import * as Handler from "../../src/Handler.ts"
@@ -236,4 +238,26 @@ describe("A payload that doesn't decode", () => {
       }).pipe(Effect.provide(layer))
     )
   }
+})
+
+class Extra extends Context.Tag("test/Extra")<Extra, string>() {}
+
+describe("What a handler needs", () => {
+  it.effect("is there while it runs, and not in the caller's fiber afterwards", () => {
+    let seen: string | undefined
+    return Effect.gen(function* () {
+      const { handle } = yield* Handler.make(Schema.Unknown, () =>
+        Effect.map(Extra, (extra) => {
+          seen = extra
+        })
+      ).pipe(Effect.provideService(Extra, "here"))
+      yield* Effect.gen(function* () {
+        yield* Crew.enqueue(Crew.newJob("j"))
+        const { end } = yield* (yield* Worker.Worker).run(yield* Crew.leaseOne())
+        expect(end).toBe("done")
+        expect(yield* Effect.serviceOption(Extra)).toEqual(Option.none())
+      }).pipe(Effect.provide(Crew.layer({ handle })))
+      expect(seen).toBe("here")
+    })
+  })
 })

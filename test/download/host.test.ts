@@ -51,6 +51,17 @@ describe("a breaker", () => {
     })
   )
 
+  it.effect("is remembered for so many hosts, and forgotten first for the one that failed first", () =>
+    Effect.gen(function* () {
+      const { ask } = rig(1)
+      for (let n = 0; n < Breaker.MOST_HOSTS; n++) yield* ask("reset", `host:${n}.test`)
+      expect(yield* ask(undefined, "host:0.test")).toBeTypeOf("number")
+      yield* ask("reset", "host:more.test")
+      expect(yield* ask(undefined, "host:0.test")).toBe("ok")
+      expect(yield* ask(undefined, "host:1.test")).toBeTypeOf("number")
+    })
+  )
+
   it.effect("doubles its pause with each request that finds nothing better, up to an hour", () =>
     Effect.gen(function* () {
       const { ask } = rig(1)

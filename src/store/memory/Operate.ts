@@ -1,10 +1,22 @@
 /** What a person does to jobs: queue failed ones again, cancel one, remove old ones. */
 import type { JobState } from "../../Job.ts"
 import type { JobFilter, RefreshFilter } from "../../WorkQueue.ts"
-import { finish, forget, fromJson, next, queue, type State, toJson } from "./State.ts"
+import { finish, forget, fromJson, type Job, next, queue, type State, toJson } from "./State.ts"
 import { matching } from "./Read.ts"
 
-/** Queues jobs in `error` as if they were new, but for their history; answers how many. */
+/** Queues an ended job as if it were new, but for its history. */
+const again = (state: State, job: Job, now: number, plan: unknown): void => {
+  job.attempts = 0
+  job.crashes = 0
+  job.reason = null
+  job.message = null
+  job.finishedAt = null
+  job.plan = toJson(plan)
+  job.result = "null"
+  queue(state, job, job.lane, now, null)
+}
+
+/** Queues jobs in `error` again; answers how many. */
 export const retryFailed = (
   state: State,
   now: number,
@@ -12,16 +24,7 @@ export const retryFailed = (
 ): number => {
   const failed = [...matching(state, { ...filter, state: "error" })]
   if (filter.dryRun === true) return failed.length
-  for (const job of failed) {
-    job.attempts = 0
-    job.crashes = 0
-    job.reason = null
-    job.message = null
-    job.finishedAt = null
-    job.plan = "null"
-    job.result = "null"
-    queue(state, job, job.lane, now, null)
-  }
+  for (const job of failed) again(state, job, now, null)
   return failed.length
 }
 
@@ -30,15 +33,8 @@ export const refresh = (state: State, now: number, filter: RefreshFilter): numbe
   const ended = [...matching(state, filter)].filter(({ id }) => filter.id === undefined || id === filter.id)
   if (filter.dryRun === true) return ended.length
   for (const job of ended) {
-    job.attempts = 0
-    job.crashes = 0
-    job.reason = null
-    job.message = null
-    job.finishedAt = null
     const result = fromJson(job.result)
-    job.plan = toJson(result === null ? null : { refresh: result })
-    job.result = "null"
-    queue(state, job, job.lane, now, null)
+    again(state, job, now, result === null ? null : { refresh: result })
   }
   return ended.length
 }

@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import type { WorkQueueError } from "../../WorkQueue.ts"
-import { APPLICATION_ID } from "./Database.ts"
+import { APPLICATION_ID } from "./Opening.ts"
 import { attempt, integrity, open, pragma, rows, schemaOf } from "./ReadOnly.ts"
 
 /**

@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs/promises"
 import type { WorkQueueError } from "../../WorkQueue.ts"
-import { APPLICATION_ID } from "./Database.ts"
+import { APPLICATION_ID } from "./Opening.ts"
 import { SCHEMA_VERSION } from "./Migrations.ts"
 import { attempt, integrity, open, pragma, type ReadOnly, rows, schemaOf } from "./ReadOnly.ts"
 

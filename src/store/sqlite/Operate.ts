@@ -8,6 +8,10 @@ import { applyTally, counterOf, emptyTally, tallyMove } from "./Counters.ts"
 import type { Query } from "./Database.ts"
 import * as Sequence from "./Sequence.ts"
 
+/** What makes a job that has ended one that is queued as if it were new. */
+const asNew =
+  "state = 'queued', available_at = 0, attempts = 0, crashes = 0, reason = NULL, finished_at = NULL"
+
 const failed = `FROM jobs WHERE state = 'error' AND (:reason IS NULL OR reason = :reason)
   AND (:lane IS NULL OR lane_id = (SELECT id FROM lanes WHERE key = :lane))`
 
@@ -24,9 +28,7 @@ export const retryFailed = (query: Query, filter: Omit<JobFilter, "state"> & { r
       parameters
     )
     const rows = yield* query<{ readonly lane_id: number }>(
-      `UPDATE jobs SET state = 'queued', available_at = 0, attempts = 0, crashes = 0, reason = NULL,
-         finished_at = NULL
-       WHERE id IN (SELECT id ${failed}) RETURNING lane_id`,
+      `UPDATE jobs SET ${asNew} WHERE id IN (SELECT id ${failed}) RETURNING lane_id`,
       parameters
     )
     const changes = emptyTally()
@@ -78,11 +80,7 @@ export const refresh = (query: Query, filter: RefreshFilter, after: number) =>
        WHERE job_id IN (SELECT value FROM json_each(:ids))`,
       { ids }
     )
-    yield* query(
-      `UPDATE jobs SET state = 'queued', available_at = 0, attempts = 0, crashes = 0, reason = NULL, finished_at = NULL
-       WHERE id IN (SELECT value FROM json_each(:ids))`,
-      { ids }
-    )
+    yield* query(`UPDATE jobs SET ${asNew} WHERE id IN (SELECT value FROM json_each(:ids))`, { ids })
     const changes = emptyTally()
     for (const { lane_id } of jobs) tallyMove(changes, lane_id, filter.state, "ready")
     yield* applyTally(query, changes)

@@ -4,7 +4,6 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { setTimeout } from "node:timers/promises"
 import type { JobState } from "../../Job.ts"
 import type { WorkQueueError } from "../../WorkQueue.ts"
 import { applyTally, counterOf, emptyTally, tally } from "./Counters.ts"
@@ -63,8 +62,8 @@ export const prune = (database: Database, filter: PruneFilter): Effect.Effect<nu
         const startedAt = yield* Clock.currentTimeMillis
         removed += yield* database.write((query) => remove(query, jobs, parameters))
         const took = (yield* Clock.currentTimeMillis) - startedAt
-        // As long as it held the lock, others get to have it. They wait in real time, whatever the clock.
-        yield* Effect.promise(() => setTimeout(Math.min(LONGEST_PAUSE_MS, took)))
+        // As long as it held the lock, others get to have it.
+        if (took > 0) yield* Effect.sleep(Math.min(LONGEST_PAUSE_MS, took))
       }
       const last = page.at(-1)
       if (last === undefined || page.length < PAGE) return removed

@@ -6,7 +6,7 @@ import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { WorkQueueError } from "../../WorkQueue.ts"
-import { toWorkQueueError } from "./Database.ts"
+import { toWorkQueueError } from "./SqliteErrors.ts"
 
 /** How long a lock is waited for. */
 const BUSY_TIMEOUT_MS = 10_000

@@ -1,0 +1,29 @@
+/** What a failed statement means. */
+import type { SqlError } from "@effect/sql/SqlError"
+import { WorkQueueError } from "../../WorkQueue.ts"
+
+const sqliteCode = (error: SqlError): string => {
+  const cause = error.cause
+  return typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : ""
+}
+
+/** Another process holds the lock; it may be had later. */
+export const isBusy = (error: SqlError): boolean => /^SQLITE_(BUSY|LOCKED)/.test(sqliteCode(error))
+
+/** What a failed statement means for the person who runs the program. */
+export const toWorkQueueError = (file: string, error: SqlError): WorkQueueError => {
+  const code = sqliteCode(error)
+  const detail = (error.cause instanceof Error ? error.cause.message : error.message).replace(/\s+/g, " ")
+  const of = (reason: WorkQueueError["reason"], message: string) =>
+    new WorkQueueError({ reason, message, cause: error })
+  if (isBusy(error)) return of("busy", `the queue ${file} is locked by another process`)
+  if (code === "SQLITE_FULL") return of("full", `no space is left on the disk of the queue ${file}`)
+  if (code.startsWith("SQLITE_CORRUPT") || detail.startsWith("unsupported file format")) {
+    return of("corrupt", `the queue ${file} is damaged (${detail}); restore it from a backup`)
+  }
+  if (code === "SQLITE_NOTADB") return of("foreign", `${file} is not a contentdownload queue`)
+  if (/^SQLITE_(READONLY|CANTOPEN|IOERR|PERM|AUTH)/.test(code)) {
+    return of("unavailable", `the queue ${file} can't be used: ${detail} (${code})`)
+  }
+  return of("internal", `a statement failed on the queue ${file}: ${detail}`)
+}
