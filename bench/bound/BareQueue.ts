@@ -184,4 +184,14 @@ export class BareQueue {
       })
       .immediate()
   }
+
+  /** Leases and acks a batch at a time until nothing is left: what a scheduler does at least. */
+  drain(batch: number, ttlMs: number, handle: (payload: string) => unknown = () => undefined): void {
+    for (;;) {
+      const leases = this.lease(batch, ttlMs)
+      if (leases.length === 0) return
+      for (const { payload } of leases) handle(payload)
+      this.ack(leases)
+    }
+  }
 }

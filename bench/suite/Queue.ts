@@ -60,11 +60,7 @@ const boundRounds = (count: number, batch: number): Promise<number> =>
     const queue = new BareQueue(join(folder, "bound.sqlite"), CAP)
     queue.import([...jobs(count, LANES)])
     return seconds(() => {
-      for (;;) {
-        const leases = queue.lease(batch, TTL)
-        if (leases.length === 0) break
-        queue.ack(leases)
-      }
+      queue.drain(batch, TTL)
       queue.close()
     })
   })

@@ -12,18 +12,12 @@ const TTL = 600_000
 const CAP = 2
 const LANES = 1000
 
-/** Leases and acks a batch at a time until nothing is left: what a scheduler does at least. */
 const bound = (count: number, batch: number): Promise<number> =>
   inFolder((folder) => {
     const queue = new BareQueue(join(folder, "bound.sqlite"), CAP)
     queue.import([...jobs(count, LANES)])
     return seconds(() => {
-      for (;;) {
-        const leases = queue.lease(batch, TTL)
-        if (leases.length === 0) break
-        for (const { payload } of leases) JSON.parse(payload)
-        queue.ack(leases)
-      }
+      queue.drain(batch, TTL, JSON.parse)
       queue.close()
     })
   })
