@@ -1,7 +1,8 @@
 /**
  * The counters of lanes and pools. They change in the transaction that changes the jobs they count, through one
- * tally per transaction, so that a batch costs two statements whatever its size.
+ * tally per transaction, so that a batch costs a few statements whatever its size.
  */
+import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import type { JobState } from "../../Job.ts"
 import type { Query } from "./Database.ts"
@@ -37,54 +38,68 @@ export const tallyMove = (into: Tally, lane: number, from: Counter, to: Counter)
   tally(into, lane, to, 1)
 }
 
-/** Adds to some counters of a table; the ids come first in a row, then what to add. */
-const change = (table: string, returning = "") => {
-  const statements = new Map<string, Rows.OverRows>()
-  return (names: ReadonlyArray<Counter>): Rows.OverRows => {
+/** Adds the same to some counters of many rows; the statement is made once for the counters it names. */
+const adding = (table: "lanes" | "pools") => {
+  const statements = new Map<string, Rows.OverIds>()
+  return (names: ReadonlyArray<Counter>): Rows.OverIds => {
     const key = names.join()
     const known = statements.get(key)
     if (known !== undefined) return known
-    const made = Rows.joining(
-      1 + names.length,
-      (values) => `WITH d (id, ${names.map((name) => `d_${name}`).join(", ")}) AS (${values})
-        UPDATE ${table} SET ${names.map((name) => `${name} = ${table}.${name} + d.d_${name}`).join(", ")}
-        FROM d WHERE ${table}.id = d.id ${returning}`
-    )
+    const sums = names.map((name) => `${name} = ${name} + :${name}`).join(", ")
+    const made = Rows.among((ids) => `UPDATE ${table} SET ${sums} WHERE id IN (${ids})`)
     statements.set(key, made)
     return made
   }
 }
 
-const changeLanes = change("lanes", "RETURNING lanes.id, pool_id")
-const changePools = change("pools")
+const addToLanes = adding("lanes")
+const addToPools = adding("pools")
 
-/**
- * Writes a tally to the lanes and their pools. Only the columns that change are named: a batch mostly moves jobs from
- * one counter to one other.
- */
-export const applyTally = (query: Query, changes: Tally) => {
-  const touched = columns.filter((name) => Array.from(changes.values()).some((counts) => counts[name] !== 0))
-  if (touched.length === 0) return Effect.void
-  const rows = Array.from(changes, ([lane, counts]) => [lane, ...touched.map((name) => counts[name])])
-  return Effect.flatMap(
-    changeLanes(touched)<{ readonly id: number; readonly pool_id: number }>(query, rows),
-    (lanes) => applyToPools(query, changes, lanes)
+/** Rows that change alike share a statement: a batch mostly moves one job of each lane from one counter to one other. */
+const apply = (query: Query, changes: Tally, add: (names: ReadonlyArray<Counter>) => Rows.OverIds) => {
+  const alike = new Map<
+    string,
+    { readonly counts: Readonly<Record<Counter, number>>; readonly ids: Array<number> }
+  >()
+  for (const [id, counts] of changes) {
+    const key = columns.map((name) => counts[name]).join()
+    const group = alike.get(key)
+    if (group === undefined) alike.set(key, { counts, ids: [id] })
+    else group.ids.push(id)
+  }
+  return Effect.forEach(
+    alike.values(),
+    ({ counts, ids }) => {
+      const names = columns.filter((name) => counts[name] !== 0)
+      return names.length === 0
+        ? Effect.void
+        : add(names)(query, ids, Object.fromEntries(names.map((name) => [name, counts[name]])))
+    },
+    { discard: true }
   )
 }
+
+const poolsOf = Rows.among((ids) => `SELECT ${Rows.list("id, pool_id")} FROM lanes WHERE id IN (${ids})`)
+
+/** Writes a tally to the lanes and their pools. */
+export const applyTally = (query: Query, changes: Tally): Effect.Effect<void, SqlError> =>
+  changes.size === 0
+    ? Effect.void
+    : Effect.flatMap(
+        Rows.listed<readonly [lane: number, pool: number]>(poolsOf(query, [...changes.keys()])),
+        (pools) => Effect.zipRight(apply(query, changes, addToLanes), applyToPools(query, changes, pools))
+      )
 
 /** Adds what changed in the lanes to the pools they stand in. */
 export const applyToPools = (
   query: Query,
   changes: Tally,
-  lanes: ReadonlyArray<{ readonly id: number; readonly pool_id: number }>
-) => {
+  poolsOfLanes: ReadonlyArray<readonly [lane: number, pool: number]>
+): Effect.Effect<void, SqlError> => {
   const pools: Tally = emptyTally()
-  for (const { id, pool_id } of lanes) {
-    const counts = changes.get(id)
-    if (counts !== undefined) for (const name of columns) tally(pools, pool_id, name, counts[name])
+  for (const [lane, pool] of poolsOfLanes) {
+    const counts = changes.get(lane)
+    if (counts !== undefined) for (const name of columns) tally(pools, pool, name, counts[name])
   }
-  const touched = columns.filter((name) => Array.from(pools.values()).some((counts) => counts[name] !== 0))
-  if (touched.length === 0) return Effect.void
-  const rows = Array.from(pools, ([pool, counts]) => [pool, ...touched.map((name) => counts[name])])
-  return Effect.asVoid(changePools(touched)(query, rows))
+  return apply(query, pools, addToPools)
 }

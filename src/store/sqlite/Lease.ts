@@ -71,32 +71,48 @@ const promote = (query: Query, now: number, maxCrashes: number) =>
     return due.paused === 1
   })
 
+/** A lane that may start jobs: `room` of them at most, by its cap and by what is ready. */
 interface Candidate {
   readonly id: number
   readonly key: string
-  readonly pool_id: number
+  readonly pool: number
   readonly room: number
-  readonly pool_room: number
-  readonly ready: number
-  readonly gap_ms: number
+  readonly gapMs: number
   readonly burst: number
   readonly tat: number
   readonly turn: number
 }
 
+interface Pool {
+  readonly id: number
+  readonly room: number
+}
+
 const openPools = "SELECT id, cap - in_flight AS room FROM pools WHERE ready > 0 AND in_flight < cap"
 
-const openLanes = `SELECT id, key, pool_id, cap - in_flight AS room, :poolRoom AS pool_room, ready, gap_ms, burst, tat, turn
-  FROM lanes WHERE pool_id = :pool AND runnable ORDER BY turn, id LIMIT :limit`
+const openLanes = `SELECT ${Rows.list("id, key, room, gap_ms, burst, tat, turn")} FROM (
+  SELECT id, key, min(cap - in_flight, ready) AS room, gap_ms, burst, tat, turn
+  FROM lanes WHERE pool_id = :pool AND runnable ORDER BY turn, id LIMIT :limit)`
 
 /** The lanes at the front of each open pool's line, by their turns. */
-const candidates = (query: Query, limit: number) =>
+const candidates = (query: Query, pools: ReadonlyArray<Pool>, limit: number) =>
   Effect.gen(function* () {
-    const pools = yield* query<{ readonly id: number; readonly room: number }>(openPools)
     const lanes: Array<Candidate> = []
-    for (const { id, room } of pools) {
-      const most = Math.min(limit, room)
-      lanes.push(...(yield* query<Candidate>(openLanes, { pool: id, poolRoom: room, limit: most })))
+    for (const pool of pools) {
+      const rows = yield* Rows.listed<
+        readonly [
+          id: number,
+          key: string,
+          room: number,
+          gap: number,
+          burst: number,
+          tat: number,
+          turn: number
+        ]
+      >(query(openLanes, { pool: pool.id, limit: Math.min(limit, pool.room) }))
+      for (const [id, key, room, gapMs, burst, tat, turn] of rows) {
+        lanes.push({ id, key, pool: pool.id, room, gapMs, burst, tat, turn })
+      }
     }
     if (pools.length > 1) lanes.sort((a, b) => a.turn - b.turn || a.id - b.id)
     return lanes
@@ -110,8 +126,13 @@ interface Share {
 }
 
 /** Deals out `limit` starts in rounds: in each, every lane that still may gets one. */
-const deal = (lanes: ReadonlyArray<Candidate>, limit: number, now: number): ReadonlyArray<Share> => {
-  const poolRoom = new Map(lanes.map((lane) => [lane.pool_id, lane.pool_room]))
+const deal = (
+  lanes: ReadonlyArray<Candidate>,
+  pools: ReadonlyArray<Pool>,
+  limit: number,
+  now: number
+): ReadonlyArray<Share> => {
+  const poolRoom = new Map(pools.map((pool) => [pool.id, pool.room]))
   const shares = new Map<number, Share>()
   let left = limit
   let line = lanes
@@ -119,15 +140,15 @@ const deal = (lanes: ReadonlyArray<Candidate>, limit: number, now: number): Read
     const next: Array<Candidate> = []
     for (const lane of line) {
       if (left === 0) break
-      const room = poolRoom.get(lane.pool_id) ?? 0
+      const room = poolRoom.get(lane.pool) ?? 0
       const share = shares.get(lane.id) ?? { lane, count: 0, tat: lane.tat }
-      if (room === 0 || share.count >= Math.min(lane.room, lane.ready)) continue
-      const admitted = admit(share.tat, lane.gap_ms, lane.burst, now)
+      if (room === 0 || share.count >= lane.room) continue
+      const admitted = admit(share.tat, lane.gapMs, lane.burst, now)
       if (admitted === undefined) continue
       share.tat = admitted
       share.count += 1
       shares.set(lane.id, share)
-      poolRoom.set(lane.pool_id, room - 1)
+      poolRoom.set(lane.pool, room - 1)
       left -= 1
       next.push(lane)
     }
@@ -136,49 +157,71 @@ const deal = (lanes: ReadonlyArray<Candidate>, limit: number, now: number): Read
   return [...shares.values()]
 }
 
-/** The heads of lanes that all give `count` jobs. */
-const takeHeads = (count: number): Rows.OverRows => {
+/**
+ * The heads of lanes that all give `count` jobs, each as lines of JSON texts, which have no line ends of their own:
+ * what its row says, its payload and, where it has one, its plan.
+ */
+const findHeads = (count: number): Rows.OverRows => {
   const heads = `SELECT id FROM jobs WHERE lane_id = w.lane AND state = 'queued' AND available_at = 0
     ORDER BY priority, id LIMIT ${count}`
-  const ids =
-    count === 1 ? `SELECT (${heads}) FROM w` : `SELECT j.id FROM w CROSS JOIN jobs j ON j.id IN (${heads})`
   return Rows.joining(
     1,
     (values) => `WITH w (lane) AS (${values})
-    UPDATE jobs SET state = 'in_progress', fencing_token = :token, worker = :worker, lease_expires_at = :expiresAt
-    WHERE id IN (${ids})
-    RETURNING id, artifact_id, lane_id, priority, attempts, crashes,
-      (SELECT payload || coalesce(char(10) || plan, '') FROM bodies WHERE job_id = jobs.id) AS body`
+    SELECT json_array(j.id, j.artifact_id, j.lane_id, j.priority, j.attempts, j.crashes) || char(10) || b.payload
+      || coalesce(char(10) || b.plan, '') AS head
+    FROM w CROSS JOIN jobs j ON j.id ${count === 1 ? "=" : "IN"} (${heads}) LEFT JOIN bodies b ON b.job_id = j.id`
   )
 }
 
 const heads = new Map<number, Rows.OverRows>()
 
-/** `takeHeads`, made once for each count. */
+/** `findHeads`, made once for each count. */
 const headsOf = (count: number): Rows.OverRows => {
-  const known = heads.get(count) ?? takeHeads(count)
+  const known = heads.get(count) ?? findHeads(count)
   heads.set(count, known)
   return known
 }
 
-/** Payload and plan of a body, each a JSON text as JSON.stringify writes it: it has no line ends of its own. */
-const parseBody = (body: string | null) => {
-  // Every job has one; where the file has none it is damaged, as where one can't be parsed.
-  if (body === null) throw new SyntaxError("a job without a payload")
-  const end = body.indexOf("\n")
-  return end === -1
-    ? { payload: JSON.parse(body), plan: null }
-    : { payload: JSON.parse(body.slice(0, end)), plan: JSON.parse(body.slice(end + 1)) }
-}
+const takeJobs = Rows.among(
+  (
+    ids
+  ) => `UPDATE jobs SET state = 'in_progress', fencing_token = :token, worker = :worker, lease_expires_at = :expiresAt
+    WHERE id IN (${ids})`
+)
 
-interface LeasedRow {
+interface Head {
   readonly id: number
-  readonly artifact_id: string
-  readonly lane_id: number
+  readonly artifact: string
+  readonly lane: number
   readonly priority: number
   readonly attempts: number
   readonly crashes: number
-  readonly body: string | null
+  readonly payload: unknown
+  readonly plan: unknown
+}
+
+const parseHead = (text: string | null): Head => {
+  // Every job has a body; where the file has none it is damaged, as where one can't be parsed.
+  if (text === null) throw new SyntaxError("a job without a payload")
+  const [facts = "", payload = "", plan] = text.split("\n")
+  const [id, artifact, lane, priority, attempts, crashes]: readonly [
+    number,
+    string,
+    number,
+    number,
+    number,
+    number
+  ] = JSON.parse(facts)
+  return {
+    id,
+    artifact,
+    lane,
+    priority,
+    attempts,
+    crashes,
+    payload: JSON.parse(payload),
+    plan: plan === undefined ? null : JSON.parse(plan)
+  }
 }
 
 /** Leases up to `limit` jobs; see `WorkQueue.lease`. */
@@ -187,7 +230,8 @@ export const lease = (query: Query, request: LeaseRequest) =>
     const { limit, now, ttlMs, worker } = request
     const paused = yield* promote(query, now, request.maxCrashes)
     if (paused || limit < 1) return []
-    const shares = deal(yield* candidates(query, limit), limit, now)
+    const pools = yield* query<Pool>(openPools)
+    const shares = deal(yield* candidates(query, pools, limit), pools, limit, now)
     if (shares.length === 0) return []
 
     const token = yield* Sequence.take(query, 1 + shares.length)
@@ -198,22 +242,29 @@ export const lease = (query: Query, request: LeaseRequest) =>
       if (lanes === undefined) byCount.set(share.count, [[share.lane.id]])
       else lanes.push([share.lane.id])
     }
-    const rows: Array<LeasedRow> = []
+    const taken: Array<Head> = []
     for (const [count, lanes] of byCount) {
-      rows.push(...(yield* headsOf(count)<LeasedRow>(query, lanes, { token, worker, expiresAt })))
+      const found = yield* headsOf(count)<{ readonly head: string | null }>(query, lanes)
+      for (const { head } of found) taken.push(parseHead(head))
     }
+    yield* takeJobs(
+      query,
+      taken.map(({ id }) => id),
+      { token, worker, expiresAt }
+    )
 
     yield* take(query, shares, token + 1, now)
-    return inTurns(shares, rows).map(([key, row]): Lease => ({
-      job: row.id,
+    return inTurns(shares, taken).map(([key, head]): Lease => ({
+      job: head.id,
       token,
-      id: row.artifact_id,
+      id: head.artifact,
       lane: key,
       worker,
       expiresAt,
-      attempts: row.attempts,
-      crashes: row.crashes,
-      ...parseBody(row.body)
+      attempts: head.attempts,
+      crashes: head.crashes,
+      payload: head.payload,
+      plan: head.plan
     }))
   })
 
@@ -234,31 +285,31 @@ const take = (query: Query, shares: ReadonlyArray<Share>, firstTurn: number, now
     const rows = line.map(({ count, lane, tat }, i) => {
       tally(changes, lane.id, "ready", -count)
       tally(changes, lane.id, "in_flight", count)
-      const opens = opensAt(tat, lane.gap_ms, lane.burst)
+      const opens = opensAt(tat, lane.gapMs, lane.burst)
       return [lane.id, count, firstTurn + i, tat, opens > now ? opens : 0]
     })
     yield* takeFromLanes(query, rows)
     yield* applyToPools(
       query,
       changes,
-      shares.map(({ lane }) => lane)
+      shares.map(({ lane }) => [lane.id, lane.pool])
     )
   })
 
 /** The order the jobs were dealt out in: lane by lane in each round. */
-const inTurns = (shares: ReadonlyArray<Share>, rows: ReadonlyArray<LeasedRow>) => {
-  const byLane = new Map<number, Array<LeasedRow>>()
-  for (const row of rows) {
-    const jobs = byLane.get(row.lane_id)
-    if (jobs === undefined) byLane.set(row.lane_id, [row])
-    else jobs.push(row)
+const inTurns = (shares: ReadonlyArray<Share>, taken: ReadonlyArray<Head>) => {
+  const byLane = new Map<number, Array<Head>>()
+  for (const head of taken) {
+    const jobs = byLane.get(head.lane)
+    if (jobs === undefined) byLane.set(head.lane, [head])
+    else jobs.push(head)
   }
   for (const jobs of byLane.values()) jobs.sort((a, b) => a.priority - b.priority || a.id - b.id)
-  const ordered: Array<readonly [lane: string, row: LeasedRow]> = []
-  for (let round = 0; ordered.length < rows.length; round++) {
+  const ordered: Array<readonly [lane: string, head: Head]> = []
+  for (let round = 0; ordered.length < taken.length; round++) {
     for (const { lane } of shares) {
-      const row = byLane.get(lane.id)?.[round]
-      if (row !== undefined) ordered.push([lane.key, row])
+      const head = byLane.get(lane.id)?.[round]
+      if (head !== undefined) ordered.push([lane.key, head])
     }
   }
   return ordered

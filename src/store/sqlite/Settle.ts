@@ -95,14 +95,25 @@ const changeOf = (transition: Exclude<Transition, { kind: "reroute" }>, now: num
   }
 }
 
-const updateJobs = Rows.joining(
+const findHeld = Rows.joining(
   2,
   (values) => `WITH s (id, token) AS (${values})
-  UPDATE jobs
+  SELECT ${Rows.list("jobs.id, jobs.lane_id")} FROM s CROSS JOIN jobs
+    ON jobs.id = s.id AND jobs.fencing_token = s.token AND jobs.state = 'in_progress'`
+)
+
+const updateJobs = Rows.among(
+  (ids) => `UPDATE jobs
   SET state = :state, available_at = :availableAt, attempts = attempts + :counts,
     reason = iif(:keepReason, reason, :reason), finished_at = :finishedAt, worker = NULL, lease_expires_at = NULL
-  FROM s WHERE jobs.id = s.id AND jobs.fencing_token = s.token AND jobs.state = 'in_progress'
-  RETURNING jobs.id, jobs.lane_id`
+  WHERE id IN (${ids})`
+)
+
+/** What most transitions write: a result, and no message. */
+const updateResults = Rows.joining(
+  2,
+  (values) => `WITH s (id, result) AS (${values})
+  UPDATE bodies SET result = s.result, message = NULL FROM s WHERE bodies.job_id = s.id`
 )
 
 const updateBodies = Rows.joining(
@@ -150,14 +161,14 @@ export const settle = (query: Query, policy: LanePolicy, now: number, batch: Rea
       if (transition.kind === "release" && transition.released.hold !== undefined) holds.push(transition)
     }
     const counts = emptyTally()
-    const held = yield* writeJobs(query, batch, changes, now)
-    yield* writeBodies(query, held, changes)
-    const laneOf = new Map(held.map(({ id, lane_id }) => [id, lane_id]))
-    for (const [job, lane] of laneOf) {
-      const change = changes.get(job)
-      if (change !== undefined) {
+    const laneOf = yield* lanesHeld(query, batch)
+    const held = Array.from(changes).filter(([job]) => laneOf.has(job))
+    yield* writeJobs(query, held, now)
+    yield* writeBodies(query, held)
+    for (const [job, change] of held) {
+      const lane = laneOf.get(job)
+      if (lane !== undefined)
         tallyMove(counts, lane, "in_flight", counterOf(change.state, change.availableAt))
-      }
     }
 
     for (const { lease, released } of holds) {
@@ -185,64 +196,64 @@ export const settle = (query: Query, policy: LanePolicy, now: number, batch: Rea
     return verdicts
   })
 
-interface Held {
-  readonly id: number
-  readonly lane_id: number
+/** The lanes of the jobs that are in progress under the tokens the batch names. */
+const lanesHeld = (query: Query, batch: ReadonlyArray<Transition>) =>
+  Effect.map(
+    Rows.listed<readonly [job: number, lane: number]>(
+      findHeld(
+        query,
+        batch.flatMap(({ kind, lease }) => (kind === "reroute" ? [] : [[lease.job, lease.token]]))
+      )
+    ),
+    (held) => new Map(held)
+  )
+
+/** What changes, by job. */
+type Changes = ReadonlyArray<readonly [job: number, change: Change]>
+
+/** Writes the jobs, those that change alike with one statement. */
+const writeJobs = (query: Query, held: Changes, now: number) => {
+  const alike = new Map<string, { readonly change: Change; readonly jobs: Array<number> }>()
+  for (const [job, change] of held) {
+    const key = `${change.state} ${change.availableAt} ${change.counts} ${change.reason}`
+    const group = alike.get(key)
+    if (group === undefined) alike.set(key, { change, jobs: [job] })
+    else group.jobs.push(job)
+  }
+  return Effect.forEach(
+    alike.values(),
+    ({ change, jobs }) =>
+      updateJobs(query, jobs, {
+        state: change.state,
+        availableAt: change.availableAt,
+        counts: change.counts ? 1 : 0,
+        keepReason: change.reason === undefined ? 1 : 0,
+        reason: change.reason ?? null,
+        finishedAt: change.final ? now : null
+      }),
+    { discard: true }
+  )
 }
 
-/** Writes the jobs, those that change alike with one statement; answers those whose tokens held. */
-const writeJobs = (
-  query: Query,
-  batch: ReadonlyArray<Transition>,
-  changes: ReadonlyMap<number, Change>,
-  now: number
-) =>
-  Effect.gen(function* () {
-    const alike = new Map<
-      string,
-      { readonly change: Change; readonly leases: Array<readonly [number, number]> }
-    >()
-    for (const { lease } of batch) {
-      const change = changes.get(lease.job)
-      if (change === undefined) continue
-      const key = `${change.state} ${change.availableAt} ${change.counts} ${change.reason}`
-      const group = alike.get(key)
-      if (group === undefined) alike.set(key, { change, leases: [[lease.job, lease.token]] })
-      else group.leases.push([lease.job, lease.token])
-    }
-    const held: Array<Held> = []
-    for (const { change, leases } of alike.values()) {
-      held.push(
-        ...(yield* updateJobs<Held>(query, leases, {
-          state: change.state,
-          availableAt: change.availableAt,
-          counts: change.counts ? 1 : 0,
-          keepReason: change.reason === undefined ? 1 : 0,
-          reason: change.reason ?? null,
-          finishedAt: change.final ? now : null
-        }))
-      )
-    }
-    return held
-  })
-
 /** Writes what the transitions say beyond the job's row. */
-const writeBodies = (query: Query, held: ReadonlyArray<Held>, changes: ReadonlyMap<number, Change>) => {
+const writeBodies = (query: Query, held: Changes) => {
+  const results: Array<Rows.Row> = []
   const bodies: Array<Rows.Row> = []
-  for (const { id } of held) {
-    const { message, plan, result } = changes.get(id) ?? {}
-    if (plan === undefined && result === undefined && message === undefined) continue
-    bodies.push([
-      id,
-      plan === undefined ? 0 : 1,
-      json(plan),
-      result === undefined ? 0 : 1,
-      json(result),
-      message === undefined ? 0 : 1,
-      message ?? null
-    ])
+  for (const [job, { message, plan, result }] of held) {
+    if (plan === undefined && result !== undefined && message === null) results.push([job, json(result)])
+    else if (plan !== undefined || result !== undefined || message !== undefined) {
+      bodies.push([
+        job,
+        plan === undefined ? 0 : 1,
+        json(plan),
+        result === undefined ? 0 : 1,
+        json(result),
+        message === undefined ? 0 : 1,
+        message ?? null
+      ])
+    }
   }
-  return updateBodies(query, bodies)
+  return Effect.zipRight(updateResults(query, results), updateBodies(query, bodies))
 }
 
 interface TargetLane {
