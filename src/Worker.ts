@@ -250,23 +250,29 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
               reroute: (rerouted) => Effect.uninterruptible(reroute(rerouted))
             })
           )
-          return Effect.flatMap(Effect.exit(Effect.interruptible(handle)), (exit) => {
+          const handled = (exit: Exit.Exit<Outcome, HandlerError>) => {
             if (!isFatal(exit)) onHandled?.()
             const interrupted = !Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))
-            return Effect.map(
-              Effect.catchAllCause(
-                Effect.zipRight(
-                  FiberRef.set(FiberRef.currentContext, context),
-                  settle(lease, exit, { moved, interrupted }, notes)
-                ),
-                (cause) => settled(lease, cause, notes)
-              ),
-              (ending): JobEnd => ({
-                ...ending,
-                lease,
-                durationMs: clock.unsafeCurrentTimeMillis() - startedAt
-              })
-            )
+            const restored =
+              fiber.getFiberRef(FiberRef.currentContext) === context
+                ? settle(lease, exit, { moved, interrupted }, notes)
+                : Effect.flatMap(FiberRef.set(FiberRef.currentContext, context), () =>
+                    settle(lease, exit, { moved, interrupted }, notes)
+                  )
+            const jobEnd = ({ end, exhausted, message, reason }: Ending): JobEnd => {
+              const durationMs = clock.unsafeCurrentTimeMillis() - startedAt
+              return exhausted === true
+                ? { lease, end, reason, message, durationMs, exhausted }
+                : { lease, end, reason, message, durationMs }
+            }
+            return Effect.matchCauseEffect(restored, {
+              onFailure: (cause) => Effect.map(settled(lease, cause, notes), jobEnd),
+              onSuccess: (ending) => Effect.succeed(jobEnd(ending))
+            })
+          }
+          return Effect.matchCauseEffect(Effect.interruptible(handle), {
+            onFailure: (cause) => handled(Exit.failCause(cause)),
+            onSuccess: (outcome) => handled(Exit.succeed(outcome))
           })
         })
       )

@@ -12,8 +12,8 @@ const CAP = 2
 const TTL = 600_000
 
 const boundImport = (count: number): Promise<number> =>
-  inFolder((folder) => {
-    const queue = new BareQueue(join(folder, "bound.sqlite"), CAP)
+  inFolder(async (folder) => {
+    const queue = await BareQueue.open(join(folder, "bound.sqlite"), CAP)
     return seconds(() => {
       queue.import([...jobs(count, LANES)])
       queue.close()
@@ -46,8 +46,8 @@ const ourEnqueues = (count: number): Promise<number> =>
   )
 
 const boundEnqueues = (count: number): Promise<number> =>
-  inFolder((folder) => {
-    const queue = new BareQueue(join(folder, "bound.sqlite"), CAP)
+  inFolder(async (folder) => {
+    const queue = await BareQueue.open(join(folder, "bound.sqlite"), CAP)
     queue.syncEachCommit()
     return seconds(() => {
       for (let n = 0; n < count; n++) queue.import([job(n, n % LANES)])
@@ -56,11 +56,11 @@ const boundEnqueues = (count: number): Promise<number> =>
   })
 
 const boundRounds = (count: number, batch: number): Promise<number> =>
-  inFolder((folder) => {
-    const queue = new BareQueue(join(folder, "bound.sqlite"), CAP)
+  inFolder(async (folder) => {
+    const queue = await BareQueue.open(join(folder, "bound.sqlite"), CAP)
     queue.import([...jobs(count, LANES)])
     return seconds(() => {
-      queue.drain(batch, TTL)
+      queue.drain(batch, TTL, JSON.parse)
       queue.close()
     })
   })

@@ -13,8 +13,8 @@ const CAP = 2
 const LANES = 1000
 
 const bound = (count: number, batch: number): Promise<number> =>
-  inFolder((folder) => {
-    const queue = new BareQueue(join(folder, "bound.sqlite"), CAP)
+  inFolder(async (folder) => {
+    const queue = await BareQueue.open(join(folder, "bound.sqlite"), CAP)
     queue.import([...jobs(count, LANES)])
     return seconds(() => {
       queue.drain(batch, TTL, JSON.parse)

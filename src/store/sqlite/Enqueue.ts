@@ -13,22 +13,20 @@ import * as Rows from "./Rows.ts"
 /** Jobs in one transaction: large enough to make the commit cheap, small enough not to hold others up. */
 export const BATCH_SIZE = 1024
 
-interface Made {
-  readonly id: number
-  readonly artifact_id: string
-  readonly lane_id: number
-  readonly available_at: number
-}
+/** The highest number a job ever had. */
+const lastNumber = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'jobs'), 0) AS last"
 
+/** Numbers are given here and not by SQLite, so that no row has to come back to tell which payload is whose. */
 const insertJobs = Rows.inserting(
-  5,
-  (values) => `INSERT INTO jobs (artifact_id, lane_id, priority, available_at, enqueued_at, state)
-    SELECT column1, column2, column3, column4, column5, 'queued' FROM (${values}) WHERE true
-    ON CONFLICT (artifact_id) DO NOTHING
-    RETURNING id, artifact_id, lane_id, available_at`
+  6,
+  (values) => `INSERT INTO jobs (id, artifact_id, lane_id, priority, available_at, enqueued_at, state)
+    SELECT column1, column2, column3, column4, column5, column6, 'queued' FROM (${values}) WHERE true
+    ON CONFLICT (artifact_id) DO NOTHING`
 )
 
 const insertBodies = Rows.inserting(2, (values) => `INSERT INTO bodies (job_id, payload) ${values}`)
+
+const above = `SELECT ${Rows.list("id")} FROM jobs WHERE id > :last`
 
 /** Inserts a batch and counts what was new; of two jobs with one id the first counts. */
 export const enqueue = (query: Query, policy: LanePolicy, now: number, jobs: ReadonlyArray<NewJob>) =>
@@ -36,25 +34,40 @@ export const enqueue = (query: Query, policy: LanePolicy, now: number, jobs: Rea
     const first = new Map<string, NewJob>()
     for (const job of jobs) if (!first.has(job.id)) first.set(job.id, job)
     const lanes = yield* lanesOf(query, policy, first)
-    const made = yield* insertJobs<Made>(
+    const rows = [...first.values()]
+    const last = (yield* query<{ readonly last: number }>(lastNumber))[0]?.last ?? 0
+    yield* insertJobs(
       query,
-      Array.from(first.values(), (job) => {
-        const due = job.availableAt === undefined || job.availableAt <= now
+      rows.map((job, i) => [
+        last + 1 + i,
+        job.id,
         // Every lane was found or made above.
-        return [job.id, lanes.get(job.lane) ?? null, job.priority ?? 0, due ? 0 : (job.availableAt ?? 0), now]
-      })
+        lanes.get(job.lane) ?? null,
+        job.priority ?? 0,
+        dueAt(job, now),
+        now
+      ])
     )
+    const made = yield* Rows.listed<readonly [id: number]>(query(above, { last }))
     if (made.length > 0) {
-      yield* insertBodies(
-        query,
-        made.map((row) => [row.id, JSON.stringify(first.get(row.artifact_id)?.payload ?? null)])
-      )
       const changes = emptyTally()
-      for (const row of made) tally(changes, row.lane_id, counterOf("queued", row.available_at), 1)
+      const bodies: Array<Rows.Row> = []
+      for (const [id] of made) {
+        const job = rows[id - last - 1]
+        const lane = job === undefined ? undefined : lanes.get(job.lane)
+        if (job === undefined || lane === undefined) continue
+        bodies.push([id, JSON.stringify(job.payload ?? null)])
+        tally(changes, lane, counterOf("queued", dueAt(job, now)), 1)
+      }
+      yield* insertBodies(query, bodies)
       yield* applyTally(query, changes)
     }
     return { new: made.length, duplicate: jobs.length - made.length } satisfies EnqueueSummary
   })
+
+/** When a new job may start; 0: at once. */
+const dueAt = ({ availableAt }: NewJob, now: number): number =>
+  availableAt === undefined || availableAt <= now ? 0 : availableAt
 
 /** The lanes of the jobs. A job that is in the queue already makes none: it is taken out where its lane is missing. */
 const lanesOf = (query: Query, policy: LanePolicy, jobs: Map<string, NewJob>) =>

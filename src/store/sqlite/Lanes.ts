@@ -6,16 +6,18 @@ import { type LaneOverrides, type LanePolicy, type LaneStats, repaced } from "..
 import type { LaneFilter } from "../../WorkQueue.ts"
 import type { Query } from "./Database.ts"
 import { opensAt } from "./Pace.ts"
+import * as Rows from "./Rows.ts"
 import * as Sequence from "./Sequence.ts"
 
 /** The numbers of those of these lanes that are there. */
 export const find = (query: Query, keys: ReadonlyArray<string>) =>
   Effect.map(
-    query<{ readonly id: number; readonly key: string }>(
-      "SELECT id, key FROM lanes WHERE key IN (SELECT value FROM json_each(:keys))",
-      { keys: JSON.stringify(keys) }
+    Rows.listed<readonly [key: string, id: number]>(
+      query(`SELECT ${Rows.list("key, id")} FROM lanes WHERE key IN (SELECT value FROM json_each(:keys))`, {
+        keys: JSON.stringify(keys)
+      })
     ),
-    (rows) => new Map(rows.map((lane) => [lane.key, lane.id]))
+    (found) => new Map(found)
   )
 
 /** The numbers of these lanes, made by the policy where they are missing. A new lane goes to the end of the line. */

@@ -111,15 +111,12 @@ interface Listed {
 /** Columns of many rows as one, `list`: an array of an array each. */
 export const list = (columns: string): string => `json_group_array(json_array(${columns})) AS list`
 
-const parse = <Result>(rows: ReadonlyArray<Listed>): ReadonlyArray<Result> => {
-  const [first, ...others] = rows
-  if (first === undefined) return []
-  const results: Array<Result> = JSON.parse(first.list)
-  for (const row of others) results.push(...JSON.parse(row.list))
-  return results
-}
-
 /** What statements over rows answer that select a `list`; `Result` names its columns' types, in their order. */
 export const listed = <Result extends ReadonlyArray<Value>>(
   rows: Effect.Effect<ReadonlyArray<Listed>, SqlError>
-): Effect.Effect<ReadonlyArray<Result>, SqlError> => Effect.map(rows, (found) => parse<Result>(found))
+): Effect.Effect<ReadonlyArray<Result>, SqlError> =>
+  Effect.map(rows, ([first, ...others]) => {
+    const results: Array<Result> = first === undefined ? [] : JSON.parse(first.list)
+    for (const row of others) results.push(...JSON.parse(row.list))
+    return results
+  })

@@ -53,6 +53,8 @@ type Work = Transition | ({ readonly kind: "lease" } & Pick<Lease.LeaseRequest, 
 
 type Answer = Verdict | ReadonlyArray<LeasedJob>
 
+const lost = ({ lease }: Transition) => Effect.fail(new LeaseLost({ id: lease.id, token: lease.token }))
+
 /** Opens the queue; it is closed with the scope. */
 export const make = (
   options: SqliteWorkQueueOptions
@@ -143,11 +145,7 @@ export const make = (
         )
     })
     const fenced = (item: Transition) =>
-      Effect.flatMap(work(item), (verdict) =>
-        verdict === "lost"
-          ? Effect.fail(new LeaseLost({ id: item.lease.id, token: item.lease.token }))
-          : Effect.succeed(verdict)
-      )
+      Effect.flatMap(work(item), (verdict) => (verdict === "lost" ? lost(item) : Effect.void))
     const ticking = <A, E>(effect: Effect.Effect<A, E>) => Effect.tap(effect, () => tick)
 
     const service: WorkQueueService = {
@@ -185,15 +183,15 @@ export const make = (
         leases.length === 0
           ? Effect.succeed([])
           : write((query, time) => Lease.heartbeat(query, leases, time + Duration.toMillis(ttl))),
-      ack: (lease, settled, history = []) => Effect.asVoid(fenced({ kind: "ack", lease, settled, history })),
-      failAndRetry: (lease, failed, history = []) =>
-        Effect.asVoid(fenced({ kind: "failAndRetry", lease, failed, history })),
-      release: (lease, released = {}, history = []) =>
-        Effect.asVoid(fenced({ kind: "release", lease, released, history })),
-      reroute: (lease, rerouted, history = []) =>
-        Effect.map(fenced({ kind: "reroute", lease, rerouted, history }), (verdict) =>
-          verdict === "queued" ? "queued" : "granted"
-        ),
+      ack: (lease, settled, history = []) => fenced({ kind: "ack", lease, settled, history }),
+      failAndRetry: (lease, failed, history = []) => fenced({ kind: "failAndRetry", lease, failed, history }),
+      release: (lease, released = {}, history = []) => fenced({ kind: "release", lease, released, history }),
+      reroute: (lease, rerouted, history = []) => {
+        const item: Transition = { kind: "reroute", lease, rerouted, history }
+        return Effect.flatMap(work(item), (verdict) =>
+          verdict === "lost" ? lost(item) : Effect.succeed(verdict === "queued" ? "queued" : "granted")
+        )
+      },
       cancel: (id) => ticking(write((query, time) => Operate.cancel(query, id, time))),
       stats: database.read(Read.stats),
       laneStats: (filter) =>
