@@ -41,3 +41,23 @@ export const fill = (jobs: Iterable<BareJob>) =>
 /** Runs a program over a queue in a file of its own, and closes it. */
 export const run = <A, E, R>(program: Effect.Effect<A, E, R>, layer: Layer.Layer<R, E>): Promise<A> =>
   Effect.runPromise(Effect.provide(program, layer))
+
+/** Seconds a scheduler takes for these jobs, queued before, with a handler that does nothing. */
+export const drained = (
+  path: string,
+  jobs: Iterable<BareJob>,
+  options: { readonly cap: number; readonly workers: number }
+): Promise<number> =>
+  run(
+    Effect.gen(function* () {
+      yield* fill(jobs)
+      const scheduler = yield* Scheduler.Scheduler
+      const from = performance.now()
+      yield* scheduler.run({ drain: true })
+      const seconds = (performance.now() - from) / 1000
+      const left = (yield* (yield* WorkQueue.WorkQueue).stats).queued
+      if (left > 0) return yield* Effect.dieMessage(`${left} jobs were left`)
+      return seconds
+    }),
+    noopLayer(path, options)
+  )

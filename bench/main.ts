@@ -4,12 +4,14 @@
  */
 import { downloads } from "./suite/Downloads.ts"
 import { fairness } from "./suite/Fairness.ts"
+import { lanes } from "./suite/Lanes.ts"
+import { drain, processes } from "./suite/Processes.ts"
 import { queue } from "./suite/Queue.ts"
 import { scale } from "./suite/Scale.ts"
 import { scheduler } from "./suite/Scheduler.ts"
 import type { Row, Suite } from "./Measure.ts"
 
-const SUITES: ReadonlyArray<Suite> = [queue, scheduler, fairness, scale, downloads]
+const SUITES: ReadonlyArray<Suite> = [queue, scheduler, lanes, processes, fairness, scale, downloads]
 
 const number = (value: number): string =>
   value >= 100 ? Math.round(value).toLocaleString("en-GB") : value.toPrecision(3)
@@ -66,6 +68,8 @@ const main = async (args: ReadonlyArray<string>): Promise<void> => {
   process.stdout.write(args.includes("--json") ? `${JSON.stringify(rows, null, 2)}\n` : `${table(rows)}\n`)
 }
 
-await main(process.argv.slice(2))
+const [option, path] = process.argv.slice(2)
+// A process that another suite starts.
+await (option === "--drain" && path !== undefined ? drain(path) : main(process.argv.slice(2)))
 // Some peers leave timers behind.
 process.exit()

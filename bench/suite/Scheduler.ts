@@ -1,11 +1,9 @@
 /** The whole scheduler with a handler that does nothing, against the bound and the peers. */
 import { join } from "node:path"
-import * as Effect from "effect/Effect"
-import { Scheduler } from "../../src/index.ts"
 import { BareQueue } from "../bound/BareQueue.ts"
 import { jobs } from "../Jobs.ts"
 import { type Contestant, inFolder, medians, type Row, seconds, type Suite } from "../Measure.ts"
-import { fill, noopLayer, run } from "../Ours.ts"
+import { drained } from "../Ours.ts"
 import { peers } from "../peer/Peers.ts"
 
 const TTL = 600_000
@@ -23,19 +21,7 @@ const bound = (count: number, batch: number): Promise<number> =>
   })
 
 const ours = (count: number, workers: number): Promise<number> =>
-  inFolder((folder) =>
-    run(
-      Effect.gen(function* () {
-        yield* fill(jobs(count, LANES))
-        const scheduler = yield* Scheduler.Scheduler
-        const from = performance.now()
-        const { ends } = yield* scheduler.run({ drain: true })
-        if (ends.done !== count) return yield* Effect.dieMessage(`${ends.done} of ${count} jobs were done`)
-        return (performance.now() - from) / 1000
-      }),
-      noopLayer(join(folder, "ours.sqlite"), { cap: CAP, workers })
-    )
-  )
+  inFolder((folder) => drained(join(folder, "ours.sqlite"), jobs(count, LANES), { cap: CAP, workers }))
 
 export const scheduler: Suite = {
   name: "scheduler",
