@@ -1,5 +1,5 @@
 // Bundles the command into dist/, so that it starts in a fraction of the time the modules would take one by one.
-import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises"
+import { chmod, copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { build } from "esbuild"
 
 const { version } = JSON.parse(await readFile("package.json", "utf8"))
@@ -23,12 +23,19 @@ await build({
   splitting: true,
   format: "esm",
   outExtension: { ".js": ".mjs" },
-  external: ["better-sqlite3"],
+  // The parser of PDFs is loaded by its thread alone.
+  external: ["better-sqlite3", "unpdf"],
   define: { "process.env.CONTENTDOWNLOAD_VERSION": JSON.stringify(version) },
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);"
   }
 })
+
+// A thread starts from a file of its own, beside the module that starts it, wherever the bundle puts that.
+for (const folder of ["dist", "dist/chunks"]) {
+  await mkdir(folder, { recursive: true })
+  await copyFile("src/pdf/PdfWorker.mjs", `${folder}/PdfWorker.mjs`)
+}
 
 // The executable is CommonJS (see src/bin.cts) and loads the program, which is not.
 await build({

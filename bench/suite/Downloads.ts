@@ -38,7 +38,8 @@ const loads = (quick: boolean): ReadonlyArray<Load> => [
 const settingsFor = (folder: string) =>
   Schema.decodeSync(Settings)({
     orchestrator: { max_workers: AT_ONCE, max_per_host: AT_ONCE },
-    download: { out: join(folder, "out"), max_bytes: 2_000_000_000 },
+    // The loop doesn't look into what comes.
+    download: { out: join(folder, "out"), max_bytes: 2_000_000_000, structure: false, identity: "off" },
     resolvers: { order: [] }
   })
 

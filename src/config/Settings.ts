@@ -182,6 +182,16 @@ const sections = Schema.Struct({
         },
         ["pdf"],
         "What is wanted of a work that resolvers find, best first. URLs of one's own are taken as they are."
+      ),
+      structure: key(
+        flag,
+        true,
+        "Open each document to see that it is whole: a PDF by a parser, XML to its end."
+      ),
+      identity: key(
+        oneOf("off", "warn", "require"),
+        "warn",
+        "Look in each document for the DOI, the arXiv id or the title. warn: keep what seems to be another work, and say so. require: keep only what is confirmed."
       )
     }),
     "What is taken, and where it goes."

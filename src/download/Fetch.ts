@@ -14,10 +14,13 @@ import type { Fatal, Retry } from "../Failure.ts"
 import type { KeyedLimiter } from "../KeyedLimiter.ts"
 import { hostLane } from "../Lane.ts"
 import type { Candidate } from "../resolver/Candidate.ts"
+import { PdfReader, type PdfReaderService } from "../pdf/PdfReader.ts"
 import type { Preferences } from "../resolver/Ranking.ts"
 import * as Answer from "./Answer.ts"
 import type { BreakerSettings } from "./Breaker.ts"
 import { FetchFailure, type HostWaits } from "./FetchFailure.ts"
+import type { Evidence } from "./Identity.ts"
+import { inspect, type InspectSettings } from "./Inspect.ts"
 import type { Http, HttpSettings } from "../http/Http.ts"
 import type { Content } from "./Answer.ts"
 import type { Receipt } from "./Manifest.ts"
@@ -43,7 +46,7 @@ export interface FetchSettings {
       readonly max_bytes_per_second: number
       readonly adaptive_pace: boolean
     }
-  readonly download: { readonly max_bytes: number; readonly kinds: Preferences["kinds"] }
+  readonly download: InspectSettings & { readonly max_bytes: number; readonly kinds: Preferences["kinds"] }
   readonly resolvers: { readonly prefer: Preferences["prefer"] }
   readonly orchestrator: { readonly jitter_seconds: number }
 }
@@ -102,7 +105,8 @@ const toReceipt = (
   position: Position,
   answer: Content,
   type: ContentType,
-  path: string
+  path: string,
+  evidence: Evidence | undefined
 ): Receipt => {
   const { part, response } = answer
   const etag = response.header("etag")
@@ -120,12 +124,21 @@ const toReceipt = (
     ...(etag === undefined ? {} : { etag }),
     ...(lastModified === undefined ? {} : { last_modified: lastModified }),
     ...(candidate.license === undefined ? {} : { license: candidate.license }),
-    ...(candidate.version === undefined ? {} : { version: candidate.version })
+    ...(candidate.version === undefined ? {} : { version: candidate.version }),
+    ...(evidence === undefined ? {} : { evidence })
   }
 }
 
+const BY_HASH: Evidence = { identity: "confirmed", by: "sha256", confidence: 1 }
+
 /** Checks what came and gives it its place. */
-const keep = (target: Target, position: Position, answer: Content) =>
+const keep = (
+  target: Target,
+  position: Position,
+  answer: Content,
+  reader: PdfReaderService,
+  settings: InspectSettings
+) =>
   Effect.gen(function* () {
     const { expected, head, part, response, tail } = answer
     const { bytes, md5, sha256 } = part
@@ -140,8 +153,13 @@ const keep = (target: Target, position: Position, answer: Content) =>
       finalUrl: position.url
     })
     if (isRefusal(verdict)) return yield* new FetchFailure({ ...verdict })
+    // An expected hash that is met leaves nothing to ask.
+    const evidence =
+      expected.sha256 === undefined
+        ? yield* inspect(reader, settings, target.artifact, { type: verdict, bytes, tail, path: part.path })
+        : BY_HASH
     const path = yield* part.keep(verdict.extension)
-    return Fetched.Stored({ receipt: toReceipt(target, position, answer, verdict, path) })
+    return Fetched.Stored({ receipt: toReceipt(target, position, answer, verdict, path, evidence) })
   })
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -151,9 +169,10 @@ const keep = (target: Target, position: Position, answer: Content) =>
 /** Fetching by these settings. */
 export const make = (
   settings: FetchSettings
-): Effect.Effect<Fetch, never, Http | Storage | KeyedLimiter | Scope.Scope> =>
+): Effect.Effect<Fetch, never, Http | Storage | KeyedLimiter | PdfReader | Scope.Scope> =>
   Effect.gen(function* () {
     const storage = yield* Storage
+    const reader = yield* PdfReader
     const ask = yield* Answer.make(settings)
     const { max_redirects } = settings.http
 
@@ -181,7 +200,7 @@ export const make = (
           const before: Answer.Known = yield* known(target, url, anew)
           const at = position
           const answer = yield* ask(target, url, before, (content) =>
-            keep(target, at, content).pipe(
+            keep(target, at, content, reader, settings.download).pipe(
               // What two tries brought together isn't judged, but fetched in one.
               Effect.catchIf(
                 ({ _tag }) => _tag === "FetchFailure" && before.beginning !== undefined,

@@ -14,6 +14,14 @@ import { JobState, type JobDetail } from "../Job.ts"
 
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 
+const EvidenceSchema = Schema.Struct({
+  identity: Schema.Literal("confirmed", "mismatch", "unknown"),
+  by: Schema.Literal("sha256", "doi", "arxiv", "title", "no-text", "nothing-known", "unread"),
+  confidence: Schema.Number,
+  pages: optional(Schema.Int),
+  cover_sheet: optional(Schema.Number)
+})
+
 /** The result of a job that is done. */
 export const Receipt = Schema.Struct({
   /** The candidate that worked. */
@@ -32,7 +40,9 @@ export const Receipt = Schema.Struct({
   etag: optional(Schema.String),
   last_modified: optional(Schema.String),
   license: optional(Schema.String),
-  version: optional(Schema.String)
+  version: optional(Schema.String),
+  /** What the document itself says about whether it is the work that was wanted. */
+  evidence: optional(EvidenceSchema)
 })
 export type Receipt = typeof Receipt.Type
 
@@ -48,6 +58,16 @@ export const ManifestLine = Schema.Struct({
   bytes: Schema.NullOr(Schema.Int),
   content_type: Schema.NullOr(Schema.String),
   resolver: Schema.NullOr(Schema.String),
+  license: Schema.NullOr(Schema.String),
+  version: Schema.NullOr(Schema.String),
+  /** `confirmed`, `mismatch` or `unknown`: what the document says about which work it is. */
+  identity: Schema.NullOr(Schema.String),
+  /** What that was told by. */
+  identity_by: Schema.NullOr(Schema.String),
+  /** From 0 to 1. */
+  confidence: Schema.NullOr(Schema.Number),
+  /** Of a PDF. */
+  pages: Schema.NullOr(Schema.Int),
   attempts: Schema.Int,
   finished_at: Schema.NullOr(Schema.String)
 })
@@ -81,6 +101,12 @@ export const manifestLine = (job: JobDetail): ManifestLine => {
     bytes: receipt?.bytes ?? null,
     content_type: receipt?.content_type ?? null,
     resolver: receipt?.resolver ?? null,
+    license: receipt?.license ?? null,
+    version: receipt?.version ?? null,
+    identity: receipt?.evidence?.identity ?? null,
+    identity_by: receipt?.evidence?.by ?? null,
+    confidence: receipt?.evidence?.confidence ?? null,
+    pages: receipt?.evidence?.pages ?? null,
     attempts: job.attempts,
     finished_at: job.finishedAt === null ? null : new Date(job.finishedAt).toISOString()
   }
@@ -98,6 +124,12 @@ export const COLUMNS = [
   "bytes",
   "content_type",
   "resolver",
+  "license",
+  "version",
+  "identity",
+  "identity_by",
+  "confidence",
+  "pages",
   "attempts",
   "finished_at"
 ] as const satisfies ReadonlyArray<keyof ManifestLine>

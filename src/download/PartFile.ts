@@ -151,6 +151,12 @@ export class PartFile {
     }
   }
 
+  /** The path at which everything filled in can be read. */
+  async written(): Promise<string> {
+    await this.#flush()
+    return this.#path
+  }
+
   /** The hashes of everything filled in, in hex. To be called once, at the end. */
   digest(): { readonly sha256: string; readonly md5: string | undefined } {
     return { sha256: this.#sha256.digest("hex"), md5: this.#md5?.digest("hex") }

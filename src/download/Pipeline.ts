@@ -16,6 +16,7 @@ import * as Handler from "../Handler.ts"
 import type { Attempt } from "../Job.ts"
 import type { KeyedLimiter } from "../KeyedLimiter.ts"
 import { hostLane } from "../Lane.ts"
+import type { PdfReader } from "../pdf/PdfReader.ts"
 import type { Candidate } from "../resolver/Candidate.ts"
 import type { ResolverFailure } from "../resolver/Resolver.ts"
 import { Resolvers, type ResolversService } from "../resolver/Resolvers.ts"
@@ -203,7 +204,7 @@ const walk = (
 /** The handler for artifacts. */
 export const layer = (
   settings: Fetch.FetchSettings
-): Layer.Layer<Handler.Handler, never, Http | Storage | Resolvers | KeyedLimiter> =>
+): Layer.Layer<Handler.Handler, never, Http | Storage | Resolvers | KeyedLimiter | PdfReader> =>
   Layer.scoped(
     Handler.Handler,
     Effect.gen(function* () {

@@ -13,7 +13,7 @@ const type = (mediaType: string, extension: string): ContentType => ({ mediaType
 export const PDF = type("application/pdf", ".pdf")
 export const HTML = type("text/html", ".html")
 export const BINARY = type("application/octet-stream", ".bin")
-const XML = type("application/xml", ".xml")
+export const XML = type("application/xml", ".xml")
 const TEXT = type("text/plain", ".txt")
 
 /** A PDF may begin with this many bytes of something else. */

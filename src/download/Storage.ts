@@ -79,6 +79,8 @@ export interface Part {
   readonly sha256: string
   /** Only if it was asked for. */
   readonly md5: string | undefined
+  /** Where all of its bytes can be read until it has its place. */
+  readonly path: Effect.Effect<string, Fatal | Retry>
   /**
    * Gives it its place and makes it durable. `extension` with its dot, or empty. Answers the path relative to the
    * output folder, with `/` on every system.
@@ -293,6 +295,7 @@ export const make = (settings: StorageSettings): StorageService => {
         bytes: part.bytes,
         sha256,
         md5,
+        path: attempt(() => part.written()),
         keep: (extension) =>
           Effect.gen(function* () {
             // Eight digits tell contents apart; should they ever not, the whole hash does.

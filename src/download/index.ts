@@ -8,6 +8,7 @@ import * as Resolvers from "../resolver/Resolvers.ts"
 import type { TokenBucket } from "../TokenBucket.ts"
 import type { FetchSettings } from "./Fetch.ts"
 import * as Http from "../http/Http.ts"
+import * as PdfReader from "../pdf/PdfReader.ts"
 import * as Pipeline from "./Pipeline.ts"
 import * as Storage from "./Storage.ts"
 
@@ -15,6 +16,7 @@ export * as Fetch from "./Fetch.ts"
 export * as Http from "../http/Http.ts"
 export { HttpError } from "../http/HttpError.ts"
 export * as Manifest from "./Manifest.ts"
+export * as PdfReader from "../pdf/PdfReader.ts"
 export * as Pipeline from "./Pipeline.ts"
 export * as Plan from "./Plan.ts"
 export * as RetryAfter from "../http/RetryAfter.ts"
@@ -41,6 +43,7 @@ export const layerWith = (
   options?: Http.HttpOptions
 ): Layer.Layer<Handler | Storage.Storage | Http.Http, never, Resolvers.Resolvers | KeyedLimiter> =>
   Pipeline.layer(settings).pipe(
+    Layer.provide(PdfReader.layer),
     Layer.provideMerge(Storage.layer({ ...settings.storage, out: settings.download.out })),
     Layer.provideMerge(Http.layer(settings.http, options))
   )
@@ -58,6 +61,7 @@ export const layer = (
   KeyedLimiter | TokenBucket
 > =>
   Pipeline.layer(settings).pipe(
+    Layer.provide(PdfReader.layer),
     Layer.provideMerge(Resolvers.layer(settings)),
     Layer.provideMerge(Storage.layer({ ...settings.storage, out: settings.download.out })),
     Layer.provideMerge(Http.layer(settings.http, options))

@@ -285,6 +285,12 @@ describe("a queue with jobs that ended", () => {
         "bytes",
         "content_type",
         "resolver",
+        "license",
+        "version",
+        "identity",
+        "identity_by",
+        "confidence",
+        "pages",
         "attempts",
         "finished_at"
       ])

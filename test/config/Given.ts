@@ -102,7 +102,9 @@ export const arbitraries: { readonly [path: string]: FastCheck.Arbitrary<unknown
   ...under("download", {
     out: text,
     max_bytes: int(1, 2 ** 40),
-    kinds: FastCheck.shuffledSubarray(["pdf", "xml", "html"], { minLength: 1 })
+    kinds: FastCheck.shuffledSubarray(["pdf", "xml", "html"], { minLength: 1 }),
+    structure: FastCheck.boolean(),
+    identity: FastCheck.constantFrom("off", "warn", "require")
   }),
   ...under("storage", { min_free_bytes: int(0, 2 ** 40) }),
   "resolvers.order": FastCheck.shuffledSubarray([...NAMES]),

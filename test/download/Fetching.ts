@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Artifact } from "../../src/Artifact.ts"
 import type * as Behaviour from "../../src/demo/Behaviour.ts"
 import * as Origin from "../../src/demo/Origin.ts"
+import * as PdfReader from "../../src/pdf/PdfReader.ts"
 import * as Fetch from "../../src/download/Fetch.ts"
 import type { FetchFailure } from "../../src/download/FetchFailure.ts"
 import type { Receipt } from "../../src/download/Manifest.ts"
@@ -64,5 +65,5 @@ export const world = <A, E>(
               })
           )
       })
-    }).pipe(Effect.provide(layer(all)))
+    }).pipe(Effect.provide([layer(all), PdfReader.layer]))
   }).pipe(Effect.scoped)

@@ -24,6 +24,8 @@ export const folder = Effect.acquireRelease(
 interface Changes {
   readonly http?: Partial<DownloadSettings["http"]>
   readonly maxBytes?: number
+  readonly structure?: boolean
+  readonly identity?: "off" | "warn" | "require"
   readonly order?: ReadonlyArray<Name>
   readonly unpaywall?: Partial<DownloadSettings["resolvers"]["unpaywall"]>
   readonly arxiv?: Partial<DownloadSettings["resolvers"]["arxiv"]>
@@ -49,7 +51,13 @@ export const settings = (out: string, changes: Changes = {}): DownloadSettings =
     resolve: {},
     ...changes.http
   },
-  download: { out, max_bytes: changes.maxBytes ?? 10_000_000, kinds: ["pdf"] },
+  download: {
+    out,
+    max_bytes: changes.maxBytes ?? 10_000_000,
+    kinds: ["pdf"],
+    structure: changes.structure ?? false,
+    identity: changes.identity ?? "off"
+  },
   storage: { min_free_bytes: 0 },
   orchestrator: { jitter_seconds: 15 },
   resolvers: {

@@ -361,7 +361,7 @@ describe("a host's permit", () => {
     world({ "a.test": Behaviour.delayed(30) }, ({ fetch, origin }) =>
       Effect.gen(function* () {
         const urls = ["/1.pdf", "/2.pdf", "/3.pdf"].map((path) => origin.url("a.test", path))
-        yield* Effect.forEach(urls, (url) => fetch(url), { concurrency: "unbounded" })
+        yield* Effect.forEach(urls, (url, n) => fetch(url, { token: n + 1 }), { concurrency: "unbounded" })
         expect(yield* origin.stats).toMatchObject({ "a.test": { requests: 3, maxConcurrent: 1 } })
       })
     )

@@ -34,7 +34,8 @@ const receipt: Manifest.Receipt = {
   bytes: 10,
   content_type: "application/pdf",
   resolver: "direct",
-  redirects: 1
+  redirects: 1,
+  evidence: { identity: "confirmed", by: "doi", confidence: 0.98, pages: 12 }
 }
 
 describe("a line of the manifest", () => {
@@ -50,6 +51,12 @@ describe("a line of the manifest", () => {
       bytes: 10,
       content_type: "application/pdf",
       resolver: "direct",
+      license: null,
+      version: null,
+      identity: "confirmed",
+      identity_by: "doi",
+      confidence: 0.98,
+      pages: 12,
       attempts: 2,
       finished_at: "2026-11-24T12:00:00.000Z"
     })
@@ -100,7 +107,7 @@ describe("CSV", () => {
 
   it("leaves out what there isn't", () => {
     expect(Manifest.csvLine(Manifest.manifestLine(job))).toBe(
-      "paper,done,,http://a.test/1,,,,,,,2,2026-11-24T12:00:00.000Z"
+      "paper,done,,http://a.test/1,,,,,,,,,,,,,2,2026-11-24T12:00:00.000Z"
     )
   })
 })

@@ -1,0 +1,142 @@
+/**
+ * Whether a document is the work that was wanted, by what it says of itself: evidence with a confidence, not proof.
+ *
+ * Its own identifier or its title in the first pages or the metadata confirm it. Another identifier in the place of
+ * its own, or first pages without a title that is known, speak against it. Without text there is nothing to say.
+ */
+import type { Artifact } from "../Artifact.ts"
+import type { PdfFacts } from "../pdf/PdfReader.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------
+
+/** What a document's own words say about which work it is. */
+export interface Evidence {
+  /** `unknown`: there is nothing to compare, or nothing to compare it with. */
+  readonly identity: "confirmed" | "mismatch" | "unknown"
+  /** What it was told by. */
+  readonly by: "sha256" | "doi" | "arxiv" | "title" | "no-text" | "nothing-known" | "unread"
+  /** From 0 to 1: how sure that is. */
+  readonly confidence: number
+  /** Pages of a PDF. */
+  readonly pages?: number
+  /** How sure it is that this is one page about a document and not the document, from 0 to 1; left out when it isn't. */
+  readonly cover_sheet?: number
+}
+
+/** What a document says: the text of its first pages, and its metadata. */
+export type Words = Pick<PdfFacts, "text" | "title" | "about">
+
+// ---------------------------------------------------------------------------------------------------------------
+// Text
+// ---------------------------------------------------------------------------------------------------------------
+
+/** Letters and digits alone, without accents, ligatures taken apart: what is left of a text however it was set. */
+export const bare = (text: string): string =>
+  text
+    .normalize("NFKD")
+    .replaceAll(/\p{M}/gu, "")
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}]+/gu, "")
+
+const words = (text: string): ReadonlyArray<string> =>
+  text
+    .normalize("NFKD")
+    .replaceAll(/\p{M}/gu, "")
+    .toLowerCase()
+    // A word parted at the end of a line.
+    .replaceAll(/(\p{L})[-\u00ad\u2010]\s*\n\s*(?=\p{Ll})/gu, "$1")
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word.length > 2)
+
+const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/-]/g, "\\$&")
+
+/** An identifier, also where lines were broken inside; not as the beginning of a longer one. */
+const contains = (text: string, identifier: string): boolean => {
+  const pattern = Array.from(identifier, escaped).join("\\s*")
+  return new RegExp(`(?<![\\p{L}\\p{N}])${pattern}(?![\\p{L}\\p{N}]|[./-][\\p{L}\\p{N}])`, "iu").test(text)
+}
+
+const DOI = /\b10\.\d{4,9}\/[^\s"<>]+/g
+const ARXIV_STAMP = /\barxiv:\s*(\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?\/\d{7})(?:v\d+)?\s*\[/i
+
+/** The first page, where a work names itself; later pages name others. */
+const firstPage = (text: string): string => text.split("\f", 1)[0] ?? ""
+
+// ---------------------------------------------------------------------------------------------------------------
+// Evidence
+// ---------------------------------------------------------------------------------------------------------------
+
+/** A title shorter than this, in letters and digits, is found in too many texts. */
+const TITLE_LENGTH = 12
+
+/** Which share of a title's words a text has. */
+const coverage = (title: string, text: string): number => {
+  const wanted = new Set(words(title))
+  if (wanted.size === 0) return 0
+  const there = new Set(words(text))
+  return Array.from(wanted).filter((word) => there.has(word)).length / wanted.size
+}
+
+/** Text of which nothing can be told: a scan with a stamp on it. */
+const LITTLE_TEXT = 200
+
+/** What the words of a document say about whether it is the work of the artifact. */
+export const identify = (
+  artifact: Pick<Artifact, "doi" | "arxiv" | "title">,
+  said: Words
+): Pick<Evidence, "identity" | "by" | "confidence"> => {
+  const { arxiv, doi, title } = artifact
+  if (doi === undefined && arxiv === undefined && title === undefined) {
+    return { identity: "unknown", by: "nothing-known", confidence: 0 }
+  }
+  const all = `${said.text}\n${said.about}`
+  const first = firstPage(said.text)
+  if (doi !== undefined && contains(`${first}\n${said.about}`, doi)) {
+    return { identity: "confirmed", by: "doi", confidence: 0.98 }
+  }
+  const paper = arxiv?.replace(/v\d+$/, "")
+  if (paper !== undefined && contains(all.replaceAll(/v\d+(?=\s*\[)/g, ""), paper)) {
+    return { identity: "confirmed", by: "arxiv", confidence: 0.98 }
+  }
+  const wanted = title === undefined ? "" : bare(title)
+  if (title !== undefined && wanted.length >= TITLE_LENGTH) {
+    if (bare(first).includes(wanted) || bare(said.title) === wanted) {
+      return { identity: "confirmed", by: "title", confidence: 0.95 }
+    }
+    const share = Math.max(coverage(title, first), coverage(title, said.title))
+    if (share >= 0.85) return { identity: "confirmed", by: "title", confidence: 0.7 }
+  }
+  if (doi !== undefined && contains(said.text, doi)) {
+    // On a later page it may be one of the references.
+    return { identity: "confirmed", by: "doi", confidence: 0.6 }
+  }
+  if (bare(said.text).length < LITTLE_TEXT && bare(said.about).length < LITTLE_TEXT) {
+    return { identity: "unknown", by: "no-text", confidence: 0 }
+  }
+  const stamp = ARXIV_STAMP.exec(first)?.[1]
+  if (paper !== undefined && stamp !== undefined) {
+    return { identity: "mismatch", by: "arxiv", confidence: 0.95 }
+  }
+  const others = first.match(DOI) ?? []
+  if (title !== undefined && wanted.length >= TITLE_LENGTH) {
+    const share = coverage(title, said.text)
+    return share < 0.5
+      ? { identity: "mismatch", by: "title", confidence: others.length > 0 ? 0.9 : 0.75 }
+      : { identity: "unknown", by: "title", confidence: 0 }
+  }
+  return doi !== undefined && others.length > 0
+    ? { identity: "mismatch", by: "doi", confidence: 0.5 }
+    : { identity: "unknown", by: doi === undefined ? "arxiv" : "doi", confidence: 0 }
+}
+
+const COVER_WORDS =
+  /cover (?:page|sheet)|this is (?:the|an) (?:author['’]?s?|accepted|submitted|pre-?print|post-?print|peer[- ]reviewed)|to cite this|citation for published version|please cite|downloaded from|general rights|terms of use|link to publication|full text (?:is )?available|institutional repository|take-?down policy/gi
+
+/** How sure it is that this is a page about a document: one page alone, of the words that such pages have. */
+export const coverSheet = (pages: number, text: string): number | undefined => {
+  if (pages !== 1) return undefined
+  const signs = new Set(Array.from(text.matchAll(COVER_WORDS), ([match]) => match.toLowerCase())).size
+  return signs >= 2 ? 0.9 : signs === 1 ? 0.7 : undefined
+}

@@ -1,0 +1,175 @@
+/**
+ * A look inside a document that came in whole: whether it is one, and whether it is the one that was wanted.
+ *
+ * A file that is damaged is refused and the next candidate tried. What its words say about which work it is becomes
+ * evidence in its receipt; only where the identity is required does it decide.
+ */
+import { createReadStream } from "node:fs"
+import { open } from "node:fs/promises"
+import * as Effect from "effect/Effect"
+import { SaxesParser } from "saxes"
+import type { Artifact } from "../Artifact.ts"
+import type { Fatal, Retry } from "../Failure.ts"
+import type { PdfReaderService } from "../pdf/PdfReader.ts"
+import { FetchFailure } from "./FetchFailure.ts"
+import { coverSheet, type Evidence, identify } from "./Identity.ts"
+import { type ContentType, hasPdfEnd, HTML, PDF, XML } from "./Sniff.ts"
+
+/** How closely a document is looked at. */
+export interface InspectSettings {
+  /** Whether documents are opened: a PDF by a parser, XML to its end. */
+  readonly structure: boolean
+  /** `warn`: a document that seems another work is kept, and said so. `require`: only what is confirmed is kept. */
+  readonly identity: "off" | "warn" | "require"
+}
+
+/** A document to look at. */
+export interface Document {
+  readonly type: ContentType
+  readonly bytes: number
+  readonly tail: Uint8Array
+  /** Where its bytes are. */
+  readonly path: Effect.Effect<string, Fatal | Retry>
+}
+
+/** A larger PDF isn't opened: the parser holds all of it in memory. */
+const MOST_BYTES = 64 * 1024 * 1024
+
+/** Pages on which a work says what it is. */
+const PAGES = 3
+
+/** What of a text is read to find out which work it is. */
+const TEXT_BYTES = 256 * 1024
+
+const refuse = (reason: string, message: string) => new FetchFailure({ class: "try-next", reason, message })
+
+const UNREAD: Evidence = { identity: "unknown", by: "unread", confidence: 0 }
+
+const inspectPdf = (
+  reader: PdfReaderService,
+  settings: InspectSettings,
+  artifact: Artifact,
+  document: Document
+) =>
+  Effect.gen(function* () {
+    const { bytes, tail } = document
+    if (settings.structure && !hasPdfEnd(tail)) return yield* refuse("damaged-pdf", "the PDF has no end")
+    if (bytes > MOST_BYTES) return UNREAD
+    const path = yield* document.path
+    const facts = yield* reader
+      .read(path, settings.identity === "off" ? 0 : PAGES)
+      .pipe(
+        Effect.catchTag("PdfUnreadable", ({ message, reason }) =>
+          reason === "gave-up" || !settings.structure
+            ? Effect.as(Effect.logWarning(`${artifact.id}: the PDF was not looked at: ${message}`), undefined)
+            : refuse(reason === "encrypted" ? "encrypted-pdf" : "damaged-pdf", message)
+        )
+      )
+    if (facts === undefined) return UNREAD
+    const { pages } = facts
+    if (settings.structure && pages < 1) return yield* refuse("damaged-pdf", "the PDF has no pages")
+    if (settings.identity === "off")
+      return { identity: "unknown", by: "unread", confidence: 0, pages } satisfies Evidence
+    const cover = coverSheet(pages, facts.text)
+    return {
+      ...identify(artifact, facts),
+      pages,
+      ...(cover === undefined ? {} : { cover_sheet: cover })
+    } satisfies Evidence
+  })
+
+/** What is wrong with XML, with the place; entities that only its DTD knows are no fault. */
+const faultOfXml = async (path: string): Promise<string | undefined> => {
+  const parser = new SaxesParser()
+  let fault: string | undefined
+  parser.on("error", ({ message }) => {
+    if (!/undefined entity/.test(message)) fault ??= message
+  })
+  const decoder = new TextDecoder()
+  const chunks: AsyncIterable<Uint8Array> = createReadStream(path)
+  for await (const chunk of chunks) {
+    parser.write(decoder.decode(chunk, { stream: true }))
+    if (fault !== undefined) return fault
+  }
+  parser.close()
+  return fault
+}
+
+const readStart = async (path: string): Promise<string> => {
+  const file = await open(path, "r")
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(TEXT_BYTES), 0, TEXT_BYTES, 0)
+    return buffer.toString("utf8", 0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}
+
+const TITLE = /<(?:article-title|title)\b[^>]*>([^<]*)</i
+
+/** A page's or an article's words; the tags stand in the metadata's place, where identifiers are often attributes. */
+const wordsOf = (markup: string) => ({
+  text: markup.replaceAll(/<(script|style)\b[\s\S]*?<\/\1>/gi, " ").replaceAll(/<[^>]*>/g, " "),
+  title: TITLE.exec(markup)?.[1] ?? "",
+  about: Array.from(markup.matchAll(/<meta\b[^>]*>/gi), ([tag]) => tag).join("\n")
+})
+
+const inspectText = (settings: InspectSettings, artifact: Artifact, { path, type }: Document) =>
+  Effect.gen(function* () {
+    const file = yield* path
+    if (settings.structure && type === XML) {
+      const fault = yield* Effect.promise(() => faultOfXml(file))
+      if (fault !== undefined) return yield* refuse("damaged-xml", `the XML is not well-formed: ${fault}`)
+    }
+    if (settings.identity === "off") return undefined
+    const markup = yield* Effect.promise(() => readStart(file))
+    return identify(artifact, wordsOf(markup)) satisfies Evidence
+  })
+
+/** Why a document isn't kept where its identity is required. */
+const unproven = ({ by, confidence, cover_sheet, identity }: Evidence): FetchFailure | undefined => {
+  if (cover_sheet !== undefined)
+    return refuse("cover-sheet", "one page about the document came, not the document")
+  if (identity === "confirmed" || by === "nothing-known") return undefined
+  return identity === "mismatch"
+    ? refuse("wrong-document", `its ${by} is another one (confidence ${confidence})`)
+    : refuse("unproven-document", `nothing in it shows that it is what was wanted (${by})`)
+}
+
+const warn = (artifact: Artifact, { by, confidence, cover_sheet, identity }: Evidence) =>
+  Effect.gen(function* () {
+    if (identity === "mismatch") {
+      yield* Effect.logWarning(
+        `${artifact.id}: the document seems to be another one, by its ${by} (confidence ${confidence})`
+      )
+    }
+    if (cover_sheet !== undefined) {
+      yield* Effect.logWarning(`${artifact.id}: this may be a cover sheet alone (confidence ${cover_sheet})`)
+    }
+  })
+
+/**
+ * What a document gives evidence of; `undefined` where it isn't looked at. Fails where it is damaged, or not proven to
+ * be what was wanted although that is required.
+ */
+export const inspect = (
+  reader: PdfReaderService,
+  settings: InspectSettings,
+  artifact: Artifact,
+  document: Document
+): Effect.Effect<Evidence | undefined, FetchFailure | Fatal | Retry> =>
+  Effect.gen(function* () {
+    if (!settings.structure && settings.identity === "off") return undefined
+    const { type } = document
+    const evidence =
+      type === PDF
+        ? yield* inspectPdf(reader, settings, artifact, document)
+        : type === XML || type === HTML
+          ? yield* inspectText(settings, artifact, document)
+          : undefined
+    if (evidence === undefined || settings.identity === "off") return evidence
+    const refused = settings.identity === "require" ? unproven(evidence) : undefined
+    if (refused !== undefined) return yield* refused
+    yield* warn(artifact, evidence)
+    return evidence
+  })

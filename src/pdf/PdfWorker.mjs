@@ -1,0 +1,67 @@
+// @ts-check
+/**
+ * The thread that opens PDFs: whatever one does to the parser, it does it here, where it can be ended.
+ *
+ * Plain JavaScript, since a thread starts from a file as it stands. A question is `{ path, pages }`; the answer is
+ * `{ facts }`, or `{ name, message }` of what the parser threw.
+ */
+import { readFile } from "node:fs/promises"
+import { parentPort } from "node:worker_threads"
+import { getDocumentProxy } from "unpdf"
+
+/** Characters of text at most: enough for the pages on which a work says what it is. */
+const MOST_TEXT = 50_000
+
+/** @param {unknown} value */
+const textOf = (value) => (typeof value === "string" ? value : "")
+
+/**
+ * @param {string} path
+ * @param {number} pages
+ */
+const read = async (path, pages) => {
+  const content = await readFile(path).catch((cause) => {
+    throw Object.assign(new Error(String(cause)), { name: "ReadError" })
+  })
+  const document = await getDocumentProxy(new Uint8Array(content), { verbosity: 0, stopAtErrors: false })
+  try {
+    const count = document.numPages
+    let text = ""
+    for (let number = 1; number <= Math.max(1, Math.min(pages, count)) && text.length < MOST_TEXT; number++) {
+      const page = await document.getPage(number)
+      if (pages === 0) break
+      const { items } = await page.getTextContent()
+      for (const item of items) {
+        if ("str" in item) text += item.hasEOL ? `${item.str}\n` : item.str
+        if (text.length >= MOST_TEXT) break
+      }
+      text += "\n\f"
+    }
+    /** @type {{ info?: Record<string, unknown>, metadata?: { getAll?: () => unknown } | null }} */
+    const about = pages === 0 ? {} : await document.getMetadata().catch(() => ({}))
+    const info = about.info ?? {}
+    return {
+      pages: count,
+      text: text.slice(0, MOST_TEXT),
+      title: textOf(info["Title"]),
+      about: [info["Title"], info["Subject"], info["Keywords"]]
+        .map(textOf)
+        .concat(JSON.stringify(about.metadata?.getAll?.() ?? ""))
+        .join("\n")
+        .slice(0, MOST_TEXT)
+    }
+  } finally {
+    await document.destroy()
+  }
+}
+
+parentPort?.on("message", ({ pages, path }) => {
+  read(path, pages).then(
+    (facts) => parentPort?.postMessage({ facts }),
+    (cause) =>
+      parentPort?.postMessage({
+        name: cause instanceof Error ? cause.name : "Error",
+        message: cause instanceof Error ? cause.message : String(cause)
+      })
+  )
+})

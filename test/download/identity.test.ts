@@ -1,0 +1,121 @@
+/** What a document's own words say about which work it is. */
+import { describe, expect, it } from "@effect/vitest"
+import * as FastCheck from "effect/FastCheck"
+import { bare, coverSheet, identify } from "../../src/download/Identity.ts"
+
+const TITLE = "On the Difficult Coefficients of Flow in Büchi Automata"
+const BODY = "We study what follows from the definition, in several steps and with many words. ".repeat(10)
+
+const said = (text: string, more: { readonly title?: string; readonly about?: string } = {}) => ({
+  text,
+  title: "",
+  about: "",
+  ...more
+})
+
+/** A paper with arXiv's stamp on it. */
+const stamp = (id: string) => said(`arXiv:${id}v2 [cs.DS] 3 Jan 2021\n${BODY}`)
+
+/** Text as typesetting leaves it: ligatures, lines broken anywhere, words parted by hyphens, other capitals. */
+const typeset = (text: string) =>
+  FastCheck.array(FastCheck.constantFrom("", "", "", "\n", " "), {
+    minLength: text.length,
+    maxLength: text.length
+  }).chain((breaks) =>
+    FastCheck.boolean().map((upper) => {
+      const broken = Array.from(text, (sign, n) => `${sign}${sign === " " ? (breaks[n] ?? "") : ""}`).join("")
+      return (upper ? broken.toUpperCase() : broken).replaceAll("ffi", "ﬃ").replaceAll("fl", "ﬂ")
+    })
+  )
+
+const doi = FastCheck.tuple(
+  FastCheck.integer({ min: 1000, max: 99_999 }),
+  FastCheck.stringMatching(/^[a-z0-9]{3,12}$/)
+).map(([prefix, suffix]) => `10.${prefix}/${suffix}`)
+
+describe("a document", () => {
+  it.prop("is known by its title, however that was set", [typeset(TITLE)], ([title]) => {
+    expect(identify({ title: TITLE }, said(`${title}\nA. Author\n${BODY}`))).toMatchObject({
+      identity: "confirmed",
+      by: "title"
+    })
+  })
+
+  it.prop("is known by its DOI, also where a line breaks in it", [doi, FastCheck.nat(20)], ([id, at]) => {
+    const broken = `${id.slice(0, at)}\n${id.slice(at)}`
+    expect(identify({ doi: id }, said(`${BODY}\nhttps://doi.org/${broken}\n${BODY}`))).toMatchObject({
+      identity: "confirmed",
+      by: "doi"
+    })
+  })
+
+  it.prop(
+    "is not known by the beginning of a longer DOI",
+    [doi, FastCheck.stringMatching(/^[a-z0-9]{1,4}$/)],
+    ([id, more]) => {
+      expect(identify({ doi: id }, said(`${BODY}\n${id}${more}\n${BODY}`)).identity).not.toBe("confirmed")
+    }
+  )
+
+  it.prop(
+    "is never confirmed by words that have nothing of it",
+    [FastCheck.lorem({ maxCount: 200 })],
+    ([text]) => {
+      expect(
+        identify({ title: TITLE, doi: "10.5555/wanted.1", arxiv: "2101.00001" }, said(text)).identity
+      ).not.toBe("confirmed")
+    }
+  )
+
+  it("is another one where its first pages have another title", () => {
+    expect(identify({ title: TITLE }, said(`Growing Tomatoes in the Dark\n${BODY}`))).toMatchObject({
+      identity: "mismatch",
+      by: "title"
+    })
+  })
+
+  it("is another one with another stamp of arXiv, and the same one with its own", () => {
+    expect(identify({ arxiv: "2101.00001" }, stamp("2101.99999"))).toMatchObject({
+      identity: "mismatch",
+      by: "arxiv"
+    })
+    expect(identify({ arxiv: "2101.00001v1" }, stamp("2101.00001"))).toMatchObject({
+      identity: "confirmed",
+      by: "arxiv"
+    })
+  })
+
+  it("without a text layer tells nothing", () => {
+    expect(identify({ title: TITLE }, said(""))).toEqual({
+      identity: "unknown",
+      by: "no-text",
+      confidence: 0
+    })
+  })
+
+  it("of which nothing is known can't be another one", () => {
+    expect(identify({}, said(BODY))).toEqual({ identity: "unknown", by: "nothing-known", confidence: 0 })
+  })
+
+  it("is surer by its first page than by a reference further on", () => {
+    const first = identify({ doi: "10.5555/a.1" }, said(`doi:10.5555/a.1\n\f${BODY}`))
+    const later = identify({ doi: "10.5555/a.1" }, said(`${BODY}\n\f[7] doi:10.5555/a.1`))
+    expect(first.confidence).toBeGreaterThan(later.confidence)
+  })
+})
+
+describe("a page alone", () => {
+  it("is a cover sheet by the words that such pages have, and only then", () => {
+    const cover =
+      "This is the author's version. To cite this version: … Downloaded from the institutional repository."
+    expect(coverSheet(1, cover)).toBe(0.9)
+    expect(coverSheet(1, BODY)).toBeUndefined()
+    expect(coverSheet(9, cover)).toBeUndefined()
+  })
+})
+
+describe("bare text", () => {
+  it.prop("stays what it is", [FastCheck.fullUnicodeString()], ([text]) => {
+    expect(bare(bare(text))).toBe(bare(text))
+  })
+})

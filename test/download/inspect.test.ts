@@ -1,0 +1,116 @@
+/** Documents that are looked into before they are kept. */
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Behaviour from "../../src/demo/Behaviour.ts"
+import { pdf } from "../fixtures/Pdf.ts"
+import { type Changes, world } from "./Fetching.ts"
+import { filesIn } from "./Rig.ts"
+
+const TITLE = "On the Orbits of Comets and Other Wanderers"
+const BODY = Array.from(
+  { length: 30 },
+  (_, n) => `Line ${n} says something about the sky above the observatory.`
+)
+const paper = (title: string) => pdf({ pages: [[title, ...BODY], BODY], title })
+
+const serve = (body: string | Uint8Array, type = "application/pdf") =>
+  Behaviour.respond({ headers: { "content-type": type }, body })
+
+/** What becomes of one answer. */
+const fetched = (
+  behaviour: Behaviour.Behaviour,
+  changes: Changes,
+  path = "/paper.pdf",
+  artifact: { readonly title?: string; readonly sha256?: string } = { title: TITLE }
+) =>
+  world(
+    { "a.test": behaviour },
+    ({ fetch, origin, out }) =>
+      Effect.gen(function* () {
+        const end = yield* Effect.either(fetch(origin.url("a.test", path), { artifact }))
+        const files = (yield* filesIn(out)).filter((name) => !name.includes("probe"))
+        const contents = yield* Effect.forEach(files, (name) =>
+          Effect.promise(() => readFile(join(out, name)))
+        )
+        return { end, contents }
+      }),
+    changes
+  )
+
+const strict: Changes = { structure: true, identity: "require" }
+
+describe("a PDF", () => {
+  it.live("that is whole and the right one is kept, with the evidence", () =>
+    Effect.gen(function* () {
+      const { contents, end } = yield* fetched(serve(paper(TITLE)), strict)
+      expect(end).toMatchObject({
+        right: { receipt: { evidence: { identity: "confirmed", by: "title", pages: 2 } } }
+      })
+      expect(contents).toHaveLength(1)
+    })
+  )
+
+  const damaged: ReadonlyArray<readonly [string, Uint8Array]> = [
+    ["of nothing but its magic number and its end", Buffer.from("%PDF-1.4\n%%EOF\n")],
+    ["without pages", pdf({ pages: [] })],
+    ["cut off", paper(TITLE).subarray(0, 900)]
+  ]
+  it.live.each(damaged)("%s is refused, and nothing of it is left", ([, body]) =>
+    Effect.gen(function* () {
+      const { contents, end } = yield* fetched(serve(body), { structure: true, identity: "warn" })
+      expect(end).toMatchObject({ left: { class: "try-next", reason: "damaged-pdf" } })
+      expect(contents).toEqual([])
+    })
+  )
+
+  it.live("that is another work is kept with a warning, or refused where its identity is required", () =>
+    Effect.gen(function* () {
+      const other = serve(paper("Growing Tomatoes in the Dark"))
+      const warned = yield* fetched(other, { structure: true, identity: "warn" })
+      expect(warned.end).toMatchObject({
+        right: { receipt: { evidence: { identity: "mismatch", by: "title" } } }
+      })
+      const refused = yield* fetched(other, strict)
+      expect(refused.end).toMatchObject({ left: { class: "try-next", reason: "wrong-document" } })
+      expect(refused.contents).toEqual([])
+    })
+  )
+
+  it.live("that is a cover sheet alone, or a scan, isn't enough where its identity is required", () =>
+    Effect.gen(function* () {
+      const cover = pdf({
+        pages: [[TITLE, "To cite this version: A. Author.", "Downloaded from the institutional repository"]]
+      })
+      expect((yield* fetched(serve(cover), strict)).end).toMatchObject({ left: { reason: "cover-sheet" } })
+      expect((yield* fetched(serve(pdf({ pages: [[], []] })), strict)).end).toMatchObject({
+        left: { reason: "unproven-document" }
+      })
+    })
+  )
+
+  it.live("of which nothing is known is kept also where identity is required", () =>
+    Effect.gen(function* () {
+      const { end } = yield* fetched(serve(paper(TITLE)), strict, "/paper.pdf", {})
+      expect(end).toMatchObject({ right: { receipt: { evidence: { by: "nothing-known" } } } })
+    })
+  )
+})
+
+const article = (end: string) =>
+  `<?xml version="1.0"?><article><front><article-title>${TITLE}</article-title>&nbsp;</front><body>${BODY.join(" ")}</body>${end}`
+const fetchedXml = (body: string) => fetched(serve(body, "application/xml"), strict, "/article.xml")
+
+describe("XML", () => {
+  it.live("is kept if it is well-formed, and refused if not", () =>
+    Effect.gen(function* () {
+      expect((yield* fetchedXml(article("</article>"))).end).toMatchObject({
+        right: {
+          receipt: { content_type: "application/xml", evidence: { identity: "confirmed", by: "title" } }
+        }
+      })
+      expect((yield* fetchedXml(article(""))).end).toMatchObject({ left: { reason: "damaged-xml" } })
+    })
+  )
+})
