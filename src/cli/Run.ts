@@ -2,6 +2,7 @@
  * Running the queue: the layers of a download run put together, with its progress, its signals and its summary.
  * `queue run` and the demo are the same run.
  */
+import { Environment } from "./Environment.ts"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -83,7 +84,9 @@ export const layer = (
         backoff: Duration.seconds(orchestrator.retry_backoff_seconds)
       })
     ),
-    Layer.provideMerge(Download.layer(settings)),
+    Layer.provideMerge(
+      Layer.unwrapEffect(Effect.map(Environment, (env) => Download.layer(settings, { env })))
+    ),
     Layer.provide([layerLimiter(settings), TokenBucket.layerMemory({ limits: resolverBucket(settings) })]),
     Layer.provideMerge(WorkerIdentity.layer)
   )

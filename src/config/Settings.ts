@@ -163,7 +163,12 @@ const sections = Schema.Struct({
           allowed: "host names without a port, each with an IP address"
         },
         {},
-        "Addresses for host names, asked before the name service."
+        "Addresses for host names, asked before the name service. They may be private ones."
+      ),
+      allow_private_hosts: key(
+        flag,
+        false,
+        "Let your own list name hosts of a private network, or this machine. What servers name never leads there."
       )
     }),
     "How servers are spoken to."

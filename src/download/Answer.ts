@@ -11,10 +11,11 @@ import * as Metric from "effect/Metric"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type { Fatal, Retry } from "../Failure.ts"
+import type { NamedBy } from "../http/Addresses.ts"
 import { Http, type Response } from "../http/Http.ts"
 import { KeyedLimiter } from "../KeyedLimiter.ts"
 import { hostLane } from "../Lane.ts"
-import type { Candidate } from "../resolver/Candidate.ts"
+import { type Candidate, DIRECT } from "../resolver/Candidate.ts"
 import * as Telemetry from "../Telemetry.ts"
 import * as Bandwidth from "./Bandwidth.ts"
 import { tooLarge, watch } from "./Body.ts"
@@ -92,6 +93,10 @@ const headersFor = ({ beginning, previous }: Known): Readonly<Record<string, str
       ? undefined
       : conditions(previous)
 
+/** The list's own are its URLs, and wherever their own hosts lead on themselves. */
+const whoNamed = ({ resolver, url: own }: Candidate, url: string): NamedBy =>
+  resolver === DIRECT && new URL(own).hostname === new URL(url).hostname ? "list" : "server"
+
 const redirectTarget = (location: string, base: string): Either.Either<string, FetchFailure> =>
   Either.mapLeft(
     askedUrl(location, base),
@@ -150,8 +155,8 @@ export const make = (
       return Metric.increment(counter)
     }
 
-    const request = (url: string, headers: Readonly<Record<string, string>> | undefined) =>
-      http.get(url, headers).pipe(
+    const request = (url: string, headers: Readonly<Record<string, string>> | undefined, namedBy: NamedBy) =>
+      http.get(url, headers, namedBy).pipe(
         Effect.tapBoth({
           onSuccess: ({ status }) => counted(Telemetry.statusClass(status)),
           onFailure: () => counted("error")
@@ -247,7 +252,7 @@ export const make = (
         const startedAt = yield* Clock.currentTimeMillis
         const under = pace.begin(hostLane(url), startedAt)
         yield* Effect.addFinalizer(() => Effect.sync(under.end))
-        const response = yield* request(url, headersFor(known))
+        const response = yield* request(url, headersFor(known), whoNamed(target.candidate, url))
         const now = yield* Clock.currentTimeMillis
         if (response.status === 429 || response.status === 503) under.refused(now)
         else under.firstByte(now)

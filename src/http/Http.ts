@@ -11,7 +11,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { Agent, buildConnector, type Dispatcher } from "undici"
+import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from "undici"
+import { isPublic, isSame, literal, type NamedBy } from "./Addresses.ts"
 import { ADDRESS_REFUSED, fromCause, HttpError } from "./HttpError.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -27,8 +28,10 @@ export interface HttpSettings {
   readonly connect_timeout_seconds: number
   readonly first_byte_timeout_seconds: number
   readonly idle_timeout_seconds: number
-  /** Addresses for host names, used instead of looking them up. */
+  /** Addresses for host names, used instead of looking them up. They may be private ones. */
   readonly resolve: { readonly [host: string]: string }
+  /** Whether the user's own list may name hosts of a private network, or this machine. */
+  readonly allow_private_hosts: boolean
 }
 
 /** An answer, its head read and its body not. */
@@ -51,11 +54,8 @@ export interface Response {
 export interface HttpOptions {
   /** Part of the User-Agent. */
   readonly version?: string | undefined
-  /**
-   * The place for an address policy: sees the address of each new connection before anything is sent on it.
-   * Default: every address is allowed.
-   */
-  readonly allowAddress?: ((address: string) => boolean) | undefined
+  /** The environment, for `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in either case. Default: no proxies. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -64,10 +64,14 @@ export interface HttpOptions {
 
 /** GET over one pool. */
 export interface HttpService {
-  /** Sends a GET and answers when the head of the response is there. `headers` with names in lower case. */
+  /**
+   * Sends a GET and answers when the head of the response is there. `headers` with names in lower case. `namedBy`
+   * decides which addresses may be connected to; default: those of the public internet.
+   */
   readonly get: (
     url: string,
-    headers?: Readonly<Record<string, string>>
+    headers?: Readonly<Record<string, string>>,
+    namedBy?: NamedBy
   ) => Effect.Effect<Response, HttpError, Scope.Scope>
 }
 
@@ -107,24 +111,53 @@ const lookupWith =
     else callback(null, address, isIP(address))
   }
 
-const connectorWith = (
-  settings: HttpSettings,
-  allowAddress: (address: string) => boolean
-): buildConnector.connector => {
+const refusal = () => Object.assign(new Error("address refused"), { code: ADDRESS_REFUSED })
+
+/** Connects to public addresses, and to those the settings give to a name; `anywhere`: to all. */
+const connectorWith = (settings: HttpSettings, anywhere: boolean): buildConnector.connector => {
   const connect = buildConnector({
     timeout: settings.connect_timeout_seconds * 1000,
     lookup: lookupWith(settings.resolve)
   })
+  const may = (hostname: string, address: string) =>
+    anywhere || isPublic(address) || isSame(settings.resolve[hostname.toLowerCase()], address)
   return (options, callback) => {
     connect(options, (error, socket) => {
       if (error !== null) callback(error, null)
-      else if (allowAddress(socket.remoteAddress ?? "")) callback(null, socket)
+      else if (may(options.hostname, socket.remoteAddress ?? "")) callback(null, socket)
       else {
         socket.destroy()
-        callback(Object.assign(new Error("address refused"), { code: ADDRESS_REFUSED }), null)
+        callback(refusal(), null)
       }
     })
   }
+}
+
+const PROXIES = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"]
+
+/** A pool; through the environment's proxies if it names any. A proxy connects for us, wherever it may. */
+const poolWith = (
+  settings: HttpSettings,
+  anywhere: boolean,
+  env: NonNullable<HttpOptions["env"]>
+): Dispatcher => {
+  const options: Agent.Options = {
+    connect: connectorWith(settings, anywhere),
+    headersTimeout: settings.first_byte_timeout_seconds * 1000,
+    bodyTimeout: settings.idle_timeout_seconds * 1000,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
+    pipelining: 1,
+    allowH2: false
+  }
+  if (!PROXIES.some((name) => (env[name] ?? "") !== "")) return new Agent(options)
+  const either = (name: string) => env[name] ?? env[name.toUpperCase()] ?? ""
+  return new EnvHttpProxyAgent({
+    ...options,
+    httpProxy: either("http_proxy"),
+    httpsProxy: either("https_proxy"),
+    noProxy: either("no_proxy")
+  })
 }
 
 const first = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
@@ -164,27 +197,27 @@ export const make = (
   options: HttpOptions = {}
 ): Effect.Effect<HttpService, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const pool = yield* Effect.acquireRelease(
-      Effect.sync(
-        () =>
-          new Agent({
-            connect: connectorWith(settings, options.allowAddress ?? (() => true)),
-            headersTimeout: settings.first_byte_timeout_seconds * 1000,
-            bodyTimeout: settings.idle_timeout_seconds * 1000,
-            keepAliveTimeout: KEEP_ALIVE_MS,
-            keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
-            pipelining: 1,
-            allowH2: false
-          })
-      ),
-      (agent) => Effect.promise(() => agent.destroy())
-    )
+    const pool = (anywhere: boolean) =>
+      Effect.acquireRelease(
+        Effect.sync(() => poolWith(settings, anywhere, options.env ?? {})),
+        (dispatcher) => Effect.promise(() => dispatcher.destroy())
+      )
+    // Apart from each other, so that nothing a server named goes over a connection that it couldn't have opened.
+    const [toPublic, toAny] = [yield* pool(false), yield* pool(true)]
+    const mayGoAnywhere = (namedBy: NamedBy) =>
+      namedBy === "configuration" || (namedBy === "list" && settings.allow_private_hosts)
     const agentName = userAgent(settings, options.version)
 
-    const request = (url: URL, headers: Readonly<Record<string, string>>) =>
+    const request = (url: URL, headers: Readonly<Record<string, string>>, namedBy: NamedBy) =>
       Effect.async<Dispatcher.ResponseData, HttpError>((resume) => {
+        const anywhere = mayGoAnywhere(namedBy)
+        const address = literal(url)
+        // Also where a proxy would connect.
+        if (!anywhere && address !== undefined && !isPublic(address)) {
+          return resume(Effect.fail(fromCause(refusal(), url.host, false)))
+        }
         const controller = new AbortController()
-        pool
+        ;(anywhere ? toAny : toPublic)
           .request({
             origin: url.origin,
             path: `${url.pathname}${url.search}`,
@@ -206,14 +239,14 @@ export const make = (
       })
 
     return {
-      get: (target, headers = {}) =>
+      get: (target, headers = {}, namedBy = "server") =>
         Effect.uninterruptibleMask((restore) =>
           Effect.gen(function* () {
             if (!URL.canParse(target)) {
               return yield* new HttpError({ reason: "protocol", message: "this is no URL" })
             }
             const url = new URL(target)
-            const response = toResponse(url, yield* restore(request(url, headers)))
+            const response = toResponse(url, yield* restore(request(url, headers, namedBy)))
             yield* Effect.addFinalizer(() => close(response))
             return response
           })

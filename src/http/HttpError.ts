@@ -54,7 +54,10 @@ const CODES: Readonly<Record<string, readonly [HttpError["reason"], string]>> = 
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ["truncated", "its answer has another length than announced"],
   UND_ERR_HEADERS_OVERFLOW: ["protocol", "its answer's headers are too long"],
   UND_ERR_INVALID_ARG: ["protocol", "its URL can't be asked for"],
-  [ADDRESS_REFUSED]: ["address-refused", "its address is one that may not be asked"],
+  [ADDRESS_REFUSED]: [
+    "address-refused",
+    "its address is not a public one (http.allow_private_hosts allows those that your own list names)"
+  ],
   EMFILE: ["files", "this process has too many files open"],
   ENFILE: ["files", "this machine has too many files open"]
 }

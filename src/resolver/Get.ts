@@ -153,7 +153,11 @@ export const make = (http: HttpService, service: Service): Get => {
       if (sent > 0) yield* service.nextRequest
       sent += 1
       const own = new URL(url).origin === home ? headers : {}
-      const response = yield* http.get(url, { accept: request.accept ?? "application/json", ...own })
+      const response = yield* http.get(
+        url,
+        { accept: request.accept ?? "application/json", ...own },
+        "configuration"
+      )
       const { header, status } = response
       const judged = (answer: Answer) => request.judge?.(answer) ?? commonOutcome(answer)
       if (REDIRECTS.has(status) && judged({ header, status, text: "" }) === "failed") {

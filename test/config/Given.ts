@@ -97,7 +97,8 @@ export const arbitraries: { readonly [path: string]: FastCheck.Arbitrary<unknown
     adaptive_pace: FastCheck.boolean(),
     breaker_failures: int(0, 1000),
     breaker_pause_seconds: seconds(0.1, 3600),
-    resolve: entries(FastCheck.oneof(FastCheck.ipV4(), FastCheck.ipV6()))
+    resolve: entries(FastCheck.oneof(FastCheck.ipV4(), FastCheck.ipV6())),
+    allow_private_hosts: FastCheck.boolean()
   }),
   ...under("download", {
     out: text,

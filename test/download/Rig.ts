@@ -49,6 +49,7 @@ export const settings = (out: string, changes: Changes = {}): DownloadSettings =
     breaker_failures: 5,
     breaker_pause_seconds: 15,
     resolve: {},
+    allow_private_hosts: true,
     ...changes.http
   },
   download: {

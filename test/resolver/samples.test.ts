@@ -199,7 +199,7 @@ describe("a landing page", () => {
     Effect.gen(function* () {
       const origin = yield* Origin.make({ otherwise: answerOf(given) })
       const http = yield* Http.make(settings("unused").http)
-      const response = yield* http.get(origin.url("127.0.0.1", "/"))
+      const response = yield* http.get(origin.url("127.0.0.1", "/"), {}, "configuration")
       const page = Page.collector()
       yield* Effect.promise(async () => {
         for await (const chunk of response.body) page.write(chunk)

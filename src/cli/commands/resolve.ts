@@ -28,7 +28,7 @@ const layer = (settings: Settings) => {
   const policy = lanePolicy(settings)
   return Resolvers.layer(settings).pipe(
     Layer.provide([
-      Http.layer(settings.http),
+      Layer.unwrapEffect(Effect.map(Environment, (env) => Http.layer(settings.http, { env }))),
       KeyedLimiter.layer({
         cap: settings.orchestrator.max_per_host,
         caps: (key) => policy.lane(key).cap

@@ -69,7 +69,7 @@ const TIMEOUT = "15 seconds"
 const reach = (name: Name, url: string) =>
   Effect.gen(function* () {
     const http = yield* Http
-    const { discard, status } = yield* http.get(url)
+    const { discard, status } = yield* http.get(url, {}, "configuration")
     yield* discard
     return status >= 500
       ? warning(
