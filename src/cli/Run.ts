@@ -183,6 +183,9 @@ export const run = (
       yield* Effect.forkScoped(obeySignals(scheduler))
       const seen = tally()
       const logging = yield* logsJobs(args)
+      if (!settings.robots.enabled) {
+        yield* note("robots.txt is not asked for: robots.enabled is false; hosts may not want this.")
+      }
       const bytesBefore = yield* Observer.receivedBytes
       const startedAt = yield* Clock.currentTimeMillis
       const observer = yield* Observer.make({

@@ -173,6 +173,21 @@ const sections = Schema.Struct({
     }),
     "How servers are spoken to."
   ),
+  robots: section(
+    Schema.Struct({
+      enabled: key(
+        flag,
+        true,
+        "Ask each host for its robots.txt before its files, and keep to it (RFC 9309)."
+      ),
+      max_crawl_delay_seconds: key(
+        number(0, 3600),
+        60,
+        "The longest Crawl-delay of a robots.txt that is kept."
+      )
+    }),
+    "What hosts ask of programs."
+  ),
   download: section(
     Schema.Struct({
       out: key(text, "downloads", "The folder the files go to."),

@@ -189,7 +189,13 @@ export const world = (port: number, seed = 1): World => {
   )
   const meantToFail = new Set(made.filter(({ fails }) => fails).map(({ artifact }) => artifact.id))
   return {
-    hosts: Object.fromEntries(HOSTS.map(({ behaviour, name }) => [name, behaviour])),
+    hosts: Object.fromEntries(
+      // None of them has rules for programs, and each says so at once.
+      HOSTS.map(({ behaviour, name }) => [
+        name,
+        Behaviour.routes({ "/robots.txt": Behaviour.status(404) }, behaviour)
+      ])
+    ),
     resolve: Object.fromEntries(HOSTS.map(({ name }) => [name, "127.0.0.1"])),
     descriptions: Object.fromEntries(HOSTS.map(({ description, name }) => [name, description])),
     artifacts: made.map(({ artifact }) => artifact),

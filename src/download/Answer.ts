@@ -25,6 +25,7 @@ import { FetchFailure, fromHttp, HostWaits } from "./FetchFailure.ts"
 import * as HostPace from "./HostPace.ts"
 import { isPage, readPage } from "./LandingPage.ts"
 import type { Receipt } from "./Manifest.ts"
+import * as Permission from "./Permission.ts"
 import { identityOf, rangeHeaders, rest } from "./Range.ts"
 import { askedUrl } from "./Route.ts"
 import { meaning } from "./Status.ts"
@@ -135,6 +136,7 @@ export const make = (
     const bandwidth = max_bytes_per_second > 0 ? yield* Bandwidth.make(max_bytes_per_second) : undefined
     const breaker = Breaker.make(settings.http)
     const pace = settings.http.adaptive_pace ? HostPace.make() : HostPace.none
+    const permitted = Permission.make(http, settings)
 
     /** What the server asked for, and a little more, so that those who wait don't all come back at once. */
     const withJitter = (until: number) =>
@@ -249,6 +251,7 @@ export const make = (
       parts: Scope.Scope
     ): Effect.Effect<Answer, FetchFailure | HostWaits | Fatal | Retry> =>
       Effect.gen(function* () {
+        yield* permitted(url, hostLane(url))
         const startedAt = yield* Clock.currentTimeMillis
         const under = pace.begin(hostLane(url), startedAt)
         yield* Effect.addFinalizer(() => Effect.sync(under.end))

@@ -46,13 +46,21 @@ const OF_HOST = new Set([
   "idle-timeout",
   "too-slow",
   "challenge",
+  "robots-unreachable",
   "http-500",
   "http-502",
   "http-503",
   "http-504"
 ])
 /** Failures that say nothing about it: no request came to the host. */
-const OF_NOBODY = new Set(["host-not-found", "tls", "protocol", "address-refused", "too-many-open-files"])
+const OF_NOBODY = new Set([
+  "host-not-found",
+  "tls",
+  "protocol",
+  "address-refused",
+  "too-many-open-files",
+  "robots-disallowed"
+])
 
 /** What a failure says about the host. 520 to 530 are a proxy's words for a server that fails. */
 export const verdictOf = (reason: string): "failed" | "answered" | "unknown" =>

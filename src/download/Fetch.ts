@@ -16,6 +16,7 @@ import { hostLane } from "../Lane.ts"
 import type { Candidate } from "../resolver/Candidate.ts"
 import { PdfReader, type PdfReaderService } from "../pdf/PdfReader.ts"
 import type { Preferences } from "../resolver/Ranking.ts"
+import type { RobotsSettings } from "../robots/Robots.ts"
 import * as Answer from "./Answer.ts"
 import type { BreakerSettings } from "./Breaker.ts"
 import { FetchFailure, type HostWaits } from "./FetchFailure.ts"
@@ -46,6 +47,7 @@ export interface FetchSettings {
       readonly max_bytes_per_second: number
       readonly adaptive_pace: boolean
     }
+  readonly robots: RobotsSettings
   readonly download: InspectSettings & { readonly max_bytes: number; readonly kinds: Preferences["kinds"] }
   readonly resolvers: { readonly prefer: Preferences["prefer"] }
   readonly orchestrator: { readonly jitter_seconds: number }

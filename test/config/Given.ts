@@ -107,6 +107,7 @@ export const arbitraries: { readonly [path: string]: FastCheck.Arbitrary<unknown
     structure: FastCheck.boolean(),
     identity: FastCheck.constantFrom("off", "warn", "require")
   }),
+  ...under("robots", { enabled: FastCheck.boolean(), max_crawl_delay_seconds: seconds(0, 3600) }),
   ...under("storage", { min_free_bytes: int(0, 2 ** 40) }),
   "resolvers.order": FastCheck.shuffledSubarray([...NAMES]),
   "resolvers.prefer": FastCheck.constantFrom("version", "repository"),

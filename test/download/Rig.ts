@@ -25,6 +25,7 @@ interface Changes {
   readonly http?: Partial<DownloadSettings["http"]>
   readonly maxBytes?: number
   readonly structure?: boolean
+  readonly robots?: boolean
   readonly identity?: "off" | "warn" | "require"
   readonly order?: ReadonlyArray<Name>
   readonly unpaywall?: Partial<DownloadSettings["resolvers"]["unpaywall"]>
@@ -59,6 +60,7 @@ export const settings = (out: string, changes: Changes = {}): DownloadSettings =
     structure: changes.structure ?? false,
     identity: changes.identity ?? "off"
   },
+  robots: { enabled: changes.robots ?? false, max_crawl_delay_seconds: 60 },
   storage: { min_free_bytes: 0 },
   orchestrator: { jitter_seconds: 15 },
   resolvers: {
