@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { Config, type ConfigError, type Flag, layer as layerConfig, type Settings } from "../Config.ts"
 import { lanePolicy } from "../config/Limits.ts"
+import * as Storage from "../download/Storage.ts"
 import type { WorkQueue, WorkQueueError } from "../WorkQueue.ts"
 import { type Common, flag } from "./CommandOptions.ts"
 import { Environment } from "./Environment.ts"
@@ -96,6 +97,11 @@ export const layerQueue = (
       })
     })
   )
+
+/** The output folder of the settings. */
+export const layerStorage: Layer.Layer<Storage.Storage, never, Config> = Layer.unwrapEffect(
+  Effect.map(Config, ({ settings }) => Storage.layer({ ...settings.storage, out: settings.download.out }))
+)
 
 /** The resolvers that may be asked, first to last. */
 export const resolverOrder = ({ resolvers }: Settings): ReadonlyArray<string> =>

@@ -6,6 +6,7 @@ import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { bibtexEntry } from "../../download/Bibliography.ts"
 import { csvHeader, csvLine, manifestLine } from "../../download/Manifest.ts"
 import type { JobDetail } from "../../Job.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
@@ -14,15 +15,19 @@ import { Output } from "../Output.ts"
 import { json } from "../Text.ts"
 import * as Setup from "../Setup.ts"
 
-const toJsonLine = (job: JobDetail): string => json(manifestLine(job))
-
-const toCsvLine = (job: JobDetail): string => csvLine(manifestLine(job))
+const FORMATS = {
+  jsonl: (job: JobDetail): string => `${json(manifestLine(job))}\n`,
+  csv: (job: JobDetail): string => `${csvLine(manifestLine(job))}\n`,
+  bibtex: (job: JobDetail): string => Option.getOrElse(bibtexEntry(job), () => "")
+}
 
 export const exportManifest = Command.make(
   "export",
   {
-    as: Options.choice("as", ["jsonl", "csv"]).pipe(
-      Options.withDescription("One JSON object a line, or CSV with a header. Default: jsonl."),
+    as: Options.choice("as", ["jsonl", "csv", "bibtex"]).pipe(
+      Options.withDescription(
+        "One JSON object a line, CSV with a header, or BibTeX of what has a file. Default: jsonl."
+      ),
       Options.withDefault("jsonl" as const)
     ),
     state: CommandOptions.state,
@@ -38,9 +43,7 @@ export const exportManifest = Command.make(
         lane: Option.getOrUndefined(args.lane)
       })
       if (args.as === "csv") yield* out(`${csvHeader}\n`)
-      const toLine = args.as === "csv" ? toCsvLine : toJsonLine
-      yield* Stream.runForEachChunk(jobs, (chunk) =>
-        out(Array.from(chunk, (job) => `${toLine(job)}\n`).join(""))
-      )
+      const toText = FORMATS[args.as]
+      yield* Stream.runForEachChunk(jobs, (chunk) => out(Array.from(chunk, toText).join("")))
     }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.run(args))
 ).pipe(Command.withDescription("Writes the manifest to stdout: every job with its outcome and its file."))

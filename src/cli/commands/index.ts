@@ -22,6 +22,7 @@ import { retryFailed } from "./retryFailed.ts"
 import { run } from "./run.ts"
 import { show } from "./show.ts"
 import { stats } from "./stats.ts"
+import { verify } from "./verify.ts"
 import { watch } from "./watch.ts"
 
 const queueCommands = Tuple.make(
@@ -50,6 +51,7 @@ const topCommands = Tuple.make(
     ])
   ),
   resolve,
+  verify,
   Command.make("config").pipe(Command.withSubcommands(configCommands)),
   doctor,
   demo
@@ -73,6 +75,7 @@ export const grammar = Grammar.make([
     ]
   },
   resolve.descriptor,
+  verify.descriptor,
   {
     name: "config",
     description: "Looks at the configuration and sets it up.",

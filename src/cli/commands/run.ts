@@ -8,6 +8,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Effect from "effect/Effect"
 import type { Flag } from "../../Config.ts"
 import * as CommandOptions from "../CommandOptions.ts"
+import { dryRun } from "../DryRun.ts"
 import * as Output from "../Output.ts"
 import { ending, run as runQueue } from "../Run.ts"
 import { data, lines } from "../Summary.ts"
@@ -65,6 +66,13 @@ export const run = Command.make(
       Options.withDescription("End when nothing is left to do. Default: go on until Ctrl-C.")
     ),
     maxWait,
+    dryRun: Options.boolean("dry-run").pipe(
+      Options.withDescription("Only shows what would be tried for each queued job. Nothing is downloaded.")
+    ),
+    limit: CommandOptions.integer("limit", 1).pipe(
+      Options.withDescription("With --dry-run: so many jobs at most. Default: 1000."),
+      Options.withDefault(1000)
+    ),
     ...CommandOptions.display,
     ...CommandOptions.options
   },
@@ -77,6 +85,12 @@ export const run = Command.make(
       ...CommandOptions.quietly(args),
       ...args.perResolver
     ]
+    if (args.dryRun) {
+      return dryRun(args.format, args.limit).pipe(
+        Effect.provide(Setup.layerQueue("existing")),
+        Setup.run(args, flags)
+      )
+    }
     return Effect.gen(function* () {
       const summary = yield* runQueue({
         drain: args.drain,

@@ -1,0 +1,53 @@
+/**
+ * The manifest for reference managers: an entry of BibTeX for each stored file.
+ */
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { Artifact } from "../Artifact.ts"
+import type { JobDetail } from "../Job.ts"
+import { receiptOf } from "./Manifest.ts"
+
+const decode = Schema.decodeUnknownOption(Artifact)
+
+/** What TeX takes for a command, as text. */
+const ESCAPES: Readonly<Record<string, string>> = {
+  "\\": "\\textbackslash{}",
+  "{": "\\{",
+  "}": "\\}",
+  "~": "\\textasciitilde{}",
+  "^": "\\textasciicircum{}",
+  "&": "\\&",
+  "%": "\\%",
+  $: "\\$",
+  "#": "\\#",
+  _: "\\_"
+}
+
+/** Text as BibTeX takes it, on one line. */
+export const escape = (text: string): string =>
+  text.replaceAll(/\s+/g, " ").replaceAll(/[\\{}~^&%$#_]/g, (sign) => ESCAPES[sign] ?? sign)
+
+/** A citation key out of an id: letters, digits and a few signs that every program takes. */
+export const citationKey = (id: string): string =>
+  id.replaceAll(/[^A-Za-z0-9:._/-]+/g, "-").replaceAll(/^-+|-+$/g, "") || "work"
+
+/** Fields that hold identifiers and paths, which programs read as they are; only their braces must match. */
+const verbatim = (text: string): string => text.replaceAll(/[{}\r\n]/g, "")
+
+/** The entry of a job that ended with a file. */
+export const bibtexEntry = (job: JobDetail): Option.Option<string> =>
+  Option.map(receiptOf(job), (receipt) => {
+    const artifact = Option.getOrUndefined(decode(job.payload))
+    const fields: ReadonlyArray<readonly [string, string | undefined]> = [
+      ["title", artifact?.title === undefined ? undefined : escape(artifact.title)],
+      ["doi", artifact?.doi === undefined ? undefined : verbatim(artifact.doi)],
+      ["eprint", artifact?.arxiv === undefined ? undefined : verbatim(artifact.arxiv)],
+      ["archiveprefix", artifact?.arxiv === undefined ? undefined : "arXiv"],
+      ["url", verbatim(receipt.final_url)],
+      ["file", verbatim(receipt.path)],
+      ["license", receipt.license === undefined ? undefined : verbatim(receipt.license)],
+      ["version", receipt.version === undefined ? undefined : verbatim(receipt.version)]
+    ]
+    const lines = fields.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name} = {${value}}`]))
+    return `@misc{${citationKey(job.id)},\n${lines.join(",\n")}\n}\n`
+  })
