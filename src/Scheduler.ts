@@ -19,6 +19,7 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Fatal } from "./Failure.ts"
+import { reach } from "./FailPoint.ts"
 import type { Lease } from "./Job.ts"
 import type { Handler } from "./Handler.ts"
 import * as Idle from "./scheduler/Idle.ts"
@@ -196,7 +197,10 @@ export const make = (
           const free = maxWorkers - handling
           if (free === 0) return false
           const leased = yield* queue.lease({ worker: identity.worker, limit: free, ttl: leaseTtl })
-          if (leased.length > 0) idle.leased()
+          if (leased.length > 0) {
+            reach("leased")
+            idle.leased()
+          }
           for (const lease of leased) {
             handling += 1
             const job = running.add(lease)

@@ -10,6 +10,7 @@ import { createHash, type Hash } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { type FileHandle, mkdir, open, rename, rm, stat, unlink } from "node:fs/promises"
 import { dirname } from "node:path"
+import { reach } from "../FailPoint.ts"
 import { type Identity, logPath, PartLog } from "./PartLog.ts"
 import { codeOf, PART_REMOVED } from "./StorageError.ts"
 
@@ -146,6 +147,7 @@ export class PartFile {
       this.#bufferedBytes += chunk.length
       if (this.#bufferedBytes >= BUFFER_BYTES) {
         await this.#flush()
+        reach("written")
         if (this.#bytes - this.#checkpoint >= CHECKPOINT_EVERY) await this.#check()
       }
     }
@@ -170,6 +172,7 @@ export class PartFile {
   async keep(folder: string, names: ReadonlyArray<string>, sha256: string): Promise<number> {
     const handle = await this.#flush()
     await handle.sync()
+    reach("synced")
     await handle.close()
     this.#handle = undefined
     for (const [index, path] of names.entries()) {
@@ -178,9 +181,11 @@ export class PartFile {
       if (there === "same") await unlink(this.#path)
       else await this.#rename(path, folder)
       this.#kept = true
+      reach("renamed")
       // Also when the file was there: its entry may be newer than the folder on the disk.
       await syncFolder(folder)
       await this.#removeLog()
+      reach("stored")
       return index
     }
     throw new Error("a part needs a name")

@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { Artifact } from "../Artifact.ts"
 import { Skip, WaitLane } from "../Failure.ts"
+import { reach } from "../FailPoint.ts"
 import * as Handler from "../Handler.ts"
 import type { Attempt } from "../Job.ts"
 import type { KeyedLimiter } from "../KeyedLimiter.ts"
@@ -193,6 +194,7 @@ const walk = (
         : askStep(plan, step.resolver)
       if ("outcome" in left) return left.outcome
       plan = left.plan
+      reach("planned")
     }
   })
 }

@@ -14,6 +14,7 @@ import * as PubSub from "effect/PubSub"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { reach } from "../../FailPoint.ts"
 import type { Lease as LeasedJob } from "../../Job.ts"
 import type { LanePolicy } from "../../Lane.ts"
 import {
@@ -126,6 +127,7 @@ export const make = (
               : (verdicts[settled++] ?? "lost")
           )
         }
+        if (transitions.length > 0) reach("before-commit")
         return answers
       })
 
@@ -141,7 +143,10 @@ export const make = (
       write: (batch) =>
         Effect.tap(
           starting((query, time) => carryOut(query, time, batch)),
-          (answers) => (leavesWork(batch, answers) ? tick : Effect.void)
+          (answers) => {
+            if (batch.some(({ kind }) => kind !== "lease")) reach("after-commit")
+            return leavesWork(batch, answers) ? tick : Effect.void
+          }
         )
     })
     const fenced = (item: Transition) =>

@@ -1,0 +1,105 @@
+// A check of the checks: with a fault put into a copy of the code, the check that is there for it has to fail.
+// `npm run torture:mutants [-- NAME ...]`.
+import { spawnSync } from "node:child_process"
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url))
+
+const torture = ["node", "test/torture/run.mjs", "--cycles", "25", "--seed", "1"]
+const contract = ["npx", "vitest", "run", "test/contract/sqlite.test.ts"]
+
+/** What is changed, from what into what, and which check has to find it. */
+const MUTANTS = [
+  {
+    name: "fencing off",
+    file: "src/store/sqlite/Settle.ts",
+    from: "ON jobs.id = s.id AND jobs.fencing_token = s.token AND jobs.state = 'in_progress'",
+    to: "ON jobs.id = s.id AND jobs.state = 'in_progress'",
+    check: contract
+  },
+  {
+    name: "tokens given out again",
+    file: "src/store/sqlite/Sequence.ts",
+    from: "SET sequence = sequence + :count RETURNING",
+    to: "SET sequence = max(sequence, :count) RETURNING",
+    check: contract
+  },
+  {
+    name: "caps not looked at",
+    file: "src/store/sqlite/Lease.ts",
+    from: "FROM lanes WHERE pool_id = :pool AND runnable ORDER",
+    to: "FROM lanes WHERE pool_id = :pool AND ready > 0 ORDER",
+    also: { from: "min(cap - in_flight, ready) AS room", to: "ready AS room" },
+    check: torture
+  },
+  {
+    name: "counters not restored when a lease is taken back",
+    file: "src/store/sqlite/TakeBack.ts",
+    from: "yield* applyTally(query, changes)",
+    to: "void changes",
+    check: torture
+  },
+  {
+    name: "leases of the dead not taken back",
+    file: "src/scheduler/LeaseWatch.ts",
+    from: "identity.isDead(name))",
+    to: "identity.isDead(name) && false)",
+    check: torture
+  },
+  {
+    name: "unfinished files of the dead left",
+    file: "src/download/Storage.ts",
+    from: "        yield* remove(name)\n",
+    to: "",
+    check: torture
+  },
+  {
+    name: "the part of a file that is there already left",
+    file: "src/download/PartFile.ts",
+    from: 'if (there === "same") await unlink(this.#path)',
+    to: 'if (there === "same") await Promise.resolve()',
+    check: torture
+  },
+  {
+    name: "acknowledged before the file has its name",
+    file: "src/download/PartFile.ts",
+    from: "else await this.#rename(path, folder)",
+    to: "else setTimeout(() => void this.#rename(path, folder), 300)",
+    check: torture
+  }
+]
+
+const wanted = process.argv.slice(2)
+let missed = 0
+for (const { also, check, file, from, name, to } of MUTANTS) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue
+  const copy = mkdtempSync(join(tmpdir(), "contentdownload-mutant-"))
+  try {
+    for (const part of ["src", "test", "build.mjs", "package.json", "tsconfig.json", "vitest.config.ts"]) {
+      cpSync(join(ROOT, part), join(copy, part), { recursive: true })
+    }
+    symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"))
+    let text = readFileSync(join(copy, file), "utf8")
+    for (const change of [{ from, to }, ...(also === undefined ? [] : [also])]) {
+      if (!text.includes(change.from))
+        throw new Error(`${file} has no longer what the mutant '${name}' changes`)
+      text = text.replace(change.from, change.to)
+    }
+    writeFileSync(join(copy, file), text)
+    const run = (command) => spawnSync(command[0], command.slice(1), { cwd: copy, encoding: "utf8" })
+    const built = run(["node", "build.mjs"])
+    if (built.status !== 0) throw new Error(`the mutant '${name}' doesn't build: ${built.stderr}`)
+    const { status, stderr } = run(check)
+    if (status === 0) missed += 1
+    const how = (stderr.trim().split("\n").at(-1) ?? "").slice(0, 160)
+    process.stdout.write(
+      `${status === 0 ? "MISSED" : "found "}  ${name}${check === torture ? `: ${how}` : ""}\n`
+    )
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+}
+if (missed > 0) process.exitCode = 1
