@@ -24,5 +24,18 @@ export const fetchDuration = Metric.histogram(
   "Seconds from the start of a request to the end of its body"
 )
 
+/** Ends of leases. Tags `end` (see `JobEnd.end`) and `reason`: the word an outcome carries, else empty. */
+export const jobEnds = Metric.counter("contentdownload_job_ends", {
+  description: "Leases that ended, by how and why",
+  incremental: true
+})
+
+/** Seconds from the start of a job's handler to its end, by all leases. */
+export const jobDuration = Metric.histogram(
+  "contentdownload_job_duration_seconds",
+  MetricBoundaries.exponential({ start: 0.005, factor: 2, count: 18 }),
+  "Seconds from the start of a job to the end of its lease"
+)
+
 /** The value of the tag `status` of `httpRequests`. */
 export const statusClass = (status: number): string => `${Math.floor(status / 100)}xx`

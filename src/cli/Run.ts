@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import { lanePolicy, resolverBucket } from "../config/Limits.ts"
@@ -17,12 +18,15 @@ import type { Fatal, Retry } from "../Failure.ts"
 import * as KeyedLimiter from "../KeyedLimiter.ts"
 import * as Scheduler from "../Scheduler.ts"
 import * as TokenBucket from "../TokenBucket.ts"
+import * as Telemetry from "../Telemetry.ts"
 import * as Worker from "../Worker.ts"
+import type { JobEnd } from "../Worker.ts"
 import * as WorkerIdentity from "../WorkerIdentity.ts"
 import { WorkQueue, type WorkQueueError } from "../WorkQueue.ts"
 import { Exited, ExitCode } from "./Exit.ts"
 import { note, type Output } from "./Output.ts"
 import * as JobLog from "./JobLog.ts"
+import { serve } from "./prometheus/Endpoint.ts"
 import { display } from "./progress/Display.ts"
 import * as Observer from "./progress/Observer.ts"
 import * as View from "./progress/View.ts"
@@ -126,6 +130,12 @@ const logsJobs = (args: RunArguments) =>
     return asked || (!args.progress && !args.quiet)
   })
 
+const measured = ({ durationMs, end, reason }: JobEnd) =>
+  Effect.zipRight(
+    Metric.increment(Metric.tagged(Metric.tagged(Telemetry.jobEnds, "end", end), "reason", reason ?? "")),
+    Metric.update(Telemetry.jobDuration, durationMs / 1000)
+  )
+
 /** A folder that can't be written right now ends the run before it began: there is nothing to try again yet. */
 const asExit = (error: Retry) => new Exited({ code: ExitCode.fatal, message: error.message })
 
@@ -178,6 +188,7 @@ export const run = (
     const queue = yield* WorkQueue
     return yield* Effect.gen(function* () {
       const scheduler = yield* Scheduler.Scheduler
+      yield* serve(settings.telemetry.prometheus)
       yield* prepare
       yield* queue.applyPolicy(lanePolicy(settings))
       yield* Effect.forkScoped(obeySignals(scheduler))
@@ -203,7 +214,10 @@ export const run = (
         ...(logging ? { onStart: JobLog.started } : {}),
         onEnd: (end) =>
           Effect.zipRight(
-            Effect.sync(() => seen.note(end)),
+            Effect.zipRight(
+              Effect.sync(() => seen.note(end)),
+              measured(end)
+            ),
             logging ? JobLog.ended(end) : Effect.void
           )
       })

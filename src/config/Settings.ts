@@ -223,6 +223,22 @@ const sections = Schema.Struct({
     "The disk the files go to."
   ),
   resolvers: section(Sections, "The services that know where the file of an identifier is."),
+  telemetry: section(
+    Schema.Struct({
+      prometheus: section(
+        Schema.Struct({
+          host: key(text, "127.0.0.1", "The address metrics are served at while a run goes on."),
+          port: key(
+            orNull(integer(1, 65_535)),
+            null,
+            "The port of http://HOST:PORT/metrics. Null: not served."
+          )
+        }),
+        "Metrics for Prometheus."
+      )
+    }),
+    "What machines are told of a run."
+  ),
   log: section(
     Schema.Struct({
       level: key(

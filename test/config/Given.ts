@@ -112,6 +112,7 @@ export const arbitraries: { readonly [path: string]: FastCheck.Arbitrary<unknown
   "resolvers.order": FastCheck.shuffledSubarray([...NAMES]),
   "resolvers.prefer": FastCheck.constantFrom("version", "repository"),
   ...Object.assign({}, ...NAMES.map((name) => under(`resolvers.${name}`, { ...resolver, ...own[name] }))),
+  ...under("telemetry.prometheus", { host: text, port: FastCheck.option(int(1, 65_535)) }),
   ...under("log", {
     level: FastCheck.constantFrom("trace", "debug", "info", "warning", "error", "fatal", "none"),
     format: FastCheck.constantFrom("pretty", "json")

@@ -71,7 +71,7 @@ describe("the house", () => {
     const homes: ReadonlyArray<readonly [RegExp, RegExp]> = [
       [/^(?:@effect\/sql|better-sqlite3)/, /^store\/sqlite\//],
       [/^undici$/, /^http\//],
-      [/^node:https?$/, /^demo\//],
+      [/^node:https?$/, /^(?:demo|cli\/prometheus)\//],
       [/^@effect\/(?:cli|printer)/, /^cli\//],
       [/^@effect\/platform-node/, /^cli\//]
     ]
