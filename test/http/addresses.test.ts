@@ -26,7 +26,8 @@ const echo = Effect.acquireRelease(
           "127.0.0.1",
           () => {
             socket.write("HTTP/1.1 200 OK\r\n\r\n")
-            through.pipe(socket).pipe(through)
+            through.pipe(socket)
+            socket.pipe(through)
           }
         )
         for (const end of [socket, through]) end.on("error", () => through.destroy())
