@@ -1,7 +1,7 @@
 /** Real PDFs through the real parser, in its thread. */
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { describe, expect, it, layer } from "@effect/vitest"
+import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as PdfReader from "../../src/pdf/PdfReader.ts"
@@ -15,8 +15,8 @@ const read = (content: Uint8Array, pages = 3) =>
     return yield* (yield* PdfReader.PdfReader).read(path, pages)
   }).pipe(Effect.scoped)
 
-layer(PdfReader.layer)("a PDF", (test) => {
-  test.effect("tells its pages, its text and its metadata", () =>
+describe("a PDF", () => {
+  it.live("tells its pages, its text and its metadata", () =>
     Effect.gen(function* () {
       const facts = yield* read(
         pdf({
@@ -36,17 +36,17 @@ layer(PdfReader.layer)("a PDF", (test) => {
       expect(facts.text).toContain("doi:10.5555/comets.1")
       expect(facts.text).toContain("third")
       expect(facts.text).not.toContain("fourth")
-    })
+    }).pipe(Effect.provide(PdfReader.layer))
   )
 
-  test.effect("gives no text where none is asked for, or where there is none", () =>
+  it.live("gives no text where none is asked for, or where there is none", () =>
     Effect.gen(function* () {
       expect((yield* read(pdf({ pages: [["words"]] }), 0)).text).toBe("")
       expect((yield* read(pdf())).text.trim()).toBe("")
-    })
+    }).pipe(Effect.provide(PdfReader.layer))
   )
 
-  test.effect("that is something else is damaged, and the next one opens", () =>
+  it.live("that is something else is damaged, and the next one opens", () =>
     Effect.gen(function* () {
       const text = Buffer.from(`%PDF-1.7\n${"x".repeat(3000)}\n%%EOF\n`)
       const [first, ...others] = yield* Effect.forEach(
@@ -56,14 +56,14 @@ layer(PdfReader.layer)("a PDF", (test) => {
       expect(first?.reason).toBe("damaged")
       expect(others.map(({ reason }) => reason)).toEqual(["damaged", "damaged"])
       expect((yield* read(pdf())).pages).toBe(1)
-    })
+    }).pipe(Effect.provide(PdfReader.layer))
   )
 
-  test.effect("whose file is gone is not said to be damaged", () =>
+  it.live("whose file is gone is not said to be damaged", () =>
     Effect.gen(function* () {
       const reader = yield* PdfReader.PdfReader
       expect((yield* Effect.flip(reader.read(join("nowhere", "a.pdf"), 0))).reason).toBe("gave-up")
-    })
+    }).pipe(Effect.provide(PdfReader.layer))
   )
 })
 
