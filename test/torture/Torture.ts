@@ -32,6 +32,8 @@ export interface Options {
   readonly point?: Point | undefined
   /** Kills in a cycle at most. Default 3. */
   readonly kills?: number
+  /** No second process beside the one to be killed, which could come to its point first. Default: now and then. */
+  readonly alone?: boolean
   /** The program to torture. Default: the built one of this project. */
   readonly program?: string
   readonly log?: (line: string) => void
@@ -181,7 +183,8 @@ const cycle = (options: Options, random: PCGRandom) =>
           ? { killAfter: 220 + random.integer(400) }
           : { failpoint: `${point}:${1 + random.integer(TIMES[point])}` }
       // Two processes on one queue, now and then; only one of them is killed.
-      const beside = random.integer(3) === 0 ? start(RUN) : Effect.succeed(undefined)
+      const beside =
+        options.alone !== true && random.integer(3) === 0 ? start(RUN) : Effect.succeed(undefined)
       const [killed, other] = yield* Effect.all([start(RUN, how), beside], { concurrency: 2 })
       for (const ended of [killed, other]) {
         if (ended !== undefined && ended.signal === null && ended.code !== 0) {

@@ -19,7 +19,7 @@ it.each(POINTS.filter((point) => point !== "heartbeat"))(
   "killed when it is %s, too",
   { timeout: 60_000 },
   async (point) => {
-    const { kills } = await torture({ cycles: 1, kills: 1, seed: SEED, point })
+    const { kills } = await torture({ cycles: 1, kills: 1, seed: SEED, point, alone: true })
     expect(kills[point]).toBeGreaterThan(0)
   }
 )
