@@ -14,7 +14,7 @@ import * as os from "node:os"
 
 /** A name, and what is known of others. */
 export interface WorkerIdentityService {
-  /** The name leases are taken under; no other process ever has it. */
+  /** The name leases are taken under: that of the process, for all its threads; no other process ever has it. */
   readonly worker: string
   /** True only if the process behind this name is known to be gone. */
   readonly isDead: (worker: string) => boolean
@@ -32,16 +32,16 @@ interface Name {
   readonly boot: string
   readonly space: string
   readonly pid: number
+  readonly mark: string
 }
 
-const format = (name: Name, nonce: string): string =>
-  [name.host.replaceAll(":", "_"), name.boot, name.space, name.pid, nonce].join(":")
+const format = (name: Name): string => [name.host, name.boot, name.space, name.pid, name.mark].join(":")
 
 const parse = (worker: string): Name | undefined => {
-  const [host, boot, space, pid, nonce] = worker.split(":")
-  if (host === undefined || boot === undefined || space === undefined || nonce === undefined) return undefined
+  const [host, boot, space, pid, mark] = worker.split(":")
+  if (host === undefined || boot === undefined || space === undefined || mark === undefined) return undefined
   const number = Number(pid)
-  return Number.isInteger(number) && number > 0 ? { host, boot, space, pid: number } : undefined
+  return Number.isInteger(number) && number > 0 ? { host, boot, space, pid: number, mark } : undefined
 }
 
 /** Linux tells the boot and the process-id space apart; where a file isn't there, nothing is told. */
@@ -63,21 +63,34 @@ const runs = (pid: number): boolean => {
   }
 }
 
+/** What the mark of a process begins with that is known by its start. */
+const STARTED = "s"
+
+/** When a process started, in ticks since the boot; "" where that isn't told. All threads of a process see the same. */
+const started = (pid: number | "self"): string => {
+  const state = readOr(() => fs.readFileSync(`/proc/${pid}/stat`, "utf8"), "")
+  // Field 22. The second is the program's name in brackets, which may hold anything.
+  const start = state.slice(state.lastIndexOf(")") + 2).split(" ")[19]
+  return start === undefined ? "" : `${STARTED}${start}`
+}
+
 /**
- * Tells this process from earlier ones with its id. One for the process, however many layers are built in it and
- * copies of this module loaded: by another nonce under its own id a worker is taken for dead.
+ * Where no start is told, what tells this process from earlier ones with its id. One for the thread, however many
+ * layers are built in it and copies of this module loaded.
  */
 const nonce = globalValue("contentdownload/WorkerIdentity/nonce", () => randomBytes(4).toString("hex"))
 
 /** The identity of this process on this machine. */
 export const make: Effect.Effect<WorkerIdentityService> = Effect.sync(() => {
+  const start = started("self")
   const self: Name = {
     host: os.hostname().replaceAll(":", "_"),
     boot: readOr(() => fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").slice(0, 8), ""),
     space: readOr(() => /\d+/.exec(fs.readlinkSync("/proc/self/ns/pid"))?.[0] ?? "", ""),
-    pid: process.pid
+    pid: process.pid,
+    mark: start === "" ? nonce : start
   }
-  const worker = format(self, nonce)
+  const worker = format(self)
   return {
     worker,
     isDead: (other) => {
@@ -86,8 +99,13 @@ export const make: Effect.Effect<WorkerIdentityService> = Effect.sync(() => {
       // Same host, another boot: the machine went down since.
       if (name.boot !== self.boot) return name.boot !== "" && self.boot !== ""
       if (name.space !== self.space) return false
-      // Our own id under another name: its last owner is gone, or we would not have it.
-      return name.pid === self.pid || !runs(name.pid)
+      // Our own id under another name: its last owner is gone, or we would not have it. By a nonce it could also be
+      // another thread of ours.
+      if (name.pid === self.pid) return start !== ""
+      if (!runs(name.pid)) return true
+      // Somebody runs under this id; not the one of the name, if it started at another time.
+      const now = name.mark.startsWith(STARTED) ? started(name.pid) : ""
+      return now !== "" && now !== name.mark
     }
   }
 })

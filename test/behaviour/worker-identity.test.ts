@@ -1,21 +1,28 @@
 /** Who is certainly dead: only a process of this machine, this boot and this space that is gone. */
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Worker as Thread } from "node:worker_threads"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { build } from "esbuild"
 import * as WorkerIdentity from "../../src/WorkerIdentity.ts"
 
 const { WorkerIdentity: Identity } = WorkerIdentity
 
-type Part = "host" | "boot" | "space" | "pid" | "nonce"
+type Part = "host" | "boot" | "space" | "pid" | "mark"
 
 /** Our own name with some of its parts exchanged. */
 const named = (parts: Partial<Record<Part, string | number>>) =>
   Effect.map(Identity, ({ worker }) => {
-    const [host, boot, space, pid, nonce] = worker.split(":")
-    return Object.values({ host, boot, space, pid, nonce, ...parts }).join(":")
+    const [host, boot, space, pid, mark] = worker.split(":")
+    return Object.values({ host, boot, space, pid, mark, ...parts }).join(":")
   })
 
 const isDead = (parts: Partial<Record<Part, string | number>>) =>
@@ -24,6 +31,42 @@ const isDead = (parts: Partial<Record<Part, string | number>>) =>
 /** Whether this system tells boots and process-id spaces apart. */
 const tells = (part: "boot" | "space") =>
   Effect.map(Identity, ({ worker }) => worker.split(":")[part === "boot" ? 1 : 2] !== "")
+
+/** Whether it tells when a process started. */
+const tellsStart = Effect.map(Identity, ({ worker }) => /:s\d+$/.test(worker))
+
+const IDENTITY = fileURLToPath(new URL("../../src/WorkerIdentity.ts", import.meta.url))
+
+const Seen = Schema.Struct({ worker: Schema.String, dead: Schema.Boolean })
+
+/** The identity as a thread of this process sees it, and whether that one takes `other` for dead. */
+const inThread = (other: string) =>
+  Effect.gen(function* () {
+    const folder = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "contentdownload-thread-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+    )
+    const entry = join(folder, "thread.mjs")
+    yield* Effect.promise(() =>
+      build({
+        stdin: {
+          contents: `import * as Effect from "effect/Effect"
+            import { parentPort, workerData } from "node:worker_threads"
+            import * as WorkerIdentity from ${JSON.stringify(IDENTITY)}
+            const { worker, isDead } = Effect.runSync(WorkerIdentity.make)
+            parentPort.postMessage({ worker, dead: isDead(workerData) })`,
+          resolveDir: dirname(IDENTITY)
+        },
+        outfile: entry,
+        bundle: true,
+        platform: "node",
+        format: "esm"
+      })
+    )
+    const thread = new Thread(entry, { workerData: other })
+    const [seen]: ReadonlyArray<unknown> = yield* Effect.promise(() => once(thread, "message"))
+    return yield* Schema.decodeUnknown(Seen)(seen)
+  })
 
 const provided = Effect.provide(WorkerIdentity.layer)
 
@@ -56,7 +99,7 @@ describe("A worker is", () => {
     Effect.gen(function* () {
       const { pid, status } = spawnSync(process.execPath, ["-e", ""])
       expect(status).toBe(0)
-      expect(yield* isDead({ pid, nonce: "abc123" })).toBe(true)
+      expect(yield* isDead({ pid, mark: "abc123" })).toBe(true)
     }).pipe(provided)
   )
 
@@ -71,22 +114,39 @@ describe("A worker is", () => {
       )
       const exited = once(child, "exit")
       const pid = yield* Effect.orDie(Effect.fromNullable(child.pid))
-      expect(yield* isDead({ pid, nonce: "abc123" })).toBe(false)
+      expect(yield* isDead({ pid, mark: "abc123" })).toBe(false)
       child.stdin.end()
       yield* Effect.promise(() => exited)
-      expect(yield* isDead({ pid, nonce: "abc123" })).toBe(true)
+      expect(yield* isDead({ pid, mark: "abc123" })).toBe(true)
     }).pipe(provided)
   )
 
   it.effect("not dead when its process belongs to someone else", () =>
     Effect.gen(function* () {
-      expect(yield* isDead({ pid: 1, nonce: "abc123" })).toBe(false)
+      expect(yield* isDead({ pid: 1, mark: "abc123" })).toBe(false)
     }).pipe(provided)
   )
 
   it.effect("dead when its process had our own id: or we would not have it", () =>
     Effect.gen(function* () {
-      expect(yield* isDead({ nonce: "abc123" })).toBe(true)
+      for (const mark of ["abc123", "s1"]) expect(yield* isDead({ mark })).toBe(yield* tellsStart)
+    }).pipe(provided)
+  )
+
+  it.effect("dead when its id is another process's now, which started at another time", () =>
+    Effect.gen(function* () {
+      expect(yield* isDead({ pid: process.ppid, mark: "s1" })).toBe(yield* tellsStart)
+    }).pipe(provided)
+  )
+
+  it.scopedLive("not dead when it is another thread of this process", () =>
+    Effect.gen(function* () {
+      const identity = yield* Identity
+      const thread = yield* inThread(identity.worker)
+      expect(identity.isDead(thread.worker)).toBe(false)
+      expect(thread.dead).toBe(false)
+      // Or a lease of one would be looked at as somebody else's by the other.
+      if (yield* tellsStart) expect(thread.worker).toBe(identity.worker)
     }).pipe(provided)
   )
 
@@ -95,7 +155,7 @@ describe("A worker is", () => {
       const { pid } = spawnSync(process.execPath, ["-e", ""])
       expect(yield* isDead({ host: "elsewhere", pid })).toBe(false)
       expect(yield* isDead({ host: "elsewhere", boot: "00000000" })).toBe(false)
-      expect(yield* isDead({ host: "elsewhere", nonce: "abc123" })).toBe(false)
+      expect(yield* isDead({ host: "elsewhere", mark: "abc123" })).toBe(false)
     }).pipe(provided)
   )
 
@@ -111,7 +171,7 @@ describe("A worker is", () => {
     Effect.gen(function* () {
       const { pid } = spawnSync(process.execPath, ["-e", ""])
       expect(yield* isDead({ space: "1", pid })).toBe(false)
-      expect(yield* isDead({ space: "1", nonce: "abc123" })).toBe(false)
+      expect(yield* isDead({ space: "1", mark: "abc123" })).toBe(false)
     }).pipe(provided)
   )
 })
@@ -134,7 +194,7 @@ describe("A name that is none of ours", () => {
   )
   it.effect.prop("nor is ours with an id that is none", { pid }, (given) =>
     Effect.gen(function* () {
-      expect(yield* isDead({ pid: given.pid, nonce: "abc123" })).toBe(false)
+      expect(yield* isDead({ pid: given.pid, mark: "abc123" })).toBe(false)
     }).pipe(provided)
   )
 
