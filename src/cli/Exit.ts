@@ -22,6 +22,19 @@ export const ExitCode = {
   sigterm: 143
 } as const
 
+/** What each code means, for the references. */
+export const EXIT_MEANINGS: { readonly [name in keyof typeof ExitCode]: string } = {
+  ok: "all done or skipped; what was asked for was done",
+  fault: "an internal fault",
+  usage: "a wrong command line, configuration or input",
+  failedJobs:
+    "drained, and some jobs are in error; `verify`: files are missing or damaged; `doctor`: warnings",
+  deferred: "drained as far as allowed; the rest waits, and the summary says until when",
+  fatal: "the disk or the queue can't be used; `doctor`: errors",
+  sigint: "interrupted by Ctrl-C, cleanly",
+  sigterm: "ended by SIGTERM, cleanly"
+}
+
 /** The program ends with `code`; `message`, if there is one, is still to be said on stderr. */
 export class Exited extends Data.TaggedError("Exited")<{
   readonly code: number

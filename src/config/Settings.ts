@@ -29,6 +29,8 @@ const HostLimits = Schema.Struct({
   max: optionalKey(integer(1), "Requests at once."),
   gap_ms: optionalKey(integer(0, WEEK * 1000), "Milliseconds from one start to the next."),
   burst: optionalKey(integer(1), "Starts that may follow each other at once after a quiet time.")
+}).annotations({
+  description: "The limits of one host, by its name. What is left out is that of all hosts."
 })
 export type HostLimits = typeof HostLimits.Type
 

@@ -1,6 +1,8 @@
 /** The references in docs/, as text made from what the code knows. */
 import * as Effect from "effect/Effect"
+import * as Struct from "effect/Struct"
 import { grammar } from "../../src/cli/commands/index.ts"
+import { EXIT_MEANINGS, ExitCode } from "../../src/cli/Exit.ts"
 import { leavesOf } from "../../src/cli/Grammar.ts"
 import { formatPath, keys, sections } from "../../src/config/Keys.ts"
 import { envName } from "../../src/config/Source.ts"
@@ -51,14 +53,13 @@ export const configuration = (): string => {
   return `${lines.join("\n")}\n`
 }
 
-const EXIT_CODES = [
-  ["0", "all done or skipped; what was asked for was done"],
-  ["1", "an internal fault"],
-  ["2", "a wrong command line, configuration or input"],
-  ["3", "drained, and some jobs are in error; `verify`: a file is missing or damaged"],
-  ["4", "drained as far as allowed; the rest waits"],
-  ["6", "the disk or the queue can't be used"],
-  ["130, 143", "interrupted by Ctrl-C or SIGTERM, cleanly"]
+/** The exit codes, as a table. */
+export const exitCodes: ReadonlyArray<string> = [
+  "| code | meaning |",
+  "|---|---|",
+  ...Struct.keys(ExitCode)
+    .toSorted((a, b) => ExitCode[a] - ExitCode[b])
+    .map((name) => `| ${ExitCode[name]} | ${EXIT_MEANINGS[name]} |`)
 ]
 
 /** Every command, as its own help has it. */
@@ -80,9 +81,7 @@ export const commandLine = Effect.gen(function* () {
     "",
     "Data goes to stdout, everything else to stderr.",
     "",
-    "| code | meaning |",
-    "|---|---|",
-    ...EXIT_CODES.map(([code, meaning]) => `| ${code} | ${meaning} |`),
+    ...exitCodes,
     ...blocks.flat()
   ]
   return `${lines.join("\n")}\n`

@@ -6,6 +6,7 @@ import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { grammar } from "../../src/cli/commands/index.ts"
 import { leavesOf } from "../../src/cli/Grammar.ts"
+import { formatPath, keys, sections } from "../../src/config/Keys.ts"
 import * as References from "./References.ts"
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url))
@@ -16,6 +17,19 @@ it("the configuration reference is fresh", async () => {
 
 it("the command reference is fresh", async () => {
   await expect(await Effect.runPromise(References.commandLine)).toMatchFileSnapshot(join(ROOT, "docs/cli.md"))
+})
+
+it("the exit codes in the README are those of the code", () => {
+  const table =
+    /^## Exit codes\n\n((?:\|.*\n)+)/m.exec(readFileSync(join(ROOT, "README.md"), "utf8"))?.[1] ?? ""
+  expect(table.trimEnd().split("\n")).toEqual(References.exitCodes)
+})
+
+it("every section and every setting is described", () => {
+  const described = [...sections.filter(({ path }) => path.length > 0), ...keys]
+  expect(
+    described.filter(({ description }) => description.trim() === "").map(({ path }) => formatPath(path))
+  ).toEqual([])
 })
 
 const pages = ["README.md", ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`)]
