@@ -22,9 +22,7 @@ export const POINTS = [
   /** Transitions are written, and not committed. */
   "before-commit",
   /** They are committed, and nobody was told. */
-  "after-commit",
-  /** Leases were extended. */
-  "heartbeat"
+  "after-commit"
 ] as const
 
 /** The name of a point. */

@@ -6,7 +6,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
-import { reach } from "../FailPoint.ts"
 import type { LeaseRef } from "../Job.ts"
 import type { WorkerIdentityService } from "../WorkerIdentity.ts"
 import type { HeldLease, WorkQueueError, WorkQueueService } from "../WorkQueue.ts"
@@ -85,10 +84,7 @@ export const make = (options: {
 
   const heartbeat = Effect.flatMap(
     Effect.suspend(() => queue.heartbeat(running.leases(), leaseTtl)),
-    (lost) => {
-      reach("heartbeat")
-      return interruptLost(lost)
-    }
+    interruptLost
   )
 
   return { look, looks: forEver(look, LOOK_EVERY), heartbeats: forEver(heartbeat, heartbeatEvery) }

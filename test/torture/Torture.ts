@@ -41,8 +41,6 @@ export interface Options {
 
 const CAP = 2
 const KILLS = 3
-/** Points that are come to within the seconds of a cycle. */
-const SOON = POINTS.filter((point) => point !== "heartbeat")
 const SMALL = ["a.test", "b.test", "c.test", "d.test"]
 const FILES_PER_HOST = 5
 const LARGE = "large.test"
@@ -115,7 +113,7 @@ const runProgram = async (
 
 const RUN = ["queue", "run", "--drain", "--quiet", "--workers", "8"]
 
-/** How often each point is come to in a cycle at least, so that most kills hit. A heartbeat takes seconds. */
+/** How often each point is come to in a cycle at least, so that most kills hit. */
 const TIMES: Readonly<Record<Point, number>> = {
   leased: 4,
   planned: 2,
@@ -124,8 +122,7 @@ const TIMES: Readonly<Record<Point, number>> = {
   renamed: 12,
   stored: 12,
   "before-commit": 6,
-  "after-commit": 6,
-  heartbeat: 1
+  "after-commit": 6
 }
 
 /** One cycle in a folder of its own; answers the kills. */
@@ -140,7 +137,7 @@ const cycle = (options: Options, random: PCGRandom) =>
     writeFileSync(
       join(folder, "contentdownload.yaml"),
       JSON.stringify({
-        orchestrator: { max_per_host: CAP, max_job_crashes: 1000, jitter_seconds: 0, heartbeat_seconds: 5 },
+        orchestrator: { max_per_host: CAP, max_job_crashes: 1000, jitter_seconds: 0 },
         http: { resolve: origin.resolve, adaptive_pace: false },
         robots: { enabled: false },
         storage: { min_free_bytes: 0 },
@@ -176,7 +173,7 @@ const cycle = (options: Options, random: PCGRandom) =>
     let escaped = 0
     for (let kill = 0; kill < (options.kills ?? KILLS); kill++) {
       const points: ReadonlyArray<Point | "any"> =
-        options.point === undefined ? ["any", "any", ...SOON] : [options.point]
+        options.point === undefined ? ["any", "any", ...POINTS] : [options.point]
       const point = points[random.integer(points.length)] ?? "any"
       const how =
         point === "any"
