@@ -4,9 +4,9 @@
  * What this process left it knows; what others left it sees in a listing of the folder, made at most once a second:
  * most jobs have nothing, and asking the disk for each of them would cost more than the few that have gain.
  */
-import { readdir } from "node:fs/promises"
 import { join } from "node:path"
 import type { LeaseRef } from "../Job.ts"
+import type { DiskService } from "./Disk.ts"
 import { RESUME_FROM } from "./PartFile.ts"
 import { adopt, type Adopted, partOf, readLog, removePart } from "./PartLog.ts"
 import { codeOf } from "./StorageError.ts"
@@ -16,8 +16,8 @@ import { leaseOf, partName } from "./StoredName.ts"
 const LISTED_FOR_MS = 1000
 
 /** The names in a folder; none where it isn't there. */
-export const list = (folder: string): Promise<ReadonlyArray<string>> =>
-  readdir(folder).catch((cause: unknown) => {
+export const list = (disk: DiskService, folder: string): Promise<ReadonlyArray<string>> =>
+  disk.readdir(folder).catch((cause: unknown) => {
     if (codeOf(cause) === "ENOENT") return []
     throw cause
   })
@@ -42,13 +42,13 @@ export interface Leftovers {
 }
 
 /** Nothing is looked at before the first question. */
-export const make = (folder: string): Leftovers => {
+export const make = (disk: DiskService, folder: string): Leftovers => {
   let known = new Map<number, string>()
   let listedAt = Number.NEGATIVE_INFINITY
   let listing: Promise<void> | undefined
 
   const look = async (now: number) => {
-    const names = await list(folder)
+    const names = await list(disk, folder)
     const tokens = new Map<number, number>()
     const seen = new Map<number, string>()
     for (const name of names) {
@@ -72,7 +72,7 @@ export const make = (folder: string): Leftovers => {
     const name = known.get(job)
     if (name === undefined) return
     known.delete(job)
-    await removePart(join(folder, name)).catch(() => undefined)
+    await removePart(disk, join(folder, name)).catch(() => undefined)
   }
 
   return {
@@ -89,10 +89,10 @@ export const make = (folder: string): Leftovers => {
       const from = leaseOf(name)
       // Job numbers are one queue's own; another queue may use the same folder.
       if (from === undefined || name !== partName(id, from)) return undefined
-      const log = await readLog(join(folder, name))
+      const log = await readLog(disk, join(folder, name))
       if (log === undefined || log.identity.id !== id || log.identity.url !== url) return undefined
       known.delete(lease.job)
-      return adopt(join(folder, name), join(folder, own), log, { md5, atLeast: RESUME_FROM })
+      return adopt(disk, join(folder, name), join(folder, own), log, { md5, atLeast: RESUME_FROM })
     },
     remove
   }

@@ -7,10 +7,9 @@
  * gone on with has a log beside it, see `PartLog.ts`.
  */
 import { createHash, type Hash } from "node:crypto"
-import { createReadStream } from "node:fs"
-import { type FileHandle, mkdir, open, rename, rm, stat, unlink } from "node:fs/promises"
 import { dirname } from "node:path"
 import { reach } from "../FailPoint.ts"
+import type { DiskService, OpenFile } from "./Disk.ts"
 import { type Identity, logPath, PartLog } from "./PartLog.ts"
 import { codeOf, PART_REMOVED } from "./StorageError.ts"
 
@@ -38,10 +37,10 @@ export class SourceFailed {
 const NO_DIRECTORY_SYNC = new Set(["EISDIR", "EPERM", "EACCES", "EINVAL", "ENOTSUP", "EBADF"])
 
 /** Makes the entries of a folder durable. */
-export const syncFolder = async (folder: string): Promise<void> => {
-  let handle: FileHandle | undefined
+export const syncFolder = async (disk: DiskService, folder: string): Promise<void> => {
+  let handle: OpenFile | undefined
   try {
-    handle = await open(folder, "r")
+    handle = await disk.open(folder, "r")
     await handle.sync()
   } catch (cause) {
     if (!NO_DIRECTORY_SYNC.has(codeOf(cause))) throw cause
@@ -51,25 +50,29 @@ export const syncFolder = async (folder: string): Promise<void> => {
 }
 
 /** Makes a folder and the ones above it, and the new entries durable. */
-export const makeFolder = async (folder: string): Promise<void> => {
-  const created = await mkdir(folder, { recursive: true })
-  if (created !== undefined) await syncFolder(dirname(created))
+export const makeFolder = async (disk: DiskService, folder: string): Promise<void> => {
+  const created = await disk.mkdir(folder, { recursive: true })
+  if (created !== undefined) await syncFolder(disk, dirname(created))
 }
 
 /** The SHA-256 of a file, in hex. */
-const hashFile = async (path: string): Promise<string> => {
+const hashFile = async (disk: DiskService, path: string): Promise<string> => {
   const hash = createHash("sha256")
-  const content: AsyncIterable<Uint8Array> = createReadStream(path, { highWaterMark: BUFFER_BYTES })
-  for await (const chunk of content) hash.update(chunk)
+  for await (const chunk of disk.createReadStream(path, { highWaterMark: BUFFER_BYTES })) hash.update(chunk)
   return hash.digest("hex")
 }
 
 /** What stands at a path: nothing, a file with this content, or something else. */
-const compare = async (path: string, bytes: number, sha256: string): Promise<"free" | "same" | "other"> => {
+const compare = async (
+  disk: DiskService,
+  path: string,
+  bytes: number,
+  sha256: string
+): Promise<"free" | "same" | "other"> => {
   try {
-    const found = await stat(path)
+    const found = await disk.stat(path)
     if (!found.isFile() || found.size !== bytes) return "other"
-    return (await hashFile(path)) === sha256 ? "same" : "other"
+    return (await hashFile(disk, path)) === sha256 ? "same" : "other"
   } catch (cause) {
     if (codeOf(cause) === "ENOENT") return "free"
     throw cause
@@ -77,12 +80,16 @@ const compare = async (path: string, bytes: number, sha256: string): Promise<"fr
 }
 
 /** Whether a file with this content stands at a path. */
-export const holds = async (path: string, bytes: number, sha256: string): Promise<boolean> =>
-  (await compare(path, bytes, sha256)) === "same"
+export const holds = async (
+  disk: DiskService,
+  path: string,
+  bytes: number,
+  sha256: string
+): Promise<boolean> => (await compare(disk, path, bytes, sha256)) === "same"
 
 /** A part as far as it is proven: where the next byte goes, and the hashes up to there. */
 export interface Proven {
-  readonly handle: FileHandle
+  readonly handle: OpenFile
   readonly log: PartLog
   readonly bytes: number
   readonly sha256: Hash
@@ -90,10 +97,11 @@ export interface Proven {
 }
 
 export class PartFile {
+  readonly #disk: DiskService
   readonly #path: string
   readonly #sha256: Hash
   readonly #md5: Hash | undefined
-  #handle: FileHandle | undefined
+  #handle: OpenFile | undefined
   #buffered: Array<Uint8Array> = []
   #bufferedBytes = 0
   #opened = false
@@ -106,8 +114,13 @@ export class PartFile {
   left = false
 
   /** `from`: what an earlier try left; its files are this part's from here on. */
-  constructor(path: string, options: { readonly md5: boolean; readonly from?: Proven | undefined }) {
+  constructor(
+    disk: DiskService,
+    path: string,
+    options: { readonly md5: boolean; readonly from?: Proven | undefined }
+  ) {
     const { from } = options
+    this.#disk = disk
     this.#path = path
     this.#sha256 = from?.sha256 ?? createHash("sha256")
     this.#md5 = from === undefined ? (options.md5 ? createHash("md5") : undefined) : from.md5
@@ -176,14 +189,14 @@ export class PartFile {
     await handle.close()
     this.#handle = undefined
     for (const [index, path] of names.entries()) {
-      const there = await compare(path, this.#bytes, sha256)
+      const there = await compare(this.#disk, path, this.#bytes, sha256)
       if (there === "other" && index < names.length - 1) continue
-      if (there === "same") await unlink(this.#path)
+      if (there === "same") await this.#disk.unlink(this.#path)
       else await this.#rename(path, folder)
       this.#kept = true
       reach("renamed")
       // Also when the file was there: its entry may be newer than the folder on the disk.
-      await syncFolder(folder)
+      await syncFolder(this.#disk, folder)
       await this.#removeLog()
       reach("stored")
       return index
@@ -219,7 +232,7 @@ export class PartFile {
     await this.#handle?.close().catch(() => undefined)
     this.#handle = undefined
     await this.#removeLog()
-    if (this.#opened && !this.#kept) await unlink(this.#path).catch(() => undefined)
+    if (this.#opened && !this.#kept) await this.#disk.unlink(this.#path).catch(() => undefined)
     this.#opened = false
     this.left = false
   }
@@ -227,7 +240,7 @@ export class PartFile {
   /** Notes in the log how far the file has come; everything filled in has to be written. */
   async #check(): Promise<void> {
     if (this.#identity === undefined) return
-    this.#log ??= await PartLog.create(this.#path, this.#identity)
+    this.#log ??= await PartLog.create(this.#disk, this.#path, this.#identity)
     await this.#log.checkpoint({ bytes: this.#bytes, sha256: this.#sha256.copy().digest("hex") })
     this.#checkpoint = this.#bytes
   }
@@ -236,10 +249,10 @@ export class PartFile {
     if (this.#log === undefined) return
     await this.#log.abandon()
     this.#log = undefined
-    await rm(logPath(this.#path), { force: true }).catch(() => undefined)
+    await this.#disk.rm(logPath(this.#path), { force: true }).catch(() => undefined)
   }
 
-  async #flush(): Promise<FileHandle> {
+  async #flush(): Promise<OpenFile> {
     if (this.#handle === undefined) {
       this.#handle = await this.#open()
       this.#opened = true
@@ -259,23 +272,23 @@ export class PartFile {
   }
 
   /** Opens afresh: what a dead holder of the same lease left is not content. */
-  async #open(): Promise<FileHandle> {
+  async #open(): Promise<OpenFile> {
     try {
-      return await open(this.#path, "w")
+      return await this.#disk.open(this.#path, "w")
     } catch (cause) {
       if (codeOf(cause) !== "ENOENT") throw cause
-      await makeFolder(dirname(this.#path))
-      return await open(this.#path, "w")
+      await makeFolder(this.#disk, dirname(this.#path))
+      return await this.#disk.open(this.#path, "w")
     }
   }
 
   async #rename(path: string, folder: string): Promise<void> {
     try {
-      await rename(this.#path, path)
+      await this.#disk.rename(this.#path, path)
     } catch (cause) {
       if (codeOf(cause) !== "ENOENT") throw cause
-      await makeFolder(folder)
-      await rename(this.#path, path).catch((again: unknown) => {
+      await makeFolder(this.#disk, folder)
+      await this.#disk.rename(this.#path, path).catch((again: unknown) => {
         throw codeOf(again) === "ENOENT"
           ? Object.assign(new Error("part removed"), { code: PART_REMOVED })
           : again

@@ -10,9 +10,9 @@
  * done, and copies it otherwise: a writer that has lost its lease and doesn't know writes into its own file.
  */
 import { createHash, type Hash } from "node:crypto"
-import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import type { DiskService, OpenFile } from "./Disk.ts"
 import type { Proven } from "./PartFile.ts"
 import { codeOf } from "./StorageError.ts"
 
@@ -72,15 +72,15 @@ export const partOf = (name: string): string | undefined =>
 /** A log being written: a line of JSON for the identity, then one for each checkpoint. */
 export class PartLog {
   readonly identity: Identity
-  readonly #handle: FileHandle
+  readonly #handle: OpenFile
 
-  private constructor(handle: FileHandle, identity: Identity) {
+  private constructor(handle: OpenFile, identity: Identity) {
     this.#handle = handle
     this.identity = identity
   }
 
-  static async create(part: string, identity: Identity): Promise<PartLog> {
-    const handle = await open(logPath(part), "w")
+  static async create(disk: DiskService, part: string, identity: Identity): Promise<PartLog> {
+    const handle = await disk.open(logPath(part), "w")
     await handle.appendFile(`${JSON.stringify(identity)}\n`)
     return new PartLog(handle, identity)
   }
@@ -106,10 +106,10 @@ export class PartLog {
 // ---------------------------------------------------------------------------------------------------------------
 
 /** Reads a log as far as it is one; `undefined` when it isn't there or says nothing. */
-export const readLog = async (part: string): Promise<Log | undefined> => {
+export const readLog = async (disk: DiskService, part: string): Promise<Log | undefined> => {
   let text: string
   try {
-    text = await readFile(logPath(part), "utf8")
+    text = await disk.readFile(logPath(part), "utf8")
   } catch (cause) {
     if (codeOf(cause) === "ENOENT") return undefined
     throw cause
@@ -130,9 +130,9 @@ export const readLog = async (part: string): Promise<Log | undefined> => {
 }
 
 /** Removes a part and its log, whichever of them is there. */
-export const removePart = async (part: string): Promise<void> => {
-  await rm(part, { force: true })
-  await rm(logPath(part), { force: true })
+export const removePart = async (disk: DiskService, part: string): Promise<void> => {
+  await disk.rm(part, { force: true })
+  await disk.rm(logPath(part), { force: true })
 }
 
 const BLOCK_BYTES = 1024 * 1024
@@ -150,7 +150,7 @@ interface Hashes {
 const copyOf = ({ md5, sha256 }: Hashes): Hashes => ({ sha256: sha256.copy(), md5: md5?.copy() })
 
 /** Reads exactly `[from, to)` of the file; short when the file is. */
-const readRange = async (file: FileHandle, from: number, to: number): Promise<Uint8Array> => {
+const readRange = async (file: OpenFile, from: number, to: number): Promise<Uint8Array> => {
   const buffer = Buffer.allocUnsafe(to - from)
   let filled = 0
   while (filled < buffer.length) {
@@ -167,8 +167,8 @@ const readRange = async (file: FileHandle, from: number, to: number): Promise<Ui
  */
 const prove = async (
   log: Log,
-  from: FileHandle,
-  into: FileHandle | undefined,
+  from: OpenFile,
+  into: OpenFile | undefined,
   md5: boolean
 ): Promise<Hashes & { readonly bytes: number }> => {
   const running: Hashes = { sha256: createHash("sha256"), md5: md5 ? createHash("md5") : undefined }
@@ -200,31 +200,32 @@ const prove = async (
  * was nothing worth it, and both are gone.
  */
 export const adopt = async (
+  disk: DiskService,
   from: string,
   to: string,
   log: Log,
   options: { readonly md5: boolean; readonly atLeast: number }
 ): Promise<Adopted | undefined> => {
-  let handle: FileHandle | undefined
-  let source: FileHandle | undefined
+  let handle: OpenFile | undefined
+  let source: OpenFile | undefined
   try {
     if (log.closed) {
-      if (from !== to) await rename(from, to)
-      handle = await open(to, "r+")
+      if (from !== to) await disk.rename(from, to)
+      handle = await disk.open(to, "r+")
     } else {
-      source = await open(from, "r")
-      handle = await open(to, "w+")
+      source = await disk.open(from, "r")
+      handle = await disk.open(to, "w+")
     }
     const proven = await prove(log, source ?? handle, source === undefined ? undefined : handle, options.md5)
-    await rm(logPath(from), { force: true })
-    if (source !== undefined) await rm(from, { force: true })
+    await disk.rm(logPath(from), { force: true })
+    if (source !== undefined) await disk.rm(from, { force: true })
     if (proven.bytes < options.atLeast) {
       await handle.close()
-      await removePart(to)
+      await removePart(disk, to)
       return undefined
     }
     await handle.truncate(proven.bytes)
-    const newLog = await PartLog.create(to, log.identity)
+    const newLog = await PartLog.create(disk, to, log.identity)
     await newLog.checkpoint({ bytes: proven.bytes, sha256: proven.sha256.copy().digest("hex") })
     const head = await readRange(handle, 0, Math.min(HEAD_BYTES, proven.bytes))
     const tail = await readRange(handle, Math.max(0, proven.bytes - TAIL_BYTES), proven.bytes)

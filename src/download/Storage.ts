@@ -6,7 +6,6 @@
  * knew, ends under the same name, and other content never replaces it. What fails or is interrupted is removed, unless
  * another try can go on with it.
  */
-import { statfs, unlink, writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -16,6 +15,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { Fatal, type Retry } from "../Failure.ts"
 import type { LeaseRef } from "../Job.ts"
+import { Disk, type DiskService, node } from "./Disk.ts"
 import { holds, makeFolder, PartFile, SourceFailed } from "./PartFile.ts"
 import { type Identity, partOf, readLog, removePart } from "./PartLog.ts"
 import * as Leftovers from "./Leftovers.ts"
@@ -152,7 +152,7 @@ const UNKNOWN_BYTES = 16 * 1024 * 1024
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 
 /** The folder isn't touched before it is used; see `check`. */
-export const make = (settings: StorageSettings): StorageService => {
+export const make = (settings: StorageSettings, disk: DiskService = node): StorageService => {
   const root = resolve(settings.out)
   const partial = join(root, PARTIAL)
 
@@ -167,14 +167,14 @@ export const make = (settings: StorageSettings): StorageService => {
       const now = yield* Clock.currentTimeMillis
       const tooLittle = () => known.free - (expected ?? 0) < settings.min_free_bytes
       if (now - known.at >= FREE_FOR_MS || tooLittle()) {
-        const disk = yield* attempt(() =>
-          statfs(root).catch(async (cause: unknown) => {
+        const found = yield* attempt(() =>
+          disk.statfs(root).catch(async (cause: unknown) => {
             if (codeOf(cause) !== "ENOENT") throw cause
-            await makeFolder(root)
-            return statfs(root)
+            await makeFolder(disk, root)
+            return disk.statfs(root)
           })
         )
-        known = { at: now, free: disk.bavail * disk.bsize }
+        known = { at: now, free: found.bavail * found.bsize }
       }
       const message =
         `the disk of the output folder ${settings.out} has ${megabytes(known.free)} left; ` +
@@ -186,20 +186,20 @@ export const make = (settings: StorageSettings): StorageService => {
   const check = Effect.gen(function* () {
     const probe = join(partial, `.probe-${process.pid}`)
     yield* attempt(async () => {
-      await makeFolder(partial)
-      await writeFile(probe, "")
-      await unlink(probe)
+      await makeFolder(disk, partial)
+      await disk.writeFile(probe, "")
+      await disk.unlink(probe)
     })
     yield* room(0)
   }).pipe(Effect.withSpan("Storage.check"))
 
-  const leftovers = Leftovers.make(partial)
+  const leftovers = Leftovers.make(disk, partial)
 
-  const remove = (name: string) => attempt(() => removePart(join(partial, name)))
+  const remove = (name: string) => attempt(() => removePart(disk, join(partial, name)))
 
   const recover: StorageService["recover"] = (live, unfinished = () => Effect.succeed(false)) =>
     Effect.gen(function* () {
-      const names = yield* attempt(() => Leftovers.list(partial))
+      const names = yield* attempt(() => Leftovers.list(disk, partial))
       // Of a log without its part, only the log is there to be removed.
       const parts = [...new Set(names.map((name) => partOf(name) ?? name))].flatMap((name) => {
         const lease = leaseOf(name)
@@ -210,7 +210,9 @@ export const make = (settings: StorageSettings): StorageService => {
       let removed = 0
       for (const { job, name, token } of parts) {
         if (isLive(job, token)) continue
-        const log = names.includes(name) ? yield* attempt(() => readLog(join(partial, name))) : undefined
+        const log = names.includes(name)
+          ? yield* attempt(() => readLog(disk, join(partial, name)))
+          : undefined
         if (log !== undefined && (yield* unfinished(log.identity.id, job))) continue
         yield* remove(name)
         removed += 1
@@ -236,7 +238,7 @@ export const make = (settings: StorageSettings): StorageService => {
           const adopted = yield* attempt(() => leftovers.take(owner, name, own, { id: owner.id, url, md5 }))
           if (adopted === undefined) return Option.none<Beginning>()
           const { bytes, head, log, tail } = adopted
-          const file = new PartFile(join(partial, own), { md5, from: adopted })
+          const file = new PartFile(disk, join(partial, own), { md5, from: adopted })
           file.left = true
           yield* Effect.addFinalizer(() => release(owner, file))
           const { total, url: from, validator } = log.identity
@@ -253,7 +255,7 @@ export const make = (settings: StorageSettings): StorageService => {
       // An earlier candidate of this lease has left its own there.
       if (leftovers.known(owner) === name) yield* Effect.promise(() => leftovers.remove(owner.job))
       return yield* Effect.acquireRelease(
-        Effect.sync(() => new PartFile(join(partial, name), { md5 })),
+        Effect.sync(() => new PartFile(disk, join(partial, name), { md5 })),
         (file) => release(owner, file)
       )
     })
@@ -314,11 +316,14 @@ export const make = (settings: StorageSettings): StorageService => {
     )
 
   const holdsFile: StorageService["holds"] = ({ bytes, path, sha256 }) =>
-    attempt(() => holds(join(root, path), bytes, sha256))
+    attempt(() => holds(disk, join(root, path), bytes, sha256))
 
   return { check, recover, receive, resume, forget, holds: holdsFile }
 }
 
 /** `make` as a layer. */
 export const layer = (settings: StorageSettings): Layer.Layer<Storage> =>
-  Layer.sync(Storage, () => make(settings))
+  Layer.effect(
+    Storage,
+    Effect.map(Disk, (disk) => make(settings, disk))
+  )

@@ -1,0 +1,68 @@
+/**
+ * The file system as the output folder uses it: Node's own, unless a test brings another.
+ *
+ * Only what storing files takes, with Node's names, answers and error codes. What is written is durable once its file
+ * is synced, a name once its folder is.
+ */
+import { createReadStream } from "node:fs"
+import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, unlink, writeFile } from "node:fs/promises"
+import * as Context from "effect/Context"
+
+/** An open file, or an open folder, which can only be synced. */
+export interface OpenFile {
+  /** Fills the buffer's `[offset, offset + length)` from `position` on, as far as one call does. */
+  readonly read: (
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number
+  ) => Promise<{ readonly bytesRead: number }>
+  readonly writev: (
+    buffers: ReadonlyArray<Uint8Array>,
+    position: number
+  ) => Promise<{ readonly bytesWritten: number }>
+  readonly appendFile: (text: string) => Promise<void>
+  readonly truncate: (bytes: number) => Promise<void>
+  readonly sync: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+/** A file system. Every call fails as Node's does, with a `code`. */
+export interface DiskService {
+  readonly open: (path: string, flags: "r" | "r+" | "w" | "w+") => Promise<OpenFile>
+  /** The first folder that was made. */
+  readonly mkdir: (path: string, options: { readonly recursive: true }) => Promise<string | undefined>
+  /** The content of a file, in pieces. */
+  readonly createReadStream: (
+    path: string,
+    options: { readonly highWaterMark: number }
+  ) => AsyncIterable<Uint8Array>
+  readonly readFile: (path: string, encoding: "utf8") => Promise<string>
+  readonly writeFile: (path: string, text: string) => Promise<void>
+  readonly readdir: (path: string) => Promise<ReadonlyArray<string>>
+  readonly rename: (from: string, to: string) => Promise<void>
+  readonly unlink: (path: string) => Promise<void>
+  readonly rm: (path: string, options: { readonly force: true }) => Promise<void>
+  readonly stat: (path: string) => Promise<{ readonly size: number; readonly isFile: () => boolean }>
+  readonly statfs: (path: string) => Promise<{ readonly bavail: number; readonly bsize: number }>
+}
+
+/** Node's. */
+export const node: DiskService = {
+  open,
+  mkdir,
+  createReadStream,
+  readFile,
+  writeFile,
+  readdir,
+  rename,
+  unlink,
+  rm,
+  stat,
+  statfs
+}
+
+/** The disk of a program; it needn't be provided. */
+export class Disk extends Context.Reference<Disk>()("contentdownload/Disk", {
+  defaultValue: (): DiskService => node
+}) {}
