@@ -20,31 +20,29 @@ const decode = Schema.decodeUnknownOption(Artifact)
 
 interface Planned {
   readonly job: JobDetail
-  readonly artifact: Artifact
-  readonly preview: Preview.Preview
+  /** Left out: the job's payload can't be read. */
+  readonly plan?: { readonly artifact: Artifact; readonly preview: Preview.Preview }
 }
 
+/** What a run makes of a payload that can't be read. */
+const BAD_PAYLOAD = "its payload can't be read: a run ends it in error (bad-payload)"
+
 /** A line of the table: a candidate of a job, or the job without any. */
-const rowsOf = ({ job, preview: { asked, candidates } }: Planned) =>
-  candidates.length === 0
-    ? [
-        {
-          id: job.id,
-          place: 0,
-          kind: "",
-          version: "",
-          resolver: "",
-          url: asked.at(-1)?.message ?? "nobody to ask"
-        }
-      ]
-    : candidates.map(({ kind, resolver, url, version }, index) => ({
-        id: index === 0 ? job.id : "",
-        place: index + 1,
-        kind: kind ?? "unknown",
-        version: version ?? "",
-        resolver,
-        url
-      }))
+const rowsOf = ({ job, plan }: Planned) => {
+  const candidates = plan?.preview.candidates ?? []
+  if (candidates.length === 0) {
+    const why = plan === undefined ? BAD_PAYLOAD : (plan.preview.asked.at(-1)?.message ?? "nobody to ask")
+    return [{ id: job.id, place: 0, kind: "", version: "", resolver: "", url: why }]
+  }
+  return candidates.map(({ kind, resolver, url, version }, index) => ({
+    id: index === 0 ? job.id : "",
+    place: index + 1,
+    kind: kind ?? "unknown",
+    version: version ?? "",
+    resolver,
+    url
+  }))
+}
 
 /** Shows the plans of the queued jobs, of at most `limit`. */
 export const dryRun = (format: Output.Format, limit: number) =>
@@ -52,26 +50,36 @@ export const dryRun = (format: Output.Format, limit: number) =>
     const queue = yield* WorkQueue
     let jobs = 0
     let without = 0
+    let unreadable = 0
     const plans = queue.details({ state: "queued" }).pipe(
       Stream.take(limit),
-      Stream.filterMap((job) => Option.map(decode(job.payload), (artifact) => ({ job, artifact }))),
       Stream.mapEffect(
-        ({ artifact, job }) =>
-          Effect.map(Preview.preview(artifact), (preview): Planned => ({ artifact, job, preview })),
+        (job) =>
+          Option.match(decode(job.payload), {
+            onNone: () => Effect.succeed<Planned>({ job }),
+            onSome: (artifact) =>
+              Effect.map(Preview.preview(artifact), (preview): Planned => ({
+                job,
+                plan: { artifact, preview }
+              }))
+          }),
         { concurrency: AT_ONCE }
       ),
-      Stream.tap(({ preview }) =>
+      Stream.tap(({ plan }) =>
         Effect.sync(() => {
           jobs += 1
-          if (preview.candidates.length === 0) without += 1
+          if (plan === undefined) unreadable += 1
+          else if (plan.preview.candidates.length === 0) without += 1
         })
       )
     )
     if (format === "json") {
-      return yield* Output.array(plans, ({ artifact, job, preview }) => ({
+      return yield* Output.array(plans, ({ job, plan }) => ({
         id: job.id,
         lane: job.lane,
-        ...Planning.json(artifact, preview)
+        ...(plan === undefined
+          ? { artifact: null, problem: BAD_PAYLOAD, asked: [], candidates: [] }
+          : Planning.json(plan.artifact, plan.preview))
       }))
     }
     yield* Output.table(
@@ -88,7 +96,7 @@ export const dryRun = (format: Output.Format, limit: number) =>
     )
     if (jobs > 0) {
       yield* Output.note(
-        `${jobs} looked at, ${without} without a source. Nothing was downloaded, and the queue is as it was.`
+        `${jobs} looked at, ${without} without a source${unreadable === 0 ? "" : `, ${unreadable} with a payload that can't be read`}. Nothing was downloaded, and the queue is as it was.`
       )
     }
   }).pipe(Planning.withResolvers)

@@ -158,7 +158,12 @@ const keep = (
     // An expected hash that is met leaves nothing to ask.
     const evidence =
       expected.sha256 === undefined
-        ? yield* inspect(reader, settings, target.artifact, { type: verdict, bytes, tail, path: part.path })
+        ? yield* inspect(reader, settings, target.artifact, {
+            type: verdict,
+            bytes,
+            tail,
+            inspect: part.inspect
+          })
         : BY_HASH
     const path = yield* part.keep(verdict.extension)
     return Fetched.Stored({ receipt: toReceipt(target, position, answer, verdict, path, evidence) })

@@ -4,6 +4,7 @@
  * Its own identifier or its title in the first pages or the metadata confirm it. Another identifier in the place of
  * its own, or first pages without a title that is known, speak against it. Without text there is nothing to say.
  */
+import * as Schema from "effect/Schema"
 import type { Artifact } from "../Artifact.ts"
 import type { PdfFacts } from "../pdf/PdfReader.ts"
 
@@ -12,18 +13,19 @@ import type { PdfFacts } from "../pdf/PdfReader.ts"
 // ---------------------------------------------------------------------------------------------------------------
 
 /** What a document's own words say about which work it is. */
-export interface Evidence {
+export const Evidence = Schema.Struct({
   /** `unknown`: there is nothing to compare, or nothing to compare it with. */
-  readonly identity: "confirmed" | "mismatch" | "unknown"
+  identity: Schema.Literal("confirmed", "mismatch", "unknown"),
   /** What it was told by. */
-  readonly by: "sha256" | "doi" | "arxiv" | "title" | "no-text" | "nothing-known" | "unread"
+  by: Schema.Literal("sha256", "doi", "arxiv", "title", "no-text", "nothing-known", "unread"),
   /** From 0 to 1: how sure that is. */
-  readonly confidence: number
+  confidence: Schema.Number,
   /** Pages of a PDF. */
-  readonly pages?: number
+  pages: Schema.optionalWith(Schema.Int, { exact: true }),
   /** How sure it is that this is one page about a document and not the document, from 0 to 1; left out when it isn't. */
-  readonly cover_sheet?: number
-}
+  cover_sheet: Schema.optionalWith(Schema.Number, { exact: true })
+})
+export type Evidence = typeof Evidence.Type
 
 /** What a document says: the text of its first pages, and its metadata. */
 export type Words = Pick<PdfFacts, "text" | "title" | "about">
@@ -45,8 +47,8 @@ const words = (text: string): ReadonlyArray<string> =>
     .normalize("NFKD")
     .replaceAll(/\p{M}/gu, "")
     .toLowerCase()
-    // A word parted at the end of a line.
-    .replaceAll(/(\p{L})[-\u00ad\u2010]\s*\n\s*(?=\p{Ll})/gu, "$1")
+    // A word parted at the end of a line. Each blank can be matched in one way only, however many there are.
+    .replaceAll(/(\p{L})[-\u00ad\u2010][^\S\n]*\n\s*(?=\p{Ll})/gu, "$1")
     .split(/[^\p{L}\p{N}]+/u)
     .filter((word) => word.length > 2)
 

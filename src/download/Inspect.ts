@@ -23,13 +23,13 @@ export interface InspectSettings {
   readonly identity: "off" | "warn" | "require"
 }
 
-/** A document to look at. */
+/** A document to look at. `tail`: its last bytes. */
 export interface Document {
   readonly type: ContentType
   readonly bytes: number
   readonly tail: Uint8Array
-  /** Where its bytes are. */
-  readonly path: Effect.Effect<string, Fatal | Retry>
+  /** Has `read` look into the file with its bytes. What it throws is the file system's failure. */
+  readonly inspect: <A>(read: (path: string) => Promise<A>) => Effect.Effect<A, Fatal | Retry>
 }
 
 /** A larger PDF isn't opened: the parser holds all of it in memory. */
@@ -52,19 +52,24 @@ const inspectPdf = (
   document: Document
 ) =>
   Effect.gen(function* () {
-    const { bytes, tail } = document
+    const { bytes, inspect, tail } = document
     if (settings.structure && !hasPdfEnd(tail)) return yield* refuse("damaged-pdf", "the PDF has no end")
     if (bytes > MOST_BYTES) return UNREAD
-    const path = yield* document.path
-    const facts = yield* reader
-      .read(path, settings.identity === "off" ? 0 : PAGES)
-      .pipe(
-        Effect.catchTag("PdfUnreadable", ({ message, reason }) =>
-          reason === "gave-up" || !settings.structure
-            ? Effect.as(Effect.logWarning(`${artifact.id}: the PDF was not looked at: ${message}`), undefined)
-            : refuse(reason === "encrypted" ? "encrypted-pdf" : "damaged-pdf", message)
-        )
+    const path = yield* inspect((at) => Promise.resolve(at))
+    const facts = yield* reader.read(path, settings.identity === "off" ? 0 : PAGES).pipe(
+      Effect.catchTag("PdfUnreadable", ({ code, message, reason }) =>
+        Effect.gen(function* () {
+          if (reason === "file") {
+            return yield* inspect<never>(() => Promise.reject(Object.assign(new Error(message), { code })))
+          }
+          if (reason === "gave-up" || !settings.structure) {
+            yield* Effect.logWarning(`${artifact.id}: the PDF was not looked at: ${message}`)
+            return undefined
+          }
+          return yield* refuse(reason === "encrypted" ? "encrypted-pdf" : "damaged-pdf", message)
+        })
       )
+    )
     if (facts === undefined) return UNREAD
     const { pages } = facts
     if (settings.structure && pages < 1) return yield* refuse("damaged-pdf", "the PDF has no pages")
@@ -85,45 +90,45 @@ const faultOfXml = async (path: string): Promise<string | undefined> => {
   parser.on("error", ({ message }) => {
     if (!/undefined entity/.test(message)) fault ??= message
   })
+  /** What the parser throws is the document's fault, not the file system's. */
+  const parse = (step: () => unknown) => {
+    try {
+      step()
+    } catch (cause) {
+      fault ??= String(cause)
+    }
+  }
   const decoder = new TextDecoder()
   const chunks: AsyncIterable<Uint8Array> = createReadStream(path)
   for await (const chunk of chunks) {
-    parser.write(decoder.decode(chunk, { stream: true }))
+    parse(() => parser.write(decoder.decode(chunk, { stream: true })))
     if (fault !== undefined) return fault
   }
-  parser.close()
+  parse(() => parser.close())
   return fault
 }
 
-const readStart = async (path: string): Promise<string> => {
+const readStart = async (path: string): Promise<Uint8Array> => {
   const file = await open(path, "r")
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(TEXT_BYTES), 0, TEXT_BYTES, 0)
-    return buffer.toString("utf8", 0, bytesRead)
+    return buffer.subarray(0, bytesRead)
   } finally {
     await file.close()
   }
 }
 
-const TITLE = /<(?:article-title|title)\b[^>]*>([^<]*)</i
-
-/** A page's or an article's words; the tags stand in the metadata's place, where identifiers are often attributes. */
-const wordsOf = (markup: string) => ({
-  text: markup.replaceAll(/<(script|style)\b[\s\S]*?<\/\1>/gi, " ").replaceAll(/<[^>]*>/g, " "),
-  title: TITLE.exec(markup)?.[1] ?? "",
-  about: Array.from(markup.matchAll(/<meta\b[^>]*>/gi), ([tag]) => tag).join("\n")
-})
-
-const inspectText = (settings: InspectSettings, artifact: Artifact, { path, type }: Document) =>
+const inspectText = (settings: InspectSettings, artifact: Artifact, { inspect, type }: Document) =>
   Effect.gen(function* () {
-    const file = yield* path
     if (settings.structure && type === XML) {
-      const fault = yield* Effect.promise(() => faultOfXml(file))
+      const fault = yield* inspect(faultOfXml)
       if (fault !== undefined) return yield* refuse("damaged-xml", `the XML is not well-formed: ${fault}`)
     }
     if (settings.identity === "off") return undefined
-    const markup = yield* Effect.promise(() => readStart(file))
-    return identify(artifact, wordsOf(markup)) satisfies Evidence
+    const start = yield* inspect(readStart)
+    // Loaded by whoever reads a page: most runs don't.
+    const { wordsOf } = yield* Effect.promise(() => import("./Markup.ts"))
+    return identify(artifact, wordsOf(start, { xml: type === XML })) satisfies Evidence
   })
 
 /** Why a document isn't kept where its identity is required. */

@@ -7,20 +7,13 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { JobState, type JobDetail } from "../Job.ts"
+import { Evidence } from "./Identity.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
 // ---------------------------------------------------------------------------------------------------------------
 
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
-
-const EvidenceSchema = Schema.Struct({
-  identity: Schema.Literal("confirmed", "mismatch", "unknown"),
-  by: Schema.Literal("sha256", "doi", "arxiv", "title", "no-text", "nothing-known", "unread"),
-  confidence: Schema.Number,
-  pages: optional(Schema.Int),
-  cover_sheet: optional(Schema.Number)
-})
 
 /** The result of a job that is done. */
 export const Receipt = Schema.Struct({
@@ -42,7 +35,7 @@ export const Receipt = Schema.Struct({
   license: optional(Schema.String),
   version: optional(Schema.String),
   /** What the document itself says about whether it is the work that was wanted. */
-  evidence: optional(EvidenceSchema)
+  evidence: optional(Evidence)
 })
 export type Receipt = typeof Receipt.Type
 

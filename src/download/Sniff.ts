@@ -40,21 +40,45 @@ const MAGIC: ReadonlyArray<readonly [string, ContentType]> = [
 const latin1 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1")
 
-const HTML_START = /^(?:<!--[\s\S]*?-->\s*)*<(?:!doctype\s+html|html|head|body|script|title|meta)[\s>]/i
+/** What only a page begins with. */
+const PAGE_START =
+  /^<(?:!doctype\s+html|html|head|body|script|title|meta|link|style|noscript|frameset)[\s/>]/i
+/** What a piece of a page begins with, as browsers tell one (WHATWG, MIME Sniffing, 7.1). */
+const PIECE_START = /^<(?:iframe|h[1-6]|div|span|font|table|form|center|ul|ol|pre|img|hr|a|b|i|br|p)[\s/>]/i
 /** An XML declaration or comments may precede the root of XHTML. */
 const XHTML_ROOT = /<(?:!doctype\s+html|html)[\s>]/i
 // oxlint-disable-next-line no-control-regex -- control characters are what tells bytes from text
 const NOT_TEXT = /[\x00-\x08\x0e-\x1a\x1c-\x1f]/
+
+/**
+ * What stands behind the comments at the beginning; `<!--` where the last of them goes on.
+ *
+ * Not by a pattern: where comments may end in more than one place, it would try all of them.
+ */
+const behindComments = (text: string): string => {
+  let rest = text
+  while (rest.startsWith("<!--")) {
+    // `<!-->` is a whole comment.
+    const end = rest.indexOf("-->", 2)
+    if (end < 0) return "<!--"
+    rest = rest.slice(end + 3).trimStart()
+  }
+  return rest
+}
 
 /** The type of content that begins with `head`; `BINARY` when it is none of the known ones. */
 export const sniff = (head: Uint8Array): ContentType => {
   const start = latin1(head.subarray(0, HEAD_BYTES))
   const known = MAGIC.find(([magic]) => start.startsWith(magic))
   if (known !== undefined) return known[1]
-  const text = start.replace(/^\xef\xbb\xbf/, "").trimStart()
-  if (HTML_START.test(text)) return HTML
-  // After HTML: a page may well mention the magic number.
-  if (start.indexOf("%PDF-") >= 0 && start.indexOf("%PDF-") <= PDF_JUNK) return PDF
+  const text = behindComments(start.replace(/^\xef\xbb\xbf/, "").trimStart())
+  if (text === "<!--" || PAGE_START.test(text)) return HTML
+  const isPiece = PIECE_START.test(text)
+  // After HTML: a page may well mention the magic number. A program's warnings may stand before a PDF, too, on lines of
+  // their own.
+  const magic = start.indexOf("%PDF-")
+  if (magic >= 0 && magic <= PDF_JUNK && (!isPiece || /[\r\n]%PDF-/.test(start))) return PDF
+  if (isPiece) return HTML
   if (text.startsWith("<?xml")) return XHTML_ROOT.test(text) ? HTML : XML
   if (/^<[a-z!][^<>]*>/i.test(text)) return XML
   return start.length > 0 && !NOT_TEXT.test(start) ? TEXT : BINARY

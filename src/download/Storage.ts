@@ -79,8 +79,11 @@ export interface Part {
   readonly sha256: string
   /** Only if it was asked for. */
   readonly md5: string | undefined
-  /** Where all of its bytes can be read until it has its place. */
-  readonly path: Effect.Effect<string, Fatal | Retry>
+  /**
+   * Has `read` look into the file, in which all of its bytes are until it has its place. What `read` throws is the
+   * file system's failure.
+   */
+  readonly inspect: <A>(read: (path: string) => Promise<A>) => Effect.Effect<A, Fatal | Retry>
   /**
    * Gives it its place and makes it durable. `extension` with its dot, or empty. Answers the path relative to the
    * output folder, with `/` on every system.
@@ -297,7 +300,7 @@ export const make = (settings: StorageSettings, disk: DiskService = node): Stora
         bytes: part.bytes,
         sha256,
         md5,
-        path: attempt(() => part.written()),
+        inspect: (read) => attempt(async () => read(await part.written())),
         keep: (extension) =>
           Effect.gen(function* () {
             // Eight digits tell contents apart; should they ever not, the whole hash does.

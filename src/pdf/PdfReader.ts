@@ -35,17 +35,23 @@ export type PdfFacts = typeof Facts.Type
 
 const Answer = Schema.Union(
   Schema.Struct({ facts: Facts }),
-  Schema.Struct({ name: Schema.String, message: Schema.String })
+  Schema.Struct({
+    name: Schema.String,
+    message: Schema.String,
+    code: Schema.optionalWith(Schema.String, { exact: true })
+  })
 )
 const decodeAnswer = Schema.decodeUnknownSync(Answer)
 
 /**
  * It didn't open. `damaged`: it is no whole PDF. `encrypted`: it asks for a password. `gave-up`: the parser took too
- * long or too much memory, so nothing is known of the file.
+ * long or too much memory, so nothing is known of the file. `file`: the file system didn't give it, with a `code` such
+ * as `EIO`.
  */
 export class PdfUnreadable extends Data.TaggedError("PdfUnreadable")<{
-  readonly reason: "damaged" | "encrypted" | "gave-up"
+  readonly reason: "damaged" | "encrypted" | "gave-up" | "file"
   readonly message: string
+  readonly code?: string
 }> {}
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -99,13 +105,14 @@ const thread: Effect.Effect<Worker, PdfUnreadable, Scope.Scope> = Effect.acquire
   (worker) => Effect.promise(() => worker.terminate())
 )
 
-/** Errors that say nothing about the file: it can't be read, or there is no memory for it. */
-const NO_VERDICT = new Set(["ReadError", "RangeError"])
-
 const toFacts = (message: unknown): Effect.Effect<PdfFacts, PdfUnreadable> => {
   const answer = decodeAnswer(message)
   if ("facts" in answer) return Effect.succeed(answer.facts)
-  if (NO_VERDICT.has(answer.name)) return Effect.fail(gaveUp(answer.message))
+  if (answer.code !== undefined) {
+    return Effect.fail(new PdfUnreadable({ reason: "file", message: answer.message, code: answer.code }))
+  }
+  // There is no memory for it, which says nothing about the file.
+  if (answer.name === "RangeError") return Effect.fail(gaveUp(answer.message))
   return Effect.fail(
     answer.name === "PasswordException"
       ? new PdfUnreadable({ reason: "encrypted", message: "the PDF asks for a password" })

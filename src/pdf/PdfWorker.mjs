@@ -3,7 +3,7 @@
  * The thread that opens PDFs: whatever one does to the parser, it does it here, where it can be ended.
  *
  * Plain JavaScript, since a thread starts from a file as it stands. A question is `{ path, pages }`; the answer is
- * `{ facts }`, or `{ name, message }` of what the parser threw.
+ * `{ facts }`, or `{ name, message }` of what the parser threw; `code` too, if it was the file system.
  */
 import { readFile } from "node:fs/promises"
 import { parentPort } from "node:worker_threads"
@@ -20,9 +20,7 @@ const textOf = (value) => (typeof value === "string" ? value : "")
  * @param {number} pages
  */
 const read = async (path, pages) => {
-  const content = await readFile(path).catch((cause) => {
-    throw Object.assign(new Error(String(cause)), { name: "ReadError" })
-  })
+  const content = await readFile(path)
   const document = await getDocumentProxy(new Uint8Array(content), { verbosity: 0, stopAtErrors: false })
   try {
     const count = document.numPages
@@ -61,7 +59,8 @@ parentPort?.on("message", ({ pages, path }) => {
     (cause) =>
       parentPort?.postMessage({
         name: cause instanceof Error ? cause.name : "Error",
-        message: cause instanceof Error ? cause.message : String(cause)
+        message: cause instanceof Error ? cause.message : String(cause),
+        ...(typeof cause?.syscall === "string" ? { code: String(cause.code) } : {})
       })
   )
 })

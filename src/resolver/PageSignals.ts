@@ -1,10 +1,10 @@
 /**
  * What a page says of the work it is about, collected as the page comes in: metadata, links, and nothing else of it.
  *
- * Names are compared in lower case, whether they stand in `name` or in `property`. A page longer than two megabytes is
- * read up to there: what matters stands at the top.
+ * Names are compared in lower case, whether they stand in `name` or in `property`. A page longer than two megabytes, or
+ * nested too deeply, is read up to there: what matters stands at the top.
  */
-import { Parser } from "htmlparser2"
+import * as MarkupParser from "./MarkupParser.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -97,9 +97,9 @@ export const collector = (): Collector => {
     anchor = undefined
   }
 
-  const parser = new Parser(
+  const parser = MarkupParser.make(
     {
-      onopentag: (name, attributes) => {
+      open: (name, attributes) => {
         if (name === "meta") onMeta(attributes)
         else if (name === "link") onLink(attributes)
         else if (name === "base") base ??= attributes["href"]
@@ -111,7 +111,7 @@ export const collector = (): Collector => {
           script = /^\s*application\/ld\+json\b/i.test(attributes["type"] ?? "") ? "" : undefined
         }
       },
-      ontext: (text) => {
+      text: (text) => {
         if (script !== undefined) {
           jsonLdLength += text.length
           if (jsonLdLength <= MAX_JSON_LD_CHARACTERS) script += text
@@ -119,7 +119,7 @@ export const collector = (): Collector => {
           anchor.words += text.slice(0, MAX_WORDS)
         }
       },
-      onclosetag: (name) => {
+      close: (name) => {
         if (name === "a") closeAnchor()
         else if (name === "script" && script !== undefined) {
           jsonLd.push(script)
@@ -127,15 +127,15 @@ export const collector = (): Collector => {
         }
       }
     },
-    { decodeEntities: true, lowerCaseTags: true, lowerCaseAttributeNames: true }
+    { xml: false }
   )
 
   return {
     write: (chunk) => {
       const room = MAX_PAGE_BYTES - bytes
       bytes += chunk.length
-      parser.write(decoder.decode(room < chunk.length ? chunk.subarray(0, room) : chunk, { stream: true }))
-      return bytes < MAX_PAGE_BYTES
+      const text = decoder.decode(room < chunk.length ? chunk.subarray(0, room) : chunk, { stream: true })
+      return parser.write(text) && bytes < MAX_PAGE_BYTES
     },
     end: () => {
       parser.end()

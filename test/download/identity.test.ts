@@ -97,6 +97,18 @@ describe("a document", () => {
     expect(identify({}, said(BODY))).toEqual({ identity: "unknown", by: "nothing-known", confidence: 0 })
   })
 
+  it.each(["-\n", "- ", "a-\n\n", "v1 ", "1 0 . ", "arXiv:", "10.5555/"])(
+    "of a quarter of a megabyte of %j is judged in a time that grows with its length",
+    (piece) => {
+      const text = `a${piece}${(piece.at(-1) ?? "").repeat(128 * 1024)}${piece.repeat((128 * 1024) / piece.length)}`
+      const { identity } = identify(
+        { title: TITLE, doi: "10.5555/wanted.1", arxiv: "2101.00001" },
+        said(text)
+      )
+      expect(identity).not.toBe("confirmed")
+    }
+  )
+
   it("is surer by its first page than by a reference further on", () => {
     const first = identify({ doi: "10.5555/a.1" }, said(`doi:10.5555/a.1\n\f${BODY}`))
     const later = identify({ doi: "10.5555/a.1" }, said(`${BODY}\n\f[7] doi:10.5555/a.1`))

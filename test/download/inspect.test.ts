@@ -4,6 +4,10 @@ import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Behaviour from "../../src/demo/Behaviour.ts"
+import { inspect } from "../../src/download/Inspect.ts"
+import { type ContentType, HTML, PDF, XML } from "../../src/download/Sniff.ts"
+import { fromCause } from "../../src/download/StorageError.ts"
+import { type PdfReaderService, PdfUnreadable } from "../../src/pdf/PdfReader.ts"
 import { pdf } from "../fixtures/Pdf.ts"
 import { type Changes, world } from "./Fetching.ts"
 import { filesIn } from "./Rig.ts"
@@ -111,6 +115,34 @@ describe("XML", () => {
         }
       })
       expect((yield* fetchedXml(article(""))).end).toMatchObject({ left: { reason: "damaged-xml" } })
+    })
+  )
+})
+
+const broken = () => Promise.reject(Object.assign(new Error("EIO: i/o error"), { code: "EIO" }))
+
+const document = (type: ContentType, read: () => Promise<never>) => ({
+  type,
+  bytes: 100,
+  tail: Buffer.from("%%EOF"),
+  inspect: <A>(look: (path: string) => Promise<A>) =>
+    Effect.tryPromise({
+      try: () => look("a.pdf").catch(read),
+      catch: (cause) => fromCause(cause, "downloads")
+    })
+})
+
+describe("a disk that fails", () => {
+  const reader: PdfReaderService = {
+    read: () => Effect.fail(new PdfUnreadable({ reason: "file", code: "EIO", message: "EIO: i/o error" }))
+  }
+
+  it.effect.each([PDF, XML, HTML])("under a $mediaType that is looked into stops the run", (type) =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(
+        inspect(reader, { structure: true, identity: "warn" }, { id: "a", urls: [] }, document(type, broken))
+      )
+      expect(error).toMatchObject({ _tag: "Fatal", reason: "disk-error" })
     })
   )
 })

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
-import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises"
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
@@ -31,6 +31,8 @@ const store = (service: Storage.StorageService, who: Storage.Owner, ...chunks: R
     Effect.flatMap((part) => part.keep(".bin")),
     Effect.scoped
   )
+
+const refusing = (code: string) => () => Promise.reject(Object.assign(new Error("it failed"), { code }))
 
 const big = (bytes: number): Uint8Array => Buffer.alloc(bytes, "0123456789abcdef")
 
@@ -221,6 +223,31 @@ describe("storage", () => {
       expect(error).toMatchObject({ _tag: "Retry", reason: "part-removed" })
       expect(yield* filesIn(out)).toEqual([])
     })
+  )
+
+  it.scopedLive(
+    "has its unfinished files looked into, and what the disk answers is a failure with a reason",
+    () =>
+      Effect.gen(function* () {
+        const out = yield* folder
+        const looks = (read: (path: string) => Promise<string>) =>
+          storage(out)
+            .receive(owner, from(big(10)))
+            .pipe(
+              Effect.flatMap((part) => part.inspect(read)),
+              Effect.scoped
+            )
+        expect(yield* looks((path) => readFile(path, "utf8"))).toBe("0123456789")
+        expect(yield* Effect.flip(looks(refusing("EIO")))).toMatchObject({
+          _tag: "Fatal",
+          reason: "disk-error"
+        })
+        expect(yield* Effect.flip(looks(refusing("EMFILE")))).toMatchObject({
+          _tag: "Retry",
+          reason: "too-many-open-files"
+        })
+        expect(yield* filesIn(out)).toEqual([])
+      })
   )
 
   it.each([

@@ -62,7 +62,10 @@ describe("a PDF", () => {
   it.live("whose file is gone is not said to be damaged", () =>
     Effect.gen(function* () {
       const reader = yield* PdfReader.PdfReader
-      expect((yield* Effect.flip(reader.read(join("nowhere", "a.pdf"), 0))).reason).toBe("gave-up")
+      expect(yield* Effect.flip(reader.read(join("nowhere", "a.pdf"), 0))).toMatchObject({
+        reason: "file",
+        code: "ENOENT"
+      })
     }).pipe(Effect.provide(PdfReader.layer))
   )
 })

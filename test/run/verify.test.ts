@@ -1,5 +1,6 @@
 import { readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import Database from "better-sqlite3"
 import { expect, it } from "vitest"
 import { files } from "../../src/demo/Behaviour.ts"
 import * as Stage from "./Stage.ts"
@@ -74,4 +75,23 @@ it("a dry run shows what would be tried, and leaves the queue and the host alone
   ])
   expect(await stage.counts()).toEqual(counts)
   expect(stage.stats()["papers.test"]?.requests ?? 0).toBe(0)
+})
+
+it("a dry run shows jobs whose payload can't be read, and counts them", async () => {
+  const stage = await Stage.make({ hosts: { "papers.test": files() } })
+  await stage.queue(Stage.filesOf(["papers.test"], 2))
+  const database = new Database(join(stage.folder, "state", "workqueue.sqlite"))
+  const damaged = database.prepare(
+    `UPDATE bodies SET payload = '{"odd":1}' WHERE job_id = (SELECT id FROM jobs WHERE artifact_id = 'papers.test-1')`
+  )
+  expect(damaged.run().changes).toBe(1)
+  database.close()
+  const shown = await stage.program("queue", "run", "--dry-run")
+  expect(shown.stdout).toMatch(/^papers\.test-1 .*its payload can't be read/m)
+  expect(shown.stderr).toContain("2 looked at, 0 without a source, 1 with a payload that can't be read")
+  const { stdout } = await stage.program("queue", "run", "--dry-run", "--format", "json")
+  expect(JSON.parse(stdout)).toMatchObject([
+    { id: "papers.test-0", candidates: [{}] },
+    { id: "papers.test-1", artifact: null, problem: expect.stringContaining("can't be read"), candidates: [] }
+  ])
 })
