@@ -61,17 +61,22 @@ export const run =
   > =>
     untilSignal(withSettings(common, flags)(effect))
 
-/** Refuses a queue that isn't there. */
+/** Refuses a queue that isn't there, or an empty file in its place: what was queued in it would be lost unseen. */
 export const refuseMissing = (path: string): Effect.Effect<void, Exited, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    // Anything but a clear no is left to the store, which says what is wrong.
-    const there = yield* Effect.orElseSucceed(fs.exists(path), () => true)
-    if (!there) {
-      return yield* usage(
-        `there is no queue at ${resolve(path)}; 'contentdownload queue import FILE' makes one, --queue PATH names another`
+    const found = yield* fs.stat(path).pipe(
+      Effect.map(({ size, type }) => (type === "File" && size === 0n ? "an empty file" : "something")),
+      // Anything but a clear no is left to the store, which says what is wrong.
+      Effect.catchAll((error) =>
+        Effect.succeed(error._tag === "SystemError" && error.reason === "NotFound" ? "nothing" : "something")
       )
-    }
+    )
+    if (found === "something") return
+    const what = found === "nothing" ? "" : ", only an empty file"
+    return yield* usage(
+      `there is no queue at ${resolve(path)}${what}; 'contentdownload queue import FILE' makes one, --queue PATH names another`
+    )
   })
 
 /**

@@ -54,6 +54,8 @@ export interface Stage {
   /** Runs the program to its end. */
   readonly program: (...args: ReadonlyArray<string>) => Promise<Ended>
   readonly start: (...args: ReadonlyArray<string>) => Running
+  /** Carries out a command in this process, however it ends. */
+  readonly here: (...args: ReadonlyArray<string>) => Promise<Ended>
   /** Carries out a command that has to go well without a word on stderr. */
   readonly does: (...args: ReadonlyArray<string>) => Promise<void>
   /** Queues artifacts; all of them have to be new. */
@@ -93,17 +95,19 @@ export const until = async (what: string, check: () => boolean | Promise<boolean
 // Parts
 // ---------------------------------------------------------------------------------------------------------------
 
+/** The stage is without robots.txt, and each run says so. */
+const withoutRobots = (end: Ended): Ended => ({
+  ...end,
+  stderr: end.stderr.replace(/^robots\.txt is not asked for.*\n/m, "")
+})
+
 const running = (child: ChildProcess): Running => {
   let stderr = ""
   child.stdin?.end()
   child.stderr?.on("data", (chunk: Buffer) => {
     stderr += chunk.toString()
   })
-  // The stage is without robots.txt, and each run says so.
-  const over = ended(child).then((end) => ({
-    ...end,
-    stderr: end.stderr.replace(/^robots\.txt is not asked for.*\n/m, "")
-  }))
+  const over = ended(child).then(withoutRobots)
   const alive = () => child.exitCode === null && child.signalCode === null
   const kill = async () => {
     if (alive()) child.kill("SIGKILL")
@@ -166,8 +170,10 @@ export const make = async (options: Origin.OriginOptions, settings: Encoded = {}
   const program = (...args: ReadonlyArray<string>) => startProgram(...args).ended
   /** Commands that only look, or only queue, run in this process: starting one costs more than they do. */
   const places = ["--config", join(folder, "contentdownload.yaml"), "--queue", queueFile]
+  const here = (...args: ReadonlyArray<string>) =>
+    Effect.map(run([...args, ...places]), withoutRobots).pipe(Effect.runPromise)
   const told = async (...args: ReadonlyArray<string>) => {
-    const { code, stderr, stdout } = await Effect.runPromise(run([...args, ...places]))
+    const { code, stderr, stdout } = await here(...args)
     expect({ code, stderr }, args.join(" ")).toEqual({ code: 0, stderr: "" })
     return stdout
   }
@@ -180,6 +186,7 @@ export const make = async (options: Origin.OriginOptions, settings: Encoded = {}
     stats: () => Effect.runSync(origin.stats),
     program,
     start: startProgram,
+    here,
     does: async (...args) => void (await told(...args)),
     queue: async (lines) => {
       const list = join(folder, `list-${(lists += 1)}.jsonl`)

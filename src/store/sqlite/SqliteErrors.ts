@@ -21,6 +21,16 @@ export const toWorkQueueError = (file: string, error: SqlError): WorkQueueError 
   if (code.startsWith("SQLITE_CORRUPT") || detail.startsWith("unsupported file format")) {
     return of("corrupt", `the queue ${file} is damaged (${detail}); restore it from a backup`)
   }
+  // The statements are ours, and so were the tables: one of the two was changed from outside.
+  if (/^no such (?:table|column|index|collation)/.test(detail)) {
+    return of("corrupt", `the tables of the queue ${file} aren't ours (${detail}); restore it from a backup`)
+  }
+  if (code.startsWith("SQLITE_CONSTRAINT")) {
+    return of(
+      "corrupt",
+      `the queue ${file} contradicts itself (${detail}); 'contentdownload doctor' looks closer`
+    )
+  }
   if (code === "SQLITE_NOTADB") return of("foreign", `${file} is not a contentdownload queue`)
   if (/^SQLITE_(READONLY|CANTOPEN|IOERR|PERM|AUTH)/.test(code)) {
     return of("unavailable", `the queue ${file} can't be used: ${detail} (${code})`)
