@@ -253,12 +253,11 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
           const handled = (exit: Exit.Exit<Outcome, HandlerError>) => {
             if (!isFatal(exit)) onHandled?.()
             const interrupted = !Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))
+            const settling = settle(lease, exit, { moved, interrupted }, notes)
             const restored =
               fiber.getFiberRef(FiberRef.currentContext) === context
-                ? settle(lease, exit, { moved, interrupted }, notes)
-                : Effect.flatMap(FiberRef.set(FiberRef.currentContext, context), () =>
-                    settle(lease, exit, { moved, interrupted }, notes)
-                  )
+                ? settling
+                : Effect.zipRight(FiberRef.set(FiberRef.currentContext, context), settling)
             const jobEnd = ({ end, exhausted, message, reason }: Ending): JobEnd => {
               const durationMs = clock.unsafeCurrentTimeMillis() - startedAt
               return exhausted === true

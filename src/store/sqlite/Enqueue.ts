@@ -26,7 +26,15 @@ const insertJobs = Rows.inserting(
 
 const insertBodies = Rows.inserting(2, (values) => `INSERT INTO bodies (job_id, payload) ${values}`)
 
-const above = `SELECT ${Rows.list("id")} FROM jobs WHERE id > :last`
+const idsAbove = `SELECT ${Rows.list("id")} FROM jobs WHERE id > :last`
+
+/** A job of a batch, with the number it gets if it is new. */
+interface Entry {
+  readonly id: number
+  readonly job: NewJob
+  readonly lane: number
+  readonly dueAt: number
+}
 
 /** Inserts a batch and counts what was new; of two jobs with one id the first counts. */
 export const enqueue = (query: Query, policy: LanePolicy, now: number, jobs: ReadonlyArray<NewJob>) =>
@@ -34,35 +42,30 @@ export const enqueue = (query: Query, policy: LanePolicy, now: number, jobs: Rea
     const first = new Map<string, NewJob>()
     for (const job of jobs) if (!first.has(job.id)) first.set(job.id, job)
     const lanes = yield* lanesOf(query, policy, first)
-    const rows = [...first.values()]
     const last = (yield* query<{ readonly last: number }>(lastNumber))[0]?.last ?? 0
+    const entries: Array<Entry> = []
+    for (const job of first.values()) {
+      const lane = lanes.get(job.lane)
+      if (lane === undefined) return yield* Effect.dieMessage(`lane ${job.lane} was neither found nor made`)
+      entries.push({ id: last + 1 + entries.length, job, lane, dueAt: dueAt(job, now) })
+    }
     yield* insertJobs(
       query,
-      rows.map((job, i) => [
-        last + 1 + i,
-        job.id,
-        // Every lane was found or made above.
-        lanes.get(job.lane) ?? null,
-        job.priority ?? 0,
-        dueAt(job, now),
-        now
-      ])
+      entries.map(({ dueAt: at, id, job, lane }) => [id, job.id, lane, job.priority ?? 0, at, now])
     )
-    const made = yield* Rows.listed<readonly [id: number]>(query(above, { last }))
-    if (made.length > 0) {
-      const changes = emptyTally()
-      const bodies: Array<Rows.Row> = []
-      for (const [id] of made) {
-        const job = rows[id - last - 1]
-        const lane = job === undefined ? undefined : lanes.get(job.lane)
-        if (job === undefined || lane === undefined) continue
-        bodies.push([id, JSON.stringify(job.payload ?? null)])
-        tally(changes, lane, counterOf("queued", dueAt(job, now)), 1)
-      }
-      yield* insertBodies(query, bodies)
-      yield* applyTally(query, changes)
-    }
-    return { new: made.length, duplicate: jobs.length - made.length } satisfies EnqueueSummary
+    const above = yield* Rows.listed<readonly [id: number]>(query(idsAbove, { last }))
+    const made = new Set(above.map(([id]) => id))
+    const added = entries.filter(({ id }) => made.has(id))
+    // The write lock is held: what is numbered above is ours.
+    if (added.length !== made.size) return yield* Effect.dieMessage("a job got a number nobody gave it")
+    const changes = emptyTally()
+    for (const { dueAt: at, lane } of added) tally(changes, lane, counterOf("queued", at), 1)
+    yield* insertBodies(
+      query,
+      added.map(({ id, job }) => [id, JSON.stringify(job.payload ?? null)])
+    )
+    yield* applyTally(query, changes)
+    return { new: added.length, duplicate: jobs.length - added.length } satisfies EnqueueSummary
   })
 
 /** When a new job may start; 0: at once. */
