@@ -136,7 +136,7 @@ export const make = (
     const bandwidth = max_bytes_per_second > 0 ? yield* Bandwidth.make(max_bytes_per_second) : undefined
     const breaker = Breaker.make(settings.http)
     const pace = settings.http.adaptive_pace ? HostPace.make() : HostPace.none
-    const permitted = Permission.make(http, settings)
+    const permitted = Permission.make(http, limiter, settings)
 
     /** What the server asked for, and a little more, so that those who wait don't all come back at once. */
     const withJitter = (until: number) =>
@@ -248,14 +248,14 @@ export const make = (
       target: Target,
       url: string,
       known: Known,
+      namedBy: NamedBy,
       parts: Scope.Scope
     ): Effect.Effect<Answer, FetchFailure | HostWaits | Fatal | Retry> =>
       Effect.gen(function* () {
-        yield* permitted(url, hostLane(url))
         const startedAt = yield* Clock.currentTimeMillis
         const under = pace.begin(hostLane(url), startedAt)
         yield* Effect.addFinalizer(() => Effect.sync(under.end))
-        const response = yield* request(url, headersFor(known), whoNamed(target.candidate, url))
+        const response = yield* request(url, headersFor(known), namedBy)
         const now = yield* Clock.currentTimeMillis
         if (response.status === 429 || response.status === 503) under.refused(now)
         else under.firstByte(now)
@@ -294,7 +294,9 @@ export const make = (
         const slowed = pace.start(lane, yield* Clock.currentTimeMillis)
         if (slowed !== undefined) return yield* slowed
         return yield* Effect.gen(function* () {
-          const answer = yield* once(target, url, known, parts)
+          const namedBy = whoNamed(target.candidate, url)
+          yield* permitted(url, namedBy)
+          const answer = yield* once(target, url, known, namedBy, parts)
           return answer._tag === "Content" ? yield* judge(answer) : answer
         }).pipe(breaker.guard(lane))
       })

@@ -3,29 +3,48 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type { NamedBy } from "../http/Addresses.ts"
 import { type HttpService, type HttpSettings, userAgent } from "../http/Http.ts"
+import type { KeyedLimiterService } from "../KeyedLimiter.ts"
+import { hostLane } from "../Lane.ts"
 import * as Robots from "../robots/Robots.ts"
 import { FetchFailure, HostWaits } from "./FetchFailure.ts"
 
-/** Asks before a request to `url`, whose host's lane is `lane`, is sent. */
-export type Permitted = (url: string, lane: string) => Effect.Effect<void, FetchFailure | HostWaits>
+/** Asks before a request to `url` is sent. */
+export type Permitted = (url: string, namedBy: NamedBy) => Effect.Effect<void, FetchFailure | HostWaits>
+
+/** Lanes whose next start is remembered; those first met go first. */
+const MOST_LANES = 10_000
 
 /**
- * Permission by these settings. Who had to fetch the file has used up a start in the lane for it, and waits for
+ * Permission by these settings; robots.txt is fetched under its host's permit. Who had to fetch the file has used up a start in the lane for it, and waits for
  * another. The pauses of a Crawl-delay are kept by each process for itself.
  */
 export const make = (
   http: HttpService,
+  limiter: KeyedLimiterService,
   settings: { readonly http: HttpSettings; readonly robots: Robots.RobotsSettings }
 ): Permitted => {
   if (!settings.robots.enabled) return () => Effect.void
-  const robots = Robots.make(http, settings.robots, userAgent(settings.http))
+  const robots = Robots.make(http, settings.robots, {
+    userAgent: userAgent(settings.http),
+    permit: (url) => limiter.withPermit(hostLane(url))
+  })
   /** When the next start of a lane may be that has a Crawl-delay. */
   const startsAt = new Map<string, number>()
 
-  return (url, lane) =>
+  const startsNext = (lane: string, at: number) => {
+    startsAt.delete(lane)
+    startsAt.set(lane, at)
+    const oldest = startsAt.size > MOST_LANES ? startsAt.keys().next().value : undefined
+    if (oldest !== undefined) startsAt.delete(oldest)
+  }
+
+  return (url, namedBy) =>
     Effect.gen(function* () {
-      const { fresh, verdict } = yield* robots(url)
+      const lane = hostLane(url)
+      // Where nobody may name a private host, who named it makes no difference.
+      const { fresh, verdict } = yield* robots(url, settings.http.allow_private_hosts ? namedBy : "server")
       const { message } = verdict
       if (verdict._tag === "Disallowed") {
         return yield* new FetchFailure({ class: "try-next", reason: "robots-disallowed", message })
@@ -37,7 +56,7 @@ export const make = (
       const now = yield* Clock.currentTimeMillis
       const next = startsAt.get(lane) ?? 0
       const { crawlDelayMs } = verdict
-      if (crawlDelayMs > 0 && (fresh || next <= now)) startsAt.set(lane, now + crawlDelayMs)
+      if (crawlDelayMs > 0 && (fresh || next <= now)) startsNext(lane, now + crawlDelayMs)
       if (fresh) {
         return yield* new HostWaits({ reason: "robots-txt", message, until: now + Math.max(1, crawlDelayMs) })
       }

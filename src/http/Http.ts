@@ -262,21 +262,31 @@ export const layer = (settings: HttpSettings, options?: HttpOptions): Layer.Laye
 // Reading
 // ---------------------------------------------------------------------------------------------------------------
 
-/** The body as text, if it has at most `limit` bytes; `undefined` and a closed connection if it has more. */
-export const readText = (response: Response, limit: number): Effect.Effect<string | undefined, HttpError> =>
+/** The beginning of a body as text. */
+export interface Start {
+  readonly text: string
+  /** Whether that is all there is. */
+  readonly whole: boolean
+}
+
+/** Reads the first `limit` bytes of a body; the connection of one that has more is closed. */
+export const readStart = (response: Response, limit: number): Effect.Effect<Start, HttpError> =>
   Effect.async((resume) => {
     const read = async () => {
       const chunks: Array<Uint8Array> = []
       let bytes = 0
       for await (const chunk of response.body) {
-        bytes += chunk.length
-        if (bytes > limit) return undefined
         chunks.push(chunk)
+        bytes += chunk.length
+        if (bytes > limit) break
       }
-      return Buffer.concat(chunks).toString("utf8")
+      return {
+        text: Buffer.concat(chunks).subarray(0, limit).toString("utf8"),
+        whole: bytes <= limit
+      }
     }
     read().then(
-      (text) => resume(Effect.succeed(text)),
+      (start) => resume(Effect.succeed(start)),
       (cause: unknown) => resume(Effect.fail(response.bodyError(cause)))
     )
     return Effect.sync(response.abort)

@@ -18,7 +18,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { type HttpService, readText, type Response } from "../http/Http.ts"
+import { type HttpService, readStart, type Response } from "../http/Http.ts"
 import type { HttpError } from "../http/HttpError.ts"
 import * as RetryAfter from "../http/RetryAfter.ts"
 import { type Answer, type Get, type Outcome, type Request, ResolverFailure } from "./Resolver.ts"
@@ -165,8 +165,8 @@ export const make = (http: HttpService, service: Service): Get => {
         const to = target(response, url, hops)
         return typeof to === "string" ? { to } : yield* to
       }
-      const text = yield* readText(response, MAX_ANSWER_BYTES)
-      if (text === undefined) return yield* fail("failed", status, "its answer is too long")
+      const { text, whole } = yield* readStart(response, MAX_ANSWER_BYTES)
+      if (!whole) return yield* fail("failed", status, "its answer is too long")
       const answer: Answer = { status, text, header }
       const outcome = judged(answer)
       if (outcome === "answer") return answer

@@ -2,17 +2,19 @@
  * What hosts ask of programs like this one in their robots.txt (RFC 9309).
  *
  * The file is fetched once for an origin, however many jobs wait for it, and kept for at most a day. Without one (4xx)
- * everything is allowed; while it can't be had (5xx, no connection) nothing is. Of a longer file the first 500 KiB
- * count. A `Crawl-delay`, which is no part of the standard, is kept as the time between two starts.
+ * everything is allowed; while it can't be had (5xx, no connection) nothing is. Of a longer file the whole lines in the
+ * first 500 KiB count. A `Crawl-delay`, which is no part of the standard, is kept as the time between two starts.
  */
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import type { HttpService } from "../http/Http.ts"
-import type { HttpError } from "../http/HttpError.ts"
+import type { NamedBy } from "../http/Addresses.ts"
+import { type HttpService, readStart } from "../http/Http.ts"
+import { HttpError } from "../http/HttpError.ts"
 import { type Rules, rulesOf } from "./Rules.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -39,8 +41,11 @@ export interface Answer {
   readonly fresh: boolean
 }
 
-/** What robots.txt says of a URL; it is fetched where it isn't known. */
-export type Robots = (url: string) => Effect.Effect<Answer>
+/** What robots.txt says of a URL; it is fetched where it isn't known, as a request of whoever named the URL. */
+export type Robots = (url: string, namedBy: NamedBy) => Effect.Effect<Answer>
+
+/** Sends under the permit of the URL's host. */
+export type Permit = (url: string) => <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 // ---------------------------------------------------------------------------------------------------------------
 // Fetching
@@ -50,44 +55,34 @@ export type Robots = (url: string) => Effect.Effect<Answer>
 const FRESH_MS = 24 * 3_600_000
 const UNREACHABLE_MS = 60_000
 
+/** How long its requests may take together. */
+const MOST_MS = 60_000
 const MOST_BYTES = 500 * 1024
 const MOST_REDIRECTS = 5
 
-/** Origins that are remembered; those first met go first. */
+/** What is remembered of all origins together; those first met go first. */
 const MOST_ORIGINS = 10_000
+const MOST_REMEMBERED = 16 * 1024 * 1024
 
 /** Failures that the request for the file itself will meet and report better. */
 const TELLS_ITSELF = new Set<HttpError["reason"]>(["host-not-found", "tls", "protocol", "address-refused"])
 
-type File = { readonly rules: Rules } | { readonly unreachable: string }
+type File = { readonly rules: Rules; readonly length: number } | { readonly unreachable: string }
 
-const EVERYTHING: File = { rules: rulesOf("http://unknown/", "", "") }
+const EVERYTHING: File = { rules: rulesOf("http://unknown/", "", ""), length: 0 }
 
-/** The beginning of a body, as far as it counts. */
-const readBeginning = (chunks: AsyncIterable<Uint8Array>, failed: (cause: unknown) => HttpError) =>
-  Effect.tryPromise({
-    try: async () => {
-      const parts: Array<Uint8Array> = []
-      let bytes = 0
-      for await (const chunk of chunks) {
-        parts.push(chunk)
-        bytes += chunk.length
-        if (bytes >= MOST_BYTES) break
-      }
-      return Buffer.concat(parts).subarray(0, MOST_BYTES).toString("utf8")
-    },
-    catch: failed
-  })
+/** A cut line could allow or refuse more than the whole one. */
+const wholeLines = (text: string) => text.slice(0, text.lastIndexOf("\n") + 1)
 
 /** The file of an origin, over its redirects. */
-const fetchFile = (http: HttpService, origin: string, agent: string) => {
-  const from = (url: string, hops: number): Effect.Effect<File, HttpError> =>
+const fetchFile = (http: HttpService, permit: Permit, origin: string, namedBy: NamedBy, agent: string) => {
+  const request = (url: string, hops: number) =>
     Effect.gen(function* () {
       // The origin was named by whoever wants a file of it; where it leads is its own word.
       const response = yield* http.get(
         url,
         { accept: "text/plain, */*;q=0.1" },
-        hops === 0 ? "list" : "server"
+        hops === 0 ? namedBy : "server"
       )
       const { status } = response
       const location = response.header("location")
@@ -99,17 +94,34 @@ const fetchFile = (http: HttpService, origin: string, agent: string) => {
         return to.href
       }
       if (status >= 200 && status < 300) {
-        return { rules: rulesOf(origin, yield* readBeginning(response.body, response.bodyError), agent) }
+        const { text, whole } = yield* readStart(response, MOST_BYTES)
+        const rules = rulesOf(origin, whole ? text : wholeLines(text), agent)
+        return { rules, length: text.length } satisfies File
       }
       yield* response.discard
       return status >= 500 || status === 429
         ? { unreachable: `its robots.txt answers HTTP ${status}` }
         : EVERYTHING
-    }).pipe(
-      Effect.scoped,
-      Effect.flatMap((found) => (typeof found === "string" ? from(found, hops + 1) : Effect.succeed(found)))
+    }).pipe(Effect.scoped)
+
+  /** Waiting for a host's permit doesn't count into the time. */
+  const from = (url: string, hops: number, leftMs: number): Effect.Effect<File, HttpError> =>
+    request(url, hops).pipe(
+      Effect.timeoutFail({
+        duration: leftMs,
+        onTimeout: () =>
+          new HttpError({ reason: "idle-timeout", message: `it took longer than ${MOST_MS / 1000} s` })
+      }),
+      Effect.timed,
+      permit(url),
+      Effect.flatMap(([spent, found]) =>
+        typeof found === "string"
+          ? from(found, hops + 1, Math.max(1, leftMs - Duration.toMillis(spent)))
+          : Effect.succeed(found)
+      )
     )
-  return from(`${origin}/robots.txt`, 0).pipe(
+
+  return from(`${origin}/robots.txt`, 0, MOST_MS).pipe(
     Effect.catchAll((error) =>
       Effect.succeed<File>(
         TELLS_ITSELF.has(error.reason)
@@ -125,48 +137,90 @@ const fetchFile = (http: HttpService, origin: string, agent: string) => {
 // ---------------------------------------------------------------------------------------------------------------
 
 interface Entry {
-  readonly file: Deferred.Deferred<File>
-  until: number
+  readonly file: File
+  readonly until: number
+}
+
+const lengthOf = (entry: Entry | undefined): number =>
+  entry !== undefined && "length" in entry.file ? entry.file.length : 0
+
+/** The files that were fetched, by origin and who named it. */
+const makeMemory = () => {
+  const entries = new Map<string, Entry>()
+  let length = 0
+  const forget = (key: string) => {
+    length -= lengthOf(entries.get(key))
+    entries.delete(key)
+  }
+  return {
+    get: (key: string): Entry | undefined => entries.get(key),
+    set: (key: string, entry: Entry): void => {
+      forget(key)
+      entries.set(key, entry)
+      length += lengthOf(entry)
+      for (const oldest of entries.keys()) {
+        if (entries.size <= MOST_ORIGINS && length <= MOST_REMEMBERED) break
+        forget(oldest)
+      }
+    }
+  }
+}
+
+/** What is configured of one's own, and how requests are sent. */
+export interface RobotsOptions {
+  /** Its first product name is the one that groups of rules are for. */
+  readonly userAgent: string
+  /** Default: no limit. */
+  readonly permit?: Permit
 }
 
 /**
- * What robots.txt files say, each fetched over `http` when it is first needed. `userAgent`: its first product name is
- * the one that groups of rules are for. Not enabled, everything is allowed and nothing asked for.
+ * What robots.txt files say, each fetched over `http` when it is first needed. Not enabled, everything is allowed and
+ * nothing asked for.
  */
-export const make = (http: HttpService, settings: RobotsSettings, userAgent: string): Robots => {
+export const make = (
+  http: HttpService,
+  settings: RobotsSettings,
+  { permit = () => (request) => request, userAgent }: RobotsOptions
+): Robots => {
   const agent = userAgent.split(/[\s/]/, 1)[0] ?? userAgent
-  const known = new Map<string, Entry>()
+  const known = makeMemory()
+  /** What is being fetched. `None`: whoever did it was interrupted, and someone else has to. */
+  const underWay = new Map<string, Deferred.Deferred<Option.Option<Entry>>>()
   const allowed: Answer = { verdict: { _tag: "Allowed", crawlDelayMs: 0, message: "" }, fresh: false }
 
-  /** The entry of an origin; who makes it has to fill it. */
-  const entryOf = (origin: string, now: number): readonly [Entry, made: boolean] => {
-    const entry = known.get(origin)
-    if (entry !== undefined && now < entry.until) return [entry, false]
-    const made: Entry = { file: Deferred.unsafeMake(FiberId.none), until: Number.POSITIVE_INFINITY }
-    known.delete(origin)
-    known.set(origin, made)
-    if (known.size > MOST_ORIGINS) {
-      const [oldest] = known.keys()
-      if (oldest !== undefined) known.delete(oldest)
-    }
-    return [made, true]
-  }
+  const fetchEntry = (key: string, origin: string, namedBy: NamedBy) =>
+    Effect.gen(function* () {
+      const file = yield* fetchFile(http, permit, origin, namedBy, agent)
+      const until = (yield* Clock.currentTimeMillis) + ("rules" in file ? FRESH_MS : UNREACHABLE_MS)
+      const entry: Entry = { file, until }
+      known.set(key, entry)
+      return entry
+    })
 
-  const fill = (origin: string, entry: Entry) =>
-    fetchFile(http, origin, agent).pipe(
-      Effect.onExit((exit) =>
-        Effect.gen(function* () {
+  /** The entry of an origin; there is never more than one request for it under way. */
+  const entryOf = (origin: string, namedBy: NamedBy) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const key = `${namedBy} ${origin}`
+        for (;;) {
           const now = yield* Clock.currentTimeMillis
-          if (Exit.isSuccess(exit)) {
-            entry.until = now + ("rules" in exit.value ? FRESH_MS : UNREACHABLE_MS)
-            return yield* Deferred.succeed(entry.file, exit.value)
+          const entry = known.get(key)
+          if (entry !== undefined && now < entry.until) return { entry, fresh: false }
+          const others = underWay.get(key)
+          if (others !== undefined) {
+            const found = yield* restore(Deferred.await(others))
+            if (Option.isSome(found)) return { entry: found.value, fresh: false }
+            continue
           }
-          // Interrupted: whoever waits has no answer by this, and the next to ask fetches it.
-          known.delete(origin)
-          return yield* Deferred.succeed(entry.file, { unreachable: "its robots.txt was given up" })
-        })
-      ),
-      Effect.asVoid
+          const own = Deferred.unsafeMake<Option.Option<Entry>>(FiberId.none)
+          underWay.set(key, own)
+          const exit = yield* Effect.exit(restore(fetchEntry(key, origin, namedBy)))
+          underWay.delete(key)
+          yield* Deferred.succeed(own, Exit.isSuccess(exit) ? Option.some(exit.value) : Option.none())
+          return { entry: yield* exit, fresh: true }
+        }
+      })
     )
 
   const judge = (file: File, url: string, until: number): Verdict => {
@@ -189,14 +243,11 @@ export const make = (http: HttpService, settings: RobotsSettings, userAgent: str
     })
   }
 
-  return (url) =>
+  return (url, namedBy) =>
     settings.enabled
-      ? Effect.gen(function* () {
-          const { origin } = new URL(url)
-          const [entry, fresh] = entryOf(origin, yield* Clock.currentTimeMillis)
-          if (fresh) yield* fill(origin, entry)
-          const file = yield* Deferred.await(entry.file)
-          return { verdict: judge(file, url, entry.until), fresh }
-        })
+      ? Effect.map(entryOf(new URL(url).origin, namedBy), ({ entry, fresh }) => ({
+          verdict: judge(entry.file, url, entry.until),
+          fresh
+        }))
       : Effect.succeed(allowed)
 }

@@ -4,6 +4,9 @@ import * as net from "node:net"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
+import * as Schema from "effect/Schema"
+import { onlineFindings } from "../../src/cli/doctor/ResolverChecks.ts"
+import { Settings } from "../../src/config/Settings.ts"
 import { isPublic, type NamedBy } from "../../src/http/Addresses.ts"
 import * as Http from "../../src/http/Http.ts"
 import { settings } from "../download/Rig.ts"
@@ -63,7 +66,8 @@ const ask = (
       { ...settings("unused").http, allow_private_hosts: false, ...changes },
       { env }
     )
-    return yield* Effect.flatMap(http.get(url, {}, namedBy), (response) => Http.readText(response, 100))
+    const response = yield* http.get(url, {}, namedBy)
+    return (yield* Http.readStart(response, 100)).text
   }).pipe(
     Effect.scoped,
     Effect.catchAll(({ reason }) => Effect.succeed(reason))
@@ -153,7 +157,7 @@ describe("a host of this machine", () => {
       const url = `http://127.0.0.1:${port}/x`
       const http = yield* Http.make({ ...settings("unused").http, allow_private_hosts: true })
       yield* Effect.scoped(
-        Effect.flatMap(http.get(url, {}, "list"), (response) => Http.readText(response, 100))
+        Effect.flatMap(http.get(url, {}, "list"), (response) => Http.readStart(response, 100))
       )
       const second = yield* Effect.flip(Effect.scoped(http.get(url, {}, "server")))
       expect(second.reason).toBe("address-refused")
@@ -181,6 +185,18 @@ describe("a proxy of the environment", () => {
       const env = { HTTP_PROXY: `http://127.0.0.1:${port}` }
       expect(yield* ask("http://169.254.169.254/latest/meta-data", "server", {}, env)).toBe("address-refused")
       expect(seen).toEqual([])
+    })
+  )
+
+  it.scopedLive("is asked when the services are looked for, too", () =>
+    Effect.gen(function* () {
+      const { port, seen } = yield* echo
+      const all = Schema.decodeUnknownSync(Settings)({
+        resolvers: { order: ["hal"], hal: { base_url: "http://hal.test" } }
+      })
+      const found = yield* onlineFindings(all, { http_proxy: `http://127.0.0.1:${port}` })
+      expect(found).toMatchObject([{ level: "ok", message: "hal answers" }])
+      expect(seen.join("\n")).toContain("hal.test")
     })
   )
 })

@@ -38,7 +38,7 @@ const reasonOf = (url: string, changes: Partial<Http.HttpSettings> = {}, more?: 
   Effect.gen(function* () {
     const http = yield* Http.make(options(changes), more)
     const error = yield* Effect.flip(
-      Effect.flatMap(http.get(url, {}, "configuration"), (response) => Http.readText(response, 1_000_000))
+      Effect.flatMap(http.get(url, {}, "configuration"), (response) => Http.readStart(response, 1_000_000))
     )
     return error.reason
   }).pipe(Effect.scoped)
@@ -56,10 +56,10 @@ describe("a request", () => {
       const http = yield* Http.make(options({ contact: "someone@example.org" }), { version: "1.2.3" })
       const text = yield* Effect.scoped(
         Effect.flatMap(http.get(`http://127.0.0.1:${port}/x`, {}, "configuration"), (response) =>
-          Http.readText(response, 10)
+          Http.readStart(response, 10)
         )
       )
-      expect(text).toBe("ok")
+      expect(text).toEqual({ text: "ok", whole: true })
       expect(seen).toEqual([
         {
           host: `127.0.0.1:${port}`,
@@ -89,9 +89,9 @@ describe("a request", () => {
       const http = yield* Http.make(options({ resolve: origin.resolve }))
       const text = yield* Effect.flatMap(
         http.get(origin.url("papers.test", "/"), {}, "configuration"),
-        (response) => Http.readText(response, 10)
+        (response) => Http.readStart(response, 10)
       )
-      expect(text).toBe("here")
+      expect(text).toEqual({ text: "here", whole: true })
     })
   )
 
@@ -111,10 +111,12 @@ describe("a request", () => {
       const http = yield* Http.make(options())
       const text = yield* Effect.scoped(
         Effect.flatMap(http.get(origin.url("127.0.0.1", "/"), {}, "configuration"), (response) =>
-          Http.readText(response, 100_000)
+          Http.readStart(response, 100_000)
         )
       )
-      expect(text).toBeUndefined()
+      expect(text.whole).toBe(false)
+      expect(text.text.length).toBeGreaterThan(50_000)
+      expect(text.text.length).toBeLessThanOrEqual(100_000)
     })
   )
 
@@ -133,7 +135,7 @@ describe("a request", () => {
       const fiber = yield* Effect.fork(
         Effect.scoped(
           Effect.flatMap(http.get(`http://127.0.0.1:${port}/`, {}, "configuration"), (response) =>
-            Http.readText(response, 100)
+            Http.readStart(response, 100)
           )
         )
       )

@@ -20,10 +20,16 @@ const asked = (robots: Behaviour.Behaviour, path = "/closed/x", times = 1) =>
   Effect.gen(function* () {
     const origin = yield* Origin.make({ hosts: { "a.test": host(robots), "b.test": host(REFUSES) } })
     const http = yield* Http.make({ ...settings("unused").http, resolve: origin.resolve })
-    const ask = Robots.make(http, { enabled: true, max_crawl_delay_seconds: 60 }, "contentdownload/1.0 (+x)")
+    const ask = Robots.make(
+      http,
+      { enabled: true, max_crawl_delay_seconds: 60 },
+      {
+        userAgent: "contentdownload/1.0 (+x)"
+      }
+    )
     const answers = yield* Effect.forEach(
       Array.from({ length: times }, () => origin.url("a.test", path)),
-      ask,
+      (url) => ask(url, "list"),
       { concurrency: "unbounded" }
     )
     return { answers, tags: answers.map(({ verdict }) => verdict._tag), stats: yield* origin.stats }

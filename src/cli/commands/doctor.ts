@@ -89,12 +89,13 @@ export const doctor = Command.make(
         isDead: identity.isDead,
         quick: args.quick
       }
+      const env = yield* Environment
       const checks = yield* Effect.promise(() => import("../doctor/ResolverChecks.ts"))
       const findings = Finding.sorted([
         ...(yield* queue(judging)),
         ...(yield* diskFindings(settings)),
-        ...checks.resolverFindings(settings, yield* Environment),
-        ...(args.online ? yield* checks.onlineFindings(settings) : [])
+        ...checks.resolverFindings(settings, env),
+        ...(args.online ? yield* checks.onlineFindings(settings, env) : [])
       ])
       const level = Finding.worst(findings)
       yield* args.format === "json" ? Output.value({ level, findings }) : told(findings)

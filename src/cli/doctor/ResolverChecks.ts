@@ -93,9 +93,9 @@ const reach = (name: Name, url: string) =>
   )
 
 /** Asks each service that is to be asked for a sign of life: one request each, to its base address. */
-export const onlineFindings = (settings: Settings) => {
+export const onlineFindings = (settings: Settings, env: Env) => {
   const remote = asked(settings).filter((name) => find(name)?.build(settings.resolvers).remote === true)
   return Effect.forEach(remote, (name) => reach(name, settings.resolvers[name].base_url), {
     concurrency: 4
-  }).pipe(Effect.provide(layerHttp(settings.http)))
+  }).pipe(Effect.provide(layerHttp(settings.http, { env })))
 }
