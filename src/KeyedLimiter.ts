@@ -12,9 +12,8 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
-import * as MetricBoundaries from "effect/MetricBoundaries"
 import type * as Option from "effect/Option"
+import * as Telemetry from "./Telemetry.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -41,12 +40,8 @@ export interface KeyedLimiterStats {
   readonly waiting: number
 }
 
-/** Seconds between asking for a permit and getting it; nothing for who was interrupted before. */
-export const waitSeconds = Metric.histogram(
-  "keyed_limiter_wait_seconds",
-  MetricBoundaries.exponential({ start: 0.001, factor: 4, count: 10 }),
-  "Seconds waited for a permit"
-)
+/** The time between asking for a permit and getting it; nothing for who was interrupted before. */
+const waited = (ms: number): void => Telemetry.waits.note(ms / 1000, "permit")
 
 /** A key in use. It is in the map as long as `inUse > 0`; nobody is served before those who wait. */
 interface Slot {
@@ -159,10 +154,11 @@ export const make = (options: KeyedLimiterOptions): Effect.Effect<KeyedLimiterSe
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(Clock.currentTimeMillis, (asked) => {
           const { claimed, slot } = claim(key)
-          if (claimed) return use(slot, restore(Effect.zipRight(Metric.update(waitSeconds, 0), effect)))
-          const measured = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-            Metric.update(waitSeconds, (now - asked) / 1000)
-          )
+          if (claimed) {
+            waited(0)
+            return use(slot, restore(effect))
+          }
+          const measured = Effect.map(Clock.currentTimeMillis, (now) => waited(now - asked))
           return Effect.zipRight(wait(slot, restore), use(slot, restore(Effect.zipRight(measured, effect))))
         })
       )
@@ -171,9 +167,9 @@ export const make = (options: KeyedLimiterOptions): Effect.Effect<KeyedLimiterSe
       Effect.uninterruptibleMask((restore) =>
         Effect.suspend(() => {
           const { claimed, slot } = claim(key)
-          return claimed
-            ? use(slot, restore(Effect.zipRight(Metric.update(waitSeconds, 0), Effect.asSome(effect))))
-            : Effect.succeedNone
+          if (!claimed) return Effect.succeedNone
+          waited(0)
+          return use(slot, restore(Effect.asSome(effect)))
         })
       )
 

@@ -26,6 +26,7 @@ import * as Idle from "./scheduler/Idle.ts"
 import * as LeaseWatch from "./scheduler/LeaseWatch.ts"
 import { Running } from "./scheduler/Running.ts"
 import * as Wake from "./scheduler/Wake.ts"
+import * as Telemetry from "./Telemetry.ts"
 import { type JobEnd, layer as layerWorker, Worker, type WorkerOptions } from "./Worker.ts"
 import { layer as layerIdentity, WorkerIdentity } from "./WorkerIdentity.ts"
 import { WorkQueue, type WorkQueueError } from "./WorkQueue.ts"
@@ -115,6 +116,8 @@ export const make = (
     const queue = yield* WorkQueue
     const worker = yield* Worker
     const identity = yield* WorkerIdentity
+    const clock = yield* Effect.clock
+    yield* Telemetry.start
     const maxWorkers = options.maxWorkers ?? 8
     const leaseTtl = Duration.decode(options.leaseTtl ?? "10 minutes")
     const heartbeatEvery = Duration.decode(options.heartbeat ?? "30 seconds")
@@ -196,7 +199,9 @@ export const make = (
         const dispatch = Effect.gen(function* () {
           const free = maxWorkers - handling
           if (free === 0) return false
+          const askedAt = clock.unsafeCurrentTimeMillis()
           const leased = yield* queue.lease({ worker: identity.worker, limit: free, ttl: leaseTtl })
+          Telemetry.leaseDuration.note((clock.unsafeCurrentTimeMillis() - askedAt) / 1000)
           if (leased.length > 0) {
             reach("leased")
             idle.leased()

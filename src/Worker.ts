@@ -17,6 +17,7 @@ import * as Random from "effect/Random"
 import { type Fatal, Retry } from "./Failure.ts"
 import { Handler, type HandlerError, type Outcome } from "./Handler.ts"
 import type { Attempt, Lease } from "./Job.ts"
+import * as Telemetry from "./Telemetry.ts"
 import { type LeaseLost, type Rerouted, WorkQueue, type WorkQueueError } from "./WorkQueue.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -112,6 +113,7 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
         }
         const now = yield* Clock.currentTimeMillis
         const retryAt = Math.max(now + (yield* retryDelay(tries, baseMs, maxMs)), failure.notBefore ?? 0)
+        Telemetry.waits.note((retryAt - now) / 1000, "backoff")
         yield* queue.failAndRetry(lease, { reason, message, retryAt, plan }, history)
         return { end: "retry", reason, message } satisfies Ending
       })
@@ -126,6 +128,7 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
           return retry(lease, error, history)
         case "WaitLane": {
           const { message, plan, reason, until } = error
+          Telemetry.waits.note(Math.max(0, until - clock.unsafeCurrentTimeMillis()) / 1000, "hold")
           return Effect.as(queue.release(lease, { plan, hold: { until, reason } }, history), {
             end: "waiting",
             reason,
@@ -252,6 +255,7 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
           )
           const handled = (exit: Exit.Exit<Outcome, HandlerError>) => {
             if (!isFatal(exit)) onHandled?.()
+            const handledAt = clock.unsafeCurrentTimeMillis()
             const interrupted = !Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))
             const settling = settle(lease, exit, { moved, interrupted }, notes)
             const restored =
@@ -259,7 +263,9 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
                 ? settling
                 : Effect.zipRight(FiberRef.set(FiberRef.currentContext, context), settling)
             const jobEnd = ({ end, exhausted, message, reason }: Ending): JobEnd => {
-              const durationMs = clock.unsafeCurrentTimeMillis() - startedAt
+              const now = clock.unsafeCurrentTimeMillis()
+              const durationMs = now - startedAt
+              Telemetry.jobEnded(end, reason, durationMs, now - handledAt)
               return exhausted === true
                 ? { lease, end, reason, message, durationMs, exhausted }
                 : { lease, end, reason, message, durationMs }

@@ -8,7 +8,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import { lanePolicy, resolverBucket } from "../config/Limits.ts"
@@ -18,20 +17,18 @@ import type { Fatal, Retry } from "../Failure.ts"
 import * as KeyedLimiter from "../KeyedLimiter.ts"
 import * as Scheduler from "../Scheduler.ts"
 import * as TokenBucket from "../TokenBucket.ts"
-import * as Telemetry from "../Telemetry.ts"
 import * as Worker from "../Worker.ts"
-import type { JobEnd } from "../Worker.ts"
 import * as WorkerIdentity from "../WorkerIdentity.ts"
 import { WorkQueue, type WorkQueueError } from "../WorkQueue.ts"
 import { Exited, ExitCode } from "./Exit.ts"
 import { note, type Output } from "./Output.ts"
 import * as JobLog from "./JobLog.ts"
-import { serve } from "./prometheus/Endpoint.ts"
 import { display } from "./progress/Display.ts"
 import * as Observer from "./progress/Observer.ts"
 import * as View from "./progress/View.ts"
 import { exitCode, Signals } from "./Signals.ts"
 import { type Summary, tally } from "./Summary.ts"
+import { tell } from "./telemetry/Telling.ts"
 import { count } from "./Text.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -130,12 +127,6 @@ const logsJobs = (args: RunArguments) =>
     return asked || (!args.progress && !args.quiet)
   })
 
-const measured = ({ durationMs, end, reason }: JobEnd) =>
-  Effect.zipRight(
-    Metric.increment(Metric.tagged(Metric.tagged(Telemetry.jobEnds, "end", end), "reason", reason ?? "")),
-    Metric.update(Telemetry.jobDuration, durationMs / 1000)
-  )
-
 /** A folder that can't be written right now ends the run before it began: there is nothing to try again yet. */
 const asExit = (error: Retry) => new Exited({ code: ExitCode.fatal, message: error.message })
 
@@ -188,7 +179,11 @@ export const run = (
     const queue = yield* WorkQueue
     return yield* Effect.gen(function* () {
       const scheduler = yield* Scheduler.Scheduler
-      yield* serve(settings.telemetry.prometheus)
+      const workers = {
+        all: settings.orchestrator.max_workers,
+        busy: Effect.map(scheduler.running, (leases) => leases.length)
+      }
+      yield* tell(settings, workers)
       yield* prepare
       yield* queue.applyPolicy(lanePolicy(settings))
       yield* Effect.forkScoped(obeySignals(scheduler))
@@ -199,12 +194,7 @@ export const run = (
       }
       const bytesBefore = yield* Observer.receivedBytes
       const startedAt = yield* Clock.currentTimeMillis
-      const observer = yield* Observer.make({
-        workers: {
-          all: settings.orchestrator.max_workers,
-          busy: Effect.map(scheduler.running, (leases) => leases.length)
-        }
-      })
+      const observer = yield* Observer.make({ workers })
       const progress = args.progress
         ? yield* Effect.forkScoped(Effect.scoped(Effect.zipRight(showing(observer), Effect.never)))
         : undefined
@@ -214,10 +204,7 @@ export const run = (
         ...(logging ? { onStart: JobLog.started } : {}),
         onEnd: (end) =>
           Effect.zipRight(
-            Effect.zipRight(
-              Effect.sync(() => seen.note(end)),
-              measured(end)
-            ),
+            Effect.sync(() => seen.note(end)),
             logging ? JobLog.ended(end) : Effect.void
           )
       })

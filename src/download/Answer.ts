@@ -7,12 +7,12 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Metric from "effect/Metric"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type { Fatal, Retry } from "../Failure.ts"
 import type { NamedBy } from "../http/Addresses.ts"
 import { Http, type Response } from "../http/Http.ts"
+import { measured } from "../http/Measured.ts"
 import { KeyedLimiter } from "../KeyedLimiter.ts"
 import { hostLane } from "../Lane.ts"
 import { type Candidate, DIRECT } from "../resolver/Candidate.ts"
@@ -135,6 +135,7 @@ export const make = (
     const { max_bytes } = settings.download
     const bandwidth = max_bytes_per_second > 0 ? yield* Bandwidth.make(max_bytes_per_second) : undefined
     const breaker = Breaker.make(settings.http)
+    yield* Effect.addFinalizer(() => breaker.close)
     const pace = settings.http.adaptive_pace ? HostPace.make() : HostPace.none
     const permitted = Permission.make(http, limiter, settings)
 
@@ -145,26 +146,6 @@ export const make = (
         const most = Math.min((until - now) / 10, settings.orchestrator.jitter_seconds * 1000)
         return Math.ceil(until + (yield* Random.next) * Math.max(0, most))
       })
-
-    /** The counters by their tag: making one costs more than counting with it. */
-    const counters = new Map<string, typeof Telemetry.httpRequests>()
-    const counted = (status: string) => {
-      let counter = counters.get(status)
-      if (counter === undefined) {
-        counter = Metric.tagged(Telemetry.httpRequests, "status", status)
-        counters.set(status, counter)
-      }
-      return Metric.increment(counter)
-    }
-
-    const request = (url: string, headers: Readonly<Record<string, string>> | undefined, namedBy: NamedBy) =>
-      http.get(url, headers, namedBy).pipe(
-        Effect.tapBoth({
-          onSuccess: ({ status }) => counted(Telemetry.statusClass(status)),
-          onFailure: () => counted("error")
-        }),
-        Effect.mapError(fromHttp)
-      )
 
     /** Reads the body into a part that belongs to `parts`. `onto`: what it is the rest of, and the whole's length. */
     const content = (
@@ -203,7 +184,7 @@ export const make = (
           })
           .pipe(
             Scope.extend(parts),
-            Effect.ensuring(Effect.suspend(() => Metric.incrementBy(Telemetry.downloadedBytes, body.bytes())))
+            Effect.ensuring(Effect.sync(() => Telemetry.downloadedBytes.note(body.bytes())))
           )
         if (total !== undefined && part.bytes !== total) return yield* truncated(part.bytes, total)
         return {
@@ -255,24 +236,24 @@ export const make = (
         const startedAt = yield* Clock.currentTimeMillis
         const under = pace.begin(hostLane(url), startedAt)
         yield* Effect.addFinalizer(() => Effect.sync(under.end))
-        const response = yield* request(url, headersFor(known), namedBy)
+        const { candidate } = target
+        const response = yield* http
+          .get(url, headersFor(known), namedBy)
+          .pipe(measured(candidate.resolver), Effect.mapError(fromHttp))
         const now = yield* Clock.currentTimeMillis
         if (response.status === 429 || response.status === 503) under.refused(now)
         else under.firstByte(now)
-        const ended = Effect.flatMap(Clock.currentTimeMillis, (endedAt) =>
-          Metric.update(Telemetry.fetchDuration, (endedAt - startedAt) / 1000)
-        )
         const special = yield* partial(url, response, parts, target, known)
-        if (special !== undefined) return yield* Effect.as(ended, special)
+        if (special !== undefined) return special
         const said = meaning(response, now, max_retry_after_seconds)
         if (said._tag === "Body") {
-          if (target.candidate.kind === "landing" && isPage(response)) {
-            const read = yield* readPage(response, url, target.artifact, target.candidate, settings)
+          if (candidate.kind === "landing" && isPage(response)) {
+            const read = yield* readPage(response, url, target.artifact, candidate, settings)
             return read._tag === "LeadsTo"
               ? ({ _tag: "Redirect", to: yield* redirectTarget(read.url, url) } satisfies Answer)
               : ({ _tag: "Page", candidates: read.candidates } satisfies Answer)
           }
-          return yield* Effect.zipLeft(content(target, url, response, parts), ended)
+          return yield* content(target, url, response, parts)
         }
         yield* response.discard
         if (said._tag === "Redirect") {

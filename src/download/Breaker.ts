@@ -10,6 +10,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
+import * as Telemetry from "../Telemetry.ts"
 import { FetchFailure, HostWaits } from "./FetchFailure.ts"
 
 /** The configuration's section `http`, as far as breakers need it. */
@@ -26,6 +27,8 @@ export interface Breaker {
   readonly guard: (
     lane: string
   ) => <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E | HostWaits, R>
+  /** Forgets all hosts. */
+  readonly close: Effect.Effect<void>
 }
 
 const LONGEST_PAUSE_MS = 3_600_000
@@ -86,9 +89,17 @@ export const make = (settings: BreakerSettings): Breaker => {
   const states = new Map<string, State>()
   const { breaker_failures: threshold } = settings
 
+  const forget = (lane: string) => {
+    const state = states.get(lane)
+    if (state !== undefined && state.pauses > 0) Telemetry.openBreakers.note(-1)
+    states.delete(lane)
+  }
+
   const open = (state: State, now: number) =>
     Effect.map(Random.next, (draw) => {
       const pause = Math.min(LONGEST_PAUSE_MS, settings.breaker_pause_seconds * 1000 * 2 ** state.pauses)
+      if (state.pauses === 0) Telemetry.openBreakers.note(1)
+      Telemetry.breakerOpenings.note(1)
       state.pauses += 1
       state.until = Math.ceil(now + pause * (1 + JITTER * draw))
       state.trial = false
@@ -99,7 +110,7 @@ export const make = (settings: BreakerSettings): Breaker => {
       const state = states.get(lane) ?? { failures: 0, pauses: 0, until: 0, trial: false, last: reason }
       states.set(lane, state)
       const oldest = states.size > MOST_HOSTS ? states.keys().next().value : undefined
-      if (oldest !== undefined) states.delete(oldest)
+      if (oldest !== undefined) forget(oldest)
       state.last = reason
       if (trial) return open(state, now)
       // What was under way when it opened changes nothing.
@@ -128,18 +139,22 @@ export const make = (settings: BreakerSettings): Breaker => {
       })
       return yield* request.pipe(
         Effect.tapBoth({
-          onSuccess: () => Effect.sync(() => states.delete(lane)),
+          onSuccess: () => Effect.sync(() => forget(lane)),
           onFailure: (error) => {
             // A host that asks to wait, or a disk that is full, says nothing about it.
             if (!(error instanceof FetchFailure)) return Effect.void
             const verdict = verdictOf(error.reason)
             if (verdict === "failed") return failed(lane, error.reason, isOpen)
-            return verdict === "answered" ? Effect.sync(() => states.delete(lane)) : Effect.void
+            return verdict === "answered" ? Effect.sync(() => forget(lane)) : Effect.void
           }
         }),
         Effect.ensuring(trialOver)
       )
     })
 
-  return threshold === 0 ? { guard: () => (request) => request } : { guard }
+  const close = Effect.sync(() => {
+    for (const lane of states.keys()) forget(lane)
+  })
+
+  return { guard: threshold === 0 ? () => (request) => request : guard, close }
 }

@@ -20,6 +20,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { type HttpService, readStart, type Response } from "../http/Http.ts"
 import type { HttpError } from "../http/HttpError.ts"
+import { measured } from "../http/Measured.ts"
 import * as RetryAfter from "../http/RetryAfter.ts"
 import { type Answer, type Get, type Outcome, type Request, ResolverFailure } from "./Resolver.ts"
 
@@ -153,11 +154,9 @@ export const make = (http: HttpService, service: Service): Get => {
       if (sent > 0) yield* service.nextRequest
       sent += 1
       const own = new URL(url).origin === home ? headers : {}
-      const response = yield* http.get(
-        url,
-        { accept: request.accept ?? "application/json", ...own },
-        "configuration"
-      )
+      const response = yield* http
+        .get(url, { accept: request.accept ?? "application/json", ...own }, "configuration")
+        .pipe(measured(name))
       const { header, status } = response
       const judged = (answer: Answer) => request.judge?.(answer) ?? commonOutcome(answer)
       if (REDIRECTS.has(status) && judged({ header, status, text: "" }) === "failed") {

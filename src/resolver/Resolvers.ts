@@ -14,6 +14,7 @@ import type { Artifact } from "../Artifact.ts"
 import { Http } from "../http/Http.ts"
 import { KeyedLimiter } from "../KeyedLimiter.ts"
 import { resolverLane } from "../Lane.ts"
+import * as Telemetry from "../Telemetry.ts"
 import { TokenBucket } from "../TokenBucket.ts"
 import type { Candidate } from "./Candidate.ts"
 import * as Members from "./Members.ts"
@@ -93,6 +94,7 @@ export const makeWith = (
       Effect.flatMap(bucket.tryTake(key), (wait) => {
         if (wait === 0) return Effect.void
         if (waited + wait <= longest) {
+          Telemetry.waits.note(wait / 1000, "rate")
           return Effect.zipRight(Effect.sleep(wait), takeToken(key, longest, waited + wait))
         }
         const message = `${key}: its rate is used up`

@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import type { NamedBy } from "../http/Addresses.ts"
 import { type HttpService, readStart } from "../http/Http.ts"
 import { HttpError } from "../http/HttpError.ts"
+import { measured } from "../http/Measured.ts"
 import { type Rules, rulesOf } from "./Rules.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -79,11 +80,9 @@ const fetchFile = (http: HttpService, permit: Permit, origin: string, namedBy: N
   const request = (url: string, hops: number) =>
     Effect.gen(function* () {
       // The origin was named by whoever wants a file of it; where it leads is its own word.
-      const response = yield* http.get(
-        url,
-        { accept: "text/plain, */*;q=0.1" },
-        hops === 0 ? namedBy : "server"
-      )
+      const response = yield* http
+        .get(url, { accept: "text/plain, */*;q=0.1" }, hops === 0 ? namedBy : "server")
+        .pipe(measured("robots"))
       const { status } = response
       const location = response.header("location")
       if (status >= 300 && status < 400 && location !== undefined && URL.canParse(location, url)) {

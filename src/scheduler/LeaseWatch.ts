@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import type { LeaseRef } from "../Job.ts"
+import * as Telemetry from "../Telemetry.ts"
 import type { WorkerIdentityService } from "../WorkerIdentity.ts"
 import type { HeldLease, WorkQueueError, WorkQueueService } from "../WorkQueue.ts"
 import type { Running } from "./Running.ts"
@@ -55,6 +56,7 @@ export const make = (options: {
       const dead = [...workers].filter((name) => identity.isDead(name))
       if (dead.length === 0) return
       const count = yield* queue.reclaim(dead)
+      Telemetry.leasesReclaimed.note(count)
       if (count > 0) yield* Effect.logInfo(`took back ${count} leases of ${dead.length} dead workers`)
     })
 
@@ -84,8 +86,11 @@ export const make = (options: {
 
   const heartbeat = Effect.flatMap(
     Effect.suspend(() => queue.heartbeat(running.leases(), leaseTtl)),
-    interruptLost
-  )
+    (lost) => {
+      Telemetry.heartbeats.note(1, "ok")
+      return interruptLost(lost)
+    }
+  ).pipe(Effect.tapError(() => Effect.sync(() => Telemetry.heartbeats.note(1, "failed"))))
 
   return { look, looks: forEver(look, LOOK_EVERY), heartbeats: forEver(heartbeat, heartbeatEvery) }
 }

@@ -1,31 +1,35 @@
 /** What is ready to use in deploy/: it names metrics, settings and commands that there are. */
-import { execFileSync, spawnSync } from "node:child_process"
+import { execFileSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
 import { parse } from "yaml"
+import { labelOf, nameOf } from "../../src/cli/telemetry/Exposition.ts"
+import { definitions as observed } from "../../src/cli/telemetry/Observed.ts"
 import { keys } from "../../src/config/Keys.ts"
+import * as Telemetry from "../../src/Telemetry.ts"
+import { hasPromtool, named, promtool } from "../telemetry/Promtool.ts"
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url))
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8")
 
-/** Every name the code gives a metric, as Prometheus sees it. */
-const exported = new Set(
-  ["src/Telemetry.ts", "src/cli/prometheus/Endpoint.ts"]
-    .flatMap((path) =>
-      Array.from(read(path).matchAll(/"((?:contentdownload|process)_[a-z_]+)"/g), ([, name = ""]) => name)
-    )
-    .flatMap((name) => [name, `${name}_total`, `${name}_bucket`, `${name}_count`, `${name}_sum`])
+const definitions = [...Telemetry.definitions, ...observed]
+
+/** Every name the code gives a series, as Prometheus sees it, with its definition. */
+const exported = new Map(
+  definitions.flatMap((definition) => {
+    const name = nameOf(definition)
+    const names =
+      definition.type === "histogram" ? ["_bucket", "_count", "_sum"].map((end) => name + end) : [name]
+    return names.map((each) => [each, definition] as const)
+  })
 )
 
 const namesIn = (text: string): ReadonlyArray<string> =>
-  Array.from(new Set(text.match(/\b(?:contentdownload|process)_[a-z_]+\b/g) ?? []))
-
-const hasPromtool = spawnSync("promtool", ["--version"]).status === 0
-
-const promtool = (...args: ReadonlyArray<string>) =>
-  execFileSync("promtool", args, { cwd: join(ROOT, "deploy"), encoding: "utf8" })
+  Array.from(
+    new Set(text.match(/\b(?:contentdownload|process|nodejs|http_client)_[a-z0-9_]+\b(?!["=])/g) ?? [])
+  )
 
 describe("deploy/", () => {
   it.each(["deploy/alerts.yml", "deploy/alerts.test.yml", "deploy/grafana.json"])(
@@ -39,6 +43,33 @@ describe("deploy/", () => {
     }
   )
 
+  it("shows every metric, on the dashboard or in an alert", () => {
+    const shown = namesIn(read("deploy/grafana.json") + read("deploy/alerts.yml"))
+    const used = new Set(shown.map((name) => exported.get(name)?.name))
+    expect(definitions.map(({ name }) => name).filter((name) => !used.has(name))).toEqual([])
+  })
+
+  it.each(["deploy/alerts.yml", "deploy/alerts.test.yml", "deploy/grafana.json"])(
+    "%s asks for labels and values that there are",
+    (path) => {
+      const wrong: Array<string> = []
+      const text = read(path).replaceAll('\\"', '"')
+      for (const [, name = "", selector = ""] of text.matchAll(/\b([a-z][a-z0-9_]*)\{([^{}]*)\}/g)) {
+        const definition = exported.get(name)
+        for (const [, label = "", how = "", words = ""] of selector.matchAll(/(\w+)(=~|!=|=)"([^"]*)"/g)) {
+          if (definition === undefined || ["instance", "job"].includes(label)) continue
+          const known = definition.labels.find((each) => labelOf(each.name) === label)
+          const asked = how === "=~" ? words.split("|") : [words]
+          if (known === undefined) wrong.push(`${name} has no ${label}`)
+          else if (known.values !== undefined && asked.some((word) => !known.values?.includes(word))) {
+            wrong.push(`${name} has no ${label}=${words}`)
+          }
+        }
+      }
+      expect(wrong).toEqual([])
+    }
+  )
+
   it("alerts each have a test of their own", () => {
     const rules: {
       readonly groups: ReadonlyArray<{ readonly rules: ReadonlyArray<{ readonly alert: string }> }>
@@ -49,10 +80,12 @@ describe("deploy/", () => {
     expect(alerts.filter((alert) => !tests.includes(`alertname: ${alert}`))).toEqual([])
   })
 
-  // Where Prometheus' own tool is there, it has the last word; it comes with no package of npm.
-  it.runIf(hasPromtool)("alerts hold before promtool", () => {
-    expect(promtool("check", "rules", "alerts.yml")).toContain("SUCCESS")
-    expect(promtool("test", "rules", "alerts.test.yml")).toContain("SUCCESS")
+  // Where Prometheus' own tool is there, it has the last word.
+  it.runIf(hasPromtool)(named("alerts hold before promtool"), () => {
+    const cwd = join(ROOT, "deploy")
+    expect(promtool(["check", "rules", "alerts.yml"], { cwd })).toContain("SUCCESS")
+    expect(promtool(["test", "rules", "alerts.test.yml"], { cwd })).toContain("SUCCESS")
+    expect(promtool(["check", "config", "prometheus.yml"], { cwd })).toContain("SUCCESS")
   })
 
   it("the unit and the container run a command that there is, with settings that there are", () => {

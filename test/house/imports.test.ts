@@ -32,7 +32,8 @@ const partOf = (path: string): string => {
 
 /** What each part may import besides itself. The entry modules may import everything they lead to. */
 const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
-  contracts: ["artifact", "config", "scheduler"],
+  contracts: ["artifact", "config", "scheduler", "telemetry"],
+  telemetry: ["contracts"],
   scheduler: ["contracts"],
   artifact: ["contracts"],
   // The settings of resolvers stand in their files.
@@ -71,7 +72,7 @@ describe("the house", () => {
     const homes: ReadonlyArray<readonly [RegExp, RegExp]> = [
       [/^(?:@effect\/sql|better-sqlite3)/, /^store\/sqlite\//],
       [/^undici$/, /^http\//],
-      [/^node:https?$/, /^(?:demo|cli\/prometheus)\//],
+      [/^node:https?$/, /^(?:demo|cli\/telemetry|http)\//],
       [/^@effect\/(?:cli|printer)/, /^cli\//],
       [/^@effect\/platform-node/, /^cli\//]
     ]

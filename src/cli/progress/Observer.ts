@@ -5,7 +5,6 @@
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { downloadedBytes } from "../../Telemetry.ts"
@@ -27,10 +26,7 @@ const LANES = 50
 const LANE_SHARE = 50
 
 /** How a process's bytes are counted. */
-export const receivedBytes: Effect.Effect<number> = Effect.map(
-  Metric.value(downloadedBytes),
-  ({ count }) => count
-)
+export const receivedBytes: Effect.Effect<number> = Effect.sync(() => downloadedBytes.value())
 
 /** The latest sight, and what it comes to beside earlier ones. */
 export type Now = readonly [sight: Sight, speed: Rates, end: Eta | null]

@@ -1,0 +1,168 @@
+/**
+ * Metrics, each defined once: a name by OpenTelemetry's conventions, a unit, what it means, and labels whose values are
+ * few. They stand in Effect's registry, where any exporter finds them.
+ *
+ * Noting a value is a plain call, not an effect: it costs some tens of nanoseconds, so nothing has to be switched off.
+ */
+import * as Metric from "effect/Metric"
+import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as MetricState from "effect/MetricState"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------
+
+/** What tells the values of a metric apart. An empty value says that there is none. */
+export interface Label {
+  readonly name: string
+  readonly meaning: string
+  /** All values there are; left out where they are words that outcomes carry. */
+  readonly values?: ReadonlyArray<string>
+}
+
+/** What is known of a metric, whoever reads it. */
+export interface Definition {
+  /** By OpenTelemetry's conventions, such as `http.client.request.duration`. */
+  readonly name: string
+  readonly type: "counter" | "gauge" | "histogram"
+  /** A unit by UCUM: `s`, `By`, `{job}`. */
+  readonly unit: string
+  readonly description: string
+  readonly labels: ReadonlyArray<Label>
+  /** Its name for Prometheus, where convention has another one than the name and the unit give. */
+  readonly prometheus?: string
+}
+
+/** A value for each label. */
+export type Values<Labels extends ReadonlyArray<Label>> = { readonly [K in keyof Labels]: string }
+
+/** A metric that this process counts in. */
+export interface Instrument<Labels extends ReadonlyArray<Label> = ReadonlyArray<Label>> {
+  readonly definition: Definition
+  /** A counter counts `value`, a gauge moves by it, a histogram notes it. */
+  readonly note: (value: number, ...labels: Values<Labels>) => void
+  /** What a counter or a gauge stands at, or how often a histogram was noted. */
+  readonly value: (...labels: Values<Labels>) => number
+  /** Makes the series that are there from the start: those of the closed sets of labels, or those it was told. */
+  readonly start: () => void
+}
+
+interface Options<Labels extends ReadonlyArray<Label>> extends Omit<Definition, "labels" | "type"> {
+  readonly labels?: Labels
+  /** The series that are there from the start, where not every value of every label is known. */
+  readonly initial?: ReadonlyArray<Values<Labels>>
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Constructors
+// ---------------------------------------------------------------------------------------------------------------
+
+const all: Array<Pick<Instrument, "definition" | "start">> = []
+
+/** Every metric defined so far, in the order of their definitions. */
+export const instruments: ReadonlyArray<Pick<Instrument, "definition" | "start">> = all
+
+/** Values of a label that isn't closed; those that come later are `other`. */
+export const MOST_VALUES = 200
+
+/** Keeps the words of a label few, whoever brings them. */
+const bounded = ({ values }: Label): ((word: string) => string) => {
+  if (values !== undefined) return (word) => word
+  const seen = new Set<string>([""])
+  return (word) => {
+    if (seen.size < MOST_VALUES) seen.add(word)
+    return seen.has(word) ? word : "other"
+  }
+}
+
+const keyOf = (words: ReadonlyArray<string>): string =>
+  words.length === 1 ? (words[0] ?? "") : words.join("\n")
+
+/** Makes what it answers once for each list of words; `few` is asked about words that are new. */
+const memo = <A>(
+  few: (words: ReadonlyArray<string>) => ReadonlyArray<string>,
+  make: (words: ReadonlyArray<string>) => A
+): ((words: ReadonlyArray<string>) => A) => {
+  const made = new Map<string, A>()
+  const kept = (words: ReadonlyArray<string>): A => {
+    const key = keyOf(words)
+    const fresh = made.get(key) ?? make(words)
+    made.set(key, fresh)
+    return fresh
+  }
+  return (words) => made.get(keyOf(words)) ?? kept(few(words))
+}
+
+/** Every combination of the labels' values; none where a label's values aren't all known. */
+const combinations = (labels: ReadonlyArray<Label>): ReadonlyArray<ReadonlyArray<string>> =>
+  labels.reduce<ReadonlyArray<ReadonlyArray<string>>>(
+    (rows, { values = [] }) => rows.flatMap((row) => values.map((value) => [...row, value])),
+    [[]]
+  )
+
+const instrument = <const Labels extends ReadonlyArray<Label>, Type, Out>(
+  type: Definition["type"],
+  { initial, ...rest }: Options<Labels>,
+  metric: Metric.Metric<Type, number, Out>
+): Instrument<Labels> => {
+  const definition: Definition = { ...rest, type, labels: rest.labels ?? [] }
+  const { labels } = definition
+  const words = labels.map(bounded)
+  // Making a tagged metric costs more than noting in it.
+  const tagged = memo(
+    (values) => words.map((few, n) => few(values[n] ?? "")),
+    (values) =>
+      labels.reduce((under, { name }, n) => {
+        const value = values[n] ?? ""
+        return value === "" ? under : Metric.tagged(under, name, value)
+      }, metric)
+  )
+  const of = (values: ReadonlyArray<string>) => (values.length === 0 ? metric : tagged(values))
+  const made: Instrument<Labels> = {
+    definition,
+    note:
+      type === "gauge"
+        ? (value, ...values) => of(values).unsafeModify(value, [])
+        : (value, ...values) => of(values).unsafeUpdate(value, []),
+    value: (...values) => {
+      const state = of(values).unsafeValue([])
+      return MetricState.isGaugeState(state)
+        ? Number(state.value)
+        : MetricState.isCounterState(state) || MetricState.isHistogramState(state)
+          ? Number(state.count)
+          : 0
+    },
+    start: () => {
+      for (const values of initial ?? combinations(labels)) of(values).unsafeValue([])
+    }
+  }
+  all.push(made)
+  return made
+}
+
+/** What only grows. */
+export const counter = <const Labels extends ReadonlyArray<Label> = []>(
+  options: Options<Labels>
+): Instrument<Labels> =>
+  instrument(
+    "counter",
+    options,
+    Metric.counter(options.name, { description: options.description, incremental: true })
+  )
+
+/** What goes up and down. */
+export const gauge = <const Labels extends ReadonlyArray<Label> = []>(
+  options: Options<Labels>
+): Instrument<Labels> =>
+  instrument("gauge", options, Metric.gauge(options.name, { description: options.description }))
+
+/** Values sorted into buckets up to each of `bounds`. */
+export const histogram = <const Labels extends ReadonlyArray<Label> = []>(
+  bounds: ReadonlyArray<number>,
+  options: Options<Labels>
+): Instrument<Labels> =>
+  instrument(
+    "histogram",
+    options,
+    Metric.histogram(options.name, MetricBoundaries.fromIterable(bounds), options.description)
+  )

@@ -1,0 +1,34 @@
+/** The endpoint that Prometheus asks. */
+import { expect, it } from "@effect/vitest"
+import { createServer } from "node:net"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import { serve } from "../../src/cli/telemetry/Endpoint.ts"
+
+const freePort = Effect.async<number>((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() =>
+      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
+    )
+  })
+})
+
+it.scopedLive("answers 500 when the metrics can't be read, and goes on", () =>
+  Effect.gen(function* () {
+    const port = yield* freePort
+    let broken = true
+    const readings = Effect.suspend(() => (broken ? Effect.dieMessage("a fault") : Effect.succeed([])))
+    yield* serve({ host: "127.0.0.1", port }, readings)
+    const ask = Effect.promise(async () => {
+      const response = await fetch(`http://127.0.0.1:${port}/metrics`)
+      return [response.status, await response.text()] as const
+    })
+    const [status, text] = yield* ask
+    expect(status).toBe(500)
+    expect(text).not.toContain("a fault")
+    broken = false
+    expect(yield* ask).toEqual([200, ""])
+  }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+)
