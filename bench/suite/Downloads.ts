@@ -9,6 +9,7 @@ import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { layer } from "../../src/cli/Run.ts"
+import { COMMIT_GAP } from "../../src/cli/Setup.ts"
 import { lanePolicy } from "../../src/config/Limits.ts"
 import { Settings } from "../../src/config/Settings.ts"
 import * as Download from "../../src/download/index.ts"
@@ -38,6 +39,9 @@ const loads = (quick: boolean): ReadonlyArray<Load> => [
 const settingsFor = (folder: string) =>
   Schema.decodeSync(Settings)({
     orchestrator: { max_workers: AT_ONCE, max_per_host: AT_ONCE },
+    // The origin is on this machine, and has no robots.txt.
+    http: { allow_private_hosts: true },
+    robots: { enabled: false },
     // The loop doesn't look into what comes.
     download: { out: join(folder, "out"), max_bytes: 2_000_000_000, structure: false, identity: "off" },
     resolvers: { order: [] }
@@ -78,7 +82,11 @@ const handlerAlone = (urls: ReadonlyArray<string>, folder: string): Promise<numb
 
 const ours = (urls: ReadonlyArray<string>, folder: string): Promise<number> => {
   const settings = settingsFor(folder)
-  const queue = Sqlite.layer({ path: join(folder, "queue.sqlite"), policy: lanePolicy(settings) })
+  const queue = Sqlite.layer({
+    path: join(folder, "queue.sqlite"),
+    policy: lanePolicy(settings),
+    commitGap: COMMIT_GAP
+  })
   return Effect.gen(function* () {
     const jobs = urls.map((url, n) =>
       Route.toNewJob({ id: `paper-${n}`, urls: [url] }, { resolverOrder: [] })

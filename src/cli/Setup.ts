@@ -79,6 +79,9 @@ export const refuseMissing = (path: string): Effect.Effect<void, Exited, FileSys
     )
   })
 
+/** Far shorter than any download, and long enough that many small ones at once share a transaction. */
+export const COMMIT_GAP = Duration.millis(5)
+
 /**
  * The queue of the settings.
  * - `existing`: a queue that isn't there is refused; nothing is created.
@@ -98,6 +101,7 @@ export const layerQueue = (
         walMode: wal_mode,
         timeout: Duration.seconds(timeout_sec),
         maxCrashes: settings.orchestrator.max_job_crashes,
+        commitGap: COMMIT_GAP,
         policy: lanePolicy(settings)
       })
     })

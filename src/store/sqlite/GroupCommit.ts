@@ -1,10 +1,12 @@
 /**
  * Group commit: transitions that arrive while others are being written wait for the next transaction and share it.
  *
- * The first to come sets the writing off for all that gathered; nobody waits for a timer, so a lone transition is
- * written at once, and under load the batches grow by themselves. Nothing is answered before its transaction is committed.
+ * The first to come sets the writing off for all that gathered, so a lone transition is written at once, and under load
+ * the batches grow by themselves. Where transitions come one by one but often, a transaction may be told to come some
+ * time after the one before, as long as more are expected. Nothing is answered before its transaction is committed.
  */
 import * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 
@@ -19,7 +21,12 @@ const MAX_BATCH = 256
 export const make = <Item, Answer, E>(options: {
   readonly key: (item: Item) => unknown
   readonly write: (batch: ReadonlyArray<Item>) => Effect.Effect<ReadonlyArray<Answer>, E>
+  /** Milliseconds from one write to the next while more are expected. Default 0: none. */
+  readonly gapMs?: number | undefined
+  /** Whether more items than these are likely to come. Default: no. */
+  readonly expectsMore?: ((waiting: number) => boolean) | undefined
 }): ((item: Item) => Effect.Effect<Answer, E>) => {
+  const { expectsMore = () => false, gapMs = 0 } = options
   interface Waiting {
     readonly item: Item
     /** Goes on with the answer, or with writing the next batch. */
@@ -27,6 +34,17 @@ export const make = <Item, Answer, E>(options: {
   }
   let waiting: Array<Waiting> = []
   let writing = false
+  let writtenAt = Number.NEGATIVE_INFINITY
+
+  /** Waits out the gap, for the sake of those that come meanwhile. */
+  const gap =
+    gapMs <= 0
+      ? Effect.void
+      : Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          now - writtenAt < gapMs && expectsMore(waiting.length)
+            ? Effect.sleep(Math.max(0, writtenAt + gapMs - now))
+            : Effect.void
+        )
 
   /** The first that waits, and all others that may share its batch. */
   const gather = (): ReadonlyArray<Waiting> => {
@@ -48,8 +66,10 @@ export const make = <Item, Answer, E>(options: {
   const writeNext: Effect.Effect<Answer, E> = Effect.gen(function* () {
     // Fibers that are ready to run get to hand in their items first.
     yield* Effect.yieldNow()
+    yield* gap
     const batch = gather()
     const written = yield* Effect.exit(options.write(batch.map((entry) => entry.item)))
+    if (gapMs > 0) writtenAt = yield* Clock.currentTimeMillis
     const answers = Exit.match(written, {
       onFailure: (cause) => batch.map(() => Exit.failCause(cause)),
       onSuccess: (all): ReadonlyArray<Exit.Exit<Answer, E>> => all.map(Exit.succeed)

@@ -47,6 +47,11 @@ export interface SqliteWorkQueueOptions extends DatabaseOptions {
    * file system doesn't tell of changes.
    */
   readonly pollInterval?: Duration.DurationInput | undefined
+  /**
+   * The least time from one transaction of transitions to the next, as long as some of the leases given out are still
+   * to be settled: fewer transactions hold up the event loop less. It is slept by the Clock. Default: none.
+   */
+  readonly commitGap?: Duration.DurationInput | undefined
 }
 
 /** What is written in groups. */
@@ -138,12 +143,25 @@ export const make = (
       return lease?.kind !== "lease" || leased === undefined || leased.length >= lease.limit
     }
 
+    /** Leases given out and not settled yet; those that were lost are settled, too, or at least tried to. */
+    let held = 0
+    const count = (batch: ReadonlyArray<Work>, answers: ReadonlyArray<Answer>) => {
+      for (const [at, { kind }] of batch.entries()) {
+        const answer = answers[at]
+        if (kind !== "lease") held = answer === "granted" ? held : Math.max(0, held - 1)
+        else if (typeof answer === "object") held += answer.length
+      }
+    }
+
     const work = GroupCommit.make<Work, Answer, WorkQueueError>({
       key: (item) => (item.kind === "lease" ? item : item.lease.job),
+      gapMs: Duration.toMillis(options.commitGap ?? 0),
+      expectsMore: (waiting) => waiting < held,
       write: (batch) =>
         Effect.tap(
           starting((query, time) => carryOut(query, time, batch)),
           (answers) => {
+            count(batch, answers)
             if (batch.some(({ kind }) => kind !== "lease")) reach("after-commit")
             return leavesWork(batch, answers) ? tick : Effect.void
           }
