@@ -4,7 +4,6 @@
  * What the host may bear is asked for first: its pace, then its breaker. Neither waits here; a host that has to wait is
  * an answer like any other.
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Random from "effect/Random"
@@ -60,6 +59,9 @@ export interface Known {
   readonly previous?: Receipt
 }
 
+/** Looks at a body that came in whole. */
+export type Judge<A, E, R> = (content: Content) => Effect.Effect<A, E, R>
+
 /**
  * Sends a request for a candidate, and has `judge` look at a body that came in whole: what it finds counts for or
  * against the host. The part of a body belongs to the scope.
@@ -68,7 +70,7 @@ export type Ask = <A, E, R>(
   target: Target,
   url: string,
   known: Known,
-  judge: (content: Content) => Effect.Effect<A, E, R>
+  judge: Judge<A, E, R>
 ) => Effect.Effect<
   Exclude<Answer, Content> | A,
   E | FetchFailure | HostWaits | Fatal | Retry,
@@ -130,6 +132,7 @@ export const make = (
     const storage = yield* Storage
     const limiter = yield* KeyedLimiter
     const clock = yield* Effect.clock
+    const now = () => clock.unsafeCurrentTimeMillis()
     const { max_bytes_per_second, max_retry_after_seconds, min_bytes_per_second, min_rate_window_seconds } =
       settings.http
     const { max_bytes } = settings.download
@@ -141,18 +144,16 @@ export const make = (
 
     /** What the server asked for, and a little more, so that those who wait don't all come back at once. */
     const withJitter = (until: number) =>
-      Effect.gen(function* () {
-        const now = yield* Clock.currentTimeMillis
-        const most = Math.min((until - now) / 10, settings.orchestrator.jitter_seconds * 1000)
-        return Math.ceil(until + (yield* Random.next) * Math.max(0, most))
+      Effect.map(Random.next, (draw) => {
+        const most = Math.min((until - now()) / 10, settings.orchestrator.jitter_seconds * 1000)
+        return Math.ceil(until + draw * Math.max(0, most))
       })
 
-    /** Reads the body into a part that belongs to `parts`. `onto`: what it is the rest of, and the whole's length. */
+    /** Reads the body into a part of the scope. `onto`: what it is the rest of, and the whole's length. */
     const content = (
       target: Target,
       url: string,
       response: Response,
-      parts: Scope.Scope,
       onto?: { readonly beginning: Beginning; readonly total: number }
     ) =>
       Effect.gen(function* () {
@@ -171,7 +172,7 @@ export const make = (
           rateWindowMs: min_rate_window_seconds * 1000,
           expected,
           finalUrl: url,
-          now: () => clock.unsafeCurrentTimeMillis(),
+          now,
           before: onto?.beginning,
           bandwidth
         })
@@ -182,10 +183,7 @@ export const make = (
             identity: onto === undefined ? identityOf(url, response) : undefined,
             onto: onto?.beginning
           })
-          .pipe(
-            Scope.extend(parts),
-            Effect.ensuring(Effect.sync(() => Telemetry.downloadedBytes.note(body.bytes())))
-          )
+          .pipe(Effect.ensuring(Effect.sync(() => Telemetry.downloadedBytes.note(body.bytes()))))
         if (total !== undefined && part.bytes !== total) return yield* truncated(part.bytes, total)
         return {
           _tag: "Content",
@@ -198,7 +196,7 @@ export const make = (
       })
 
     /** What an answer to a request for the rest, or for changes, is beyond what any answer is. */
-    const partial = (url: string, response: Response, parts: Scope.Scope, target: Target, known: Known) =>
+    const partial = (url: string, response: Response, target: Target, known: Known) =>
       Effect.gen(function* () {
         const { beginning, previous } = known
         const { status } = response
@@ -210,7 +208,7 @@ export const make = (
         if (status === 206) {
           const total = rest(response, beginning)
           if (typeof total === "number") {
-            return yield* content(target, url, response, parts, { beginning, total })
+            return yield* content(target, url, response, { beginning, total })
           }
           yield* Effect.logDebug(
             `${url}: starting over, for the range that came is not what was asked for: ${total}`
@@ -224,36 +222,22 @@ export const make = (
         return { _tag: "Anew" } satisfies Answer
       })
 
-    /** One request, under the host's permit until its body ends. */
-    const once = (
-      target: Target,
-      url: string,
-      known: Known,
-      namedBy: NamedBy,
-      parts: Scope.Scope
-    ): Effect.Effect<Answer, FetchFailure | HostWaits | Fatal | Retry> =>
+    /** What an answer means, and its body if that is what was asked for. */
+    const read = (target: Target, url: string, known: Known, response: Response, answeredAt: number) =>
       Effect.gen(function* () {
-        const startedAt = yield* Clock.currentTimeMillis
-        const under = pace.begin(hostLane(url), startedAt)
-        yield* Effect.addFinalizer(() => Effect.sync(under.end))
-        const { candidate } = target
-        const response = yield* http
-          .get(url, headersFor(known), namedBy)
-          .pipe(measured(candidate.resolver), Effect.mapError(fromHttp))
-        const now = yield* Clock.currentTimeMillis
-        if (response.status === 429 || response.status === 503) under.refused(now)
-        else under.firstByte(now)
-        const special = yield* partial(url, response, parts, target, known)
+        const { artifact, candidate } = target
+        const fresh = known.beginning === undefined && known.previous === undefined
+        const special = fresh ? undefined : yield* partial(url, response, target, known)
         if (special !== undefined) return special
-        const said = meaning(response, now, max_retry_after_seconds)
+        const said = meaning(response, answeredAt, max_retry_after_seconds)
         if (said._tag === "Body") {
           if (candidate.kind === "landing" && isPage(response)) {
-            const read = yield* readPage(response, url, target.artifact, candidate, settings)
-            return read._tag === "LeadsTo"
-              ? ({ _tag: "Redirect", to: yield* redirectTarget(read.url, url) } satisfies Answer)
-              : ({ _tag: "Page", candidates: read.candidates } satisfies Answer)
+            const page = yield* readPage(response, url, artifact, candidate, settings)
+            return page._tag === "LeadsTo"
+              ? ({ _tag: "Redirect", to: yield* redirectTarget(page.url, url) } satisfies Answer)
+              : ({ _tag: "Page", candidates: page.candidates } satisfies Answer)
           }
-          return yield* content(target, url, response, parts)
+          return yield* content(target, url, response)
         }
         yield* response.discard
         if (said._tag === "Redirect") {
@@ -266,18 +250,48 @@ export const make = (
                 ? new FetchFailure({ class: "retry", ...wordsOf(said), notBefore: said.notBefore })
                 : new FetchFailure({ class: "try-next", ...wordsOf(said) })
             )
-      }).pipe(Effect.scoped, limiter.withPermit(hostLane(url)))
+      })
 
-    return (target, url, known, judge) =>
+    /** One request, under the host's permit until its body ends; the part of its body belongs to the scope. */
+    const once = (
+      target: Target,
+      url: string,
+      lane: string,
+      known: Known,
+      namedBy: NamedBy
+    ): Effect.Effect<Answer, FetchFailure | HostWaits | Fatal | Retry, Scope.Scope> =>
+      // A scope of the fiber's own would be told to each step within; the connection's end needs none of them.
+      Effect.acquireUseRelease(
+        Scope.make(),
+        (connection) =>
+          Effect.gen(function* () {
+            const startedAt = now()
+            const under = pace.begin(lane, startedAt)
+            yield* Scope.addFinalizer(connection, Effect.sync(under.end))
+            const response = yield* http
+              .get(url, headersFor(known), namedBy)
+              .pipe(
+                measured(target.candidate.resolver),
+                Effect.mapError(fromHttp),
+                Effect.provideService(Scope.Scope, connection)
+              )
+            const answeredAt = now()
+            if (response.status === 429 || response.status === 503) under.refused(answeredAt)
+            else under.firstByte(answeredAt)
+            return yield* read(target, url, known, response, answeredAt)
+          }),
+        (connection, exit) => Scope.close(connection, exit)
+      ).pipe(limiter.withPermit(lane))
+
+    return <A, E, R>(target: Target, url: string, known: Known, judge: Judge<A, E, R>) =>
       Effect.gen(function* () {
-        const parts = yield* Effect.scope
         const lane = hostLane(url)
-        const slowed = pace.start(lane, yield* Clock.currentTimeMillis)
+        const slowed = pace.start(lane, now())
         if (slowed !== undefined) return yield* slowed
         return yield* Effect.gen(function* () {
           const namedBy = whoNamed(target.candidate, url)
           yield* permitted(url, namedBy)
-          const answer = yield* once(target, url, known, namedBy, parts)
+          const answer = yield* once(target, url, lane, known, namedBy)
           return answer._tag === "Content" ? yield* judge(answer) : answer
         }).pipe(breaker.guard(lane))
       })

@@ -126,31 +126,36 @@ export const make = (settings: BreakerSettings): Breaker => {
       until
     })
 
-  const guard: Breaker["guard"] = (lane) => (request) =>
-    Effect.gen(function* () {
-      const now = yield* Clock.currentTimeMillis
-      const state = states.get(lane)
-      const isOpen = state !== undefined && state.pauses > 0
-      if (isOpen && state.until > now) return yield* waits(state, state.until)
-      if (isOpen && state.trial) return yield* waits(state, now + TRIAL_MS)
-      if (isOpen) state.trial = true
-      const trialOver = Effect.sync(() => {
-        if (isOpen) state.trial = false
-      })
-      return yield* request.pipe(
-        Effect.tapBoth({
-          onSuccess: () => Effect.sync(() => forget(lane)),
-          onFailure: (error) => {
-            // A host that asks to wait, or a disk that is full, says nothing about it.
-            if (!(error instanceof FetchFailure)) return Effect.void
-            const verdict = verdictOf(error.reason)
-            if (verdict === "failed") return failed(lane, error.reason, isOpen)
-            return verdict === "answered" ? Effect.sync(() => forget(lane)) : Effect.void
-          }
-        }),
-        Effect.ensuring(trialOver)
-      )
+  /** Counts what a request ends with. */
+  const counted = <A, E, R>(lane: string, trial: boolean, request: Effect.Effect<A, E, R>) =>
+    Effect.tapBoth(request, {
+      onSuccess: () => Effect.sync(() => forget(lane)),
+      onFailure: (error) => {
+        // A host that asks to wait, or a disk that is full, says nothing about it.
+        if (!(error instanceof FetchFailure)) return Effect.void
+        const verdict = verdictOf(error.reason)
+        if (verdict === "failed") return failed(lane, error.reason, trial)
+        return verdict === "answered" ? Effect.sync(() => forget(lane)) : Effect.void
+      }
     })
+
+  const guard: Breaker["guard"] =
+    (lane) =>
+    <A, E, R>(request: Effect.Effect<A, E, R>) =>
+      Effect.suspend((): Effect.Effect<A, E | HostWaits, R> => {
+        const state = states.get(lane)
+        if (state === undefined || state.pauses === 0) return counted(lane, false, request)
+        return Effect.gen(function* () {
+          const now = yield* Clock.currentTimeMillis
+          if (state.until > now) return yield* waits(state, state.until)
+          if (state.trial) return yield* waits(state, now + TRIAL_MS)
+          state.trial = true
+          const trialOver = Effect.sync(() => {
+            state.trial = false
+          })
+          return yield* Effect.ensuring(counted(lane, true, request), trialOver)
+        })
+      })
 
   const close = Effect.sync(() => {
     for (const lane of states.keys()) forget(lane)

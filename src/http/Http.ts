@@ -10,7 +10,7 @@ import { isIP, type LookupFunction } from "node:net"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from "undici"
 import { isPublic, isSame, literal, type NamedBy } from "./Addresses.ts"
 import { ADDRESS_REFUSED, fromCause, HttpError } from "./HttpError.ts"
@@ -240,17 +240,20 @@ export const make = (
 
     return {
       get: (target, headers = {}, namedBy = "server") =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.gen(function* () {
-            if (!URL.canParse(target)) {
-              return yield* new HttpError({ reason: "protocol", message: "this is no URL" })
-            }
-            const url = new URL(target)
-            const response = toResponse(url, yield* restore(request(url, headers, namedBy)))
-            yield* Effect.addFinalizer(() => close(response))
-            return response
+        Effect.uninterruptibleMask((restore) => {
+          if (!URL.canParse(target)) {
+            return Effect.fail(new HttpError({ reason: "protocol", message: "this is no URL" }))
+          }
+          const url = new URL(target)
+          return Effect.flatMap(restore(request(url, headers, namedBy)), (data) => {
+            const response = toResponse(url, data)
+            // Straight to the scope: `Effect.addFinalizer` would keep the fiber's state for it, too.
+            return Effect.as(
+              Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, close(response))),
+              response
+            )
           })
-        )
+        })
     }
   })
 

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Cause from "effect/Cause"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Telemetry from "../Telemetry.ts"
 import type { Response } from "./Http.ts"
 import type { HttpError } from "./HttpError.ts"
@@ -40,12 +40,13 @@ export const measured =
         Effect.tap(({ status }) => {
           const code = knownStatus(status)
           Telemetry.firstByteDuration.note(seconds(), resolver)
-          return Effect.addFinalizer((exit) =>
+          const noted = (exit: Exit.Exit<unknown, unknown>) =>
             Effect.sync(() => {
               const error = status >= 400 ? code : reasonOf(exit)
               Telemetry.requestDuration.note(seconds(), METHOD, code, error, resolver)
             })
-          )
+          // Straight to the scope: `Effect.addFinalizer` would keep the fiber's state for it, too.
+          return Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizerExit(scope, noted))
         })
       )
     })

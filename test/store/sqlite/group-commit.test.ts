@@ -3,6 +3,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/TestClock"
 import * as GroupCommit from "../../../src/store/sqlite/GroupCommit.ts"
 import { runs } from "../../contract/Given.ts"
 
@@ -161,6 +162,35 @@ describe("group commit", () => {
       })
       expect(yield* submit({ key: 0, value: 0 })).toBe("written")
       yield* Deferred.succeed(stop, undefined)
+    })
+  )
+
+  it.effect("waits out the gap after a write while more are expected, and no longer", () =>
+    Effect.gen(function* () {
+      const batches: Array<ReadonlyArray<number>> = []
+      let expected = 3
+      const submit = GroupCommit.make<number, number, never>({
+        key: (item) => item,
+        write: (batch) => {
+          batches.push(batch)
+          expected -= batch.length
+          return Effect.succeed(batch)
+        },
+        gapMs: 5,
+        expectsMore: (waiting) => waiting < expected
+      })
+      yield* submit(1)
+      // Two are expected still: the second waits for the third.
+      const second = yield* Effect.fork(submit(2))
+      yield* TestClock.adjust(4)
+      expect(batches).toEqual([[1]])
+      const third = yield* Effect.fork(submit(3))
+      yield* TestClock.adjust(1)
+      expect(yield* Fiber.join(second)).toBe(2)
+      expect(yield* Fiber.join(third)).toBe(3)
+      expect(batches).toEqual([[1], [2, 3]])
+      // No more is expected: it is written at once, though nothing but the clock would say so.
+      expect(yield* submit(4)).toBe(4)
     })
   )
 })
