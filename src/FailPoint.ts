@@ -15,6 +15,8 @@ export const POINTS = [
   "written",
   /** The whole of a file is synced, under the name of its part. */
   "synced",
+  /** It stands under its hash, and has no name yet. With `storage.layout: content`. */
+  "linked",
   /** It has its name, and its folder isn't synced. */
   "renamed",
   /** It has its place, and the queue doesn't know. */

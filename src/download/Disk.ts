@@ -5,7 +5,20 @@
  * is synced, a name once its folder is.
  */
 import { createReadStream } from "node:fs"
-import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, unlink, writeFile } from "node:fs/promises"
+import {
+  copyFile,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  statfs,
+  unlink,
+  writeFile
+} from "node:fs/promises"
 import * as Context from "effect/Context"
 
 /** An open file, or an open folder, which can only be synced. */
@@ -27,6 +40,15 @@ export interface OpenFile {
   readonly close: () => Promise<void>
 }
 
+/** What a file system says of a file. `dev` and `ino` are the same for all names of a file, `nlink` is their number. */
+export interface FileStat {
+  readonly size: number
+  readonly isFile: () => boolean
+  readonly dev: number
+  readonly ino: number
+  readonly nlink: number
+}
+
 /** A file system. Every call fails as Node's does, with a `code`. */
 export interface DiskService {
   readonly open: (path: string, flags: "r" | "r+" | "w" | "w+") => Promise<OpenFile>
@@ -41,9 +63,12 @@ export interface DiskService {
   readonly writeFile: (path: string, text: string) => Promise<void>
   readonly readdir: (path: string) => Promise<ReadonlyArray<string>>
   readonly rename: (from: string, to: string) => Promise<void>
+  /** A further name for a file: a hard link. Fails where there is something at `to`. */
+  readonly link: (from: string, to: string) => Promise<void>
+  readonly copyFile: (from: string, to: string, mode: number) => Promise<void>
   readonly unlink: (path: string) => Promise<void>
   readonly rm: (path: string, options: { readonly force: true }) => Promise<void>
-  readonly stat: (path: string) => Promise<{ readonly size: number; readonly isFile: () => boolean }>
+  readonly stat: (path: string) => Promise<FileStat>
   readonly statfs: (path: string) => Promise<{ readonly bavail: number; readonly bsize: number }>
 }
 
@@ -56,6 +81,8 @@ export const node: DiskService = {
   writeFile,
   readdir,
   rename,
+  link,
+  copyFile,
   unlink,
   rm,
   stat,

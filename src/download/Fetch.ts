@@ -190,7 +190,9 @@ export const make = (
         if (anew) return {}
         const beginning = yield* storage.resume(owner, url, { md5: candidate.md5 !== undefined })
         if (Option.isSome(beginning)) return { beginning: beginning.value }
-        return previous !== undefined && previous.final_url === url && (yield* storage.holds(previous))
+        return previous !== undefined &&
+          previous.final_url === url &&
+          (yield* storage.examine(previous)) === "whole"
           ? { previous }
           : {}
       })

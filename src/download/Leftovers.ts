@@ -8,7 +8,9 @@ import { join } from "node:path"
 import type { LeaseRef } from "../Job.ts"
 import type { DiskService } from "./Disk.ts"
 import { RESUME_FROM } from "./PartFile.ts"
-import { adopt, type Adopted, partOf, readLog, removePart } from "./PartLog.ts"
+import { partOf } from "./Files.ts"
+import { adopt, type Adopted, readLog } from "./PartLog.ts"
+import { isPlaced } from "./Placing.ts"
 import { codeOf } from "./StorageError.ts"
 import { leaseOf, partName } from "./StoredName.ts"
 
@@ -41,8 +43,12 @@ export interface Leftovers {
   readonly remove: (job: number) => Promise<void>
 }
 
-/** Nothing is looked at before the first question. */
-export const make = (disk: DiskService, folder: string): Leftovers => {
+/** Nothing is looked at before the first question. `removePart` removes a part that is of no use any more. */
+export const make = (
+  disk: DiskService,
+  folder: string,
+  removePart: (part: string) => Promise<void>
+): Leftovers => {
   let known = new Map<number, string>()
   let listedAt = Number.NEGATIVE_INFINITY
   let listing: Promise<void> | undefined
@@ -72,7 +78,7 @@ export const make = (disk: DiskService, folder: string): Leftovers => {
     const name = known.get(job)
     if (name === undefined) return
     known.delete(job)
-    await removePart(disk, join(folder, name)).catch(() => undefined)
+    await removePart(join(folder, name)).catch(() => undefined)
   }
 
   return {
@@ -89,10 +95,16 @@ export const make = (disk: DiskService, folder: string): Leftovers => {
       const from = leaseOf(name)
       // Job numbers are one queue's own; another queue may use the same folder.
       if (from === undefined || name !== partName(id, from)) return undefined
-      const log = await readLog(disk, join(folder, name))
+      const part = join(folder, name)
+      if (await isPlaced(disk, part)) {
+        known.delete(lease.job)
+        await removePart(part)
+        return undefined
+      }
+      const log = await readLog(disk, part)
       if (log === undefined || log.identity.id !== id || log.identity.url !== url) return undefined
       known.delete(lease.job)
-      return adopt(disk, join(folder, name), join(folder, own), log, { md5, atLeast: RESUME_FROM })
+      return adopt(disk, part, join(folder, own), log, { md5, atLeast: RESUME_FROM })
     },
     remove
   }

@@ -10,8 +10,10 @@ import { createHash, type Hash } from "node:crypto"
 import { dirname } from "node:path"
 import { reach } from "../FailPoint.ts"
 import type { DiskService, OpenFile } from "./Disk.ts"
-import { type Identity, logPath, PartLog } from "./PartLog.ts"
-import { codeOf, PART_REMOVED } from "./StorageError.ts"
+import { logPath, makeFolder } from "./Files.ts"
+import { type Identity, PartLog } from "./PartLog.ts"
+import type { Place, Placed } from "./Placing.ts"
+import { codeOf } from "./StorageError.ts"
 
 /** What is collected before it is written: enough for few system calls, small enough for many workers. */
 const BUFFER_BYTES = 256 * 1024
@@ -32,60 +34,6 @@ export class SourceFailed {
     this.cause = cause
   }
 }
-
-/** A directory can't be opened or synced everywhere; there its entries are as durable as they get. */
-const NO_DIRECTORY_SYNC = new Set(["EISDIR", "EPERM", "EACCES", "EINVAL", "ENOTSUP", "EBADF"])
-
-/** Makes the entries of a folder durable. */
-export const syncFolder = async (disk: DiskService, folder: string): Promise<void> => {
-  let handle: OpenFile | undefined
-  try {
-    handle = await disk.open(folder, "r")
-    await handle.sync()
-  } catch (cause) {
-    if (!NO_DIRECTORY_SYNC.has(codeOf(cause))) throw cause
-  } finally {
-    await handle?.close()
-  }
-}
-
-/** Makes a folder and the ones above it, and the new entries durable. */
-export const makeFolder = async (disk: DiskService, folder: string): Promise<void> => {
-  const created = await disk.mkdir(folder, { recursive: true })
-  if (created !== undefined) await syncFolder(disk, dirname(created))
-}
-
-/** The SHA-256 of a file, in hex. */
-const hashFile = async (disk: DiskService, path: string): Promise<string> => {
-  const hash = createHash("sha256")
-  for await (const chunk of disk.createReadStream(path, { highWaterMark: BUFFER_BYTES })) hash.update(chunk)
-  return hash.digest("hex")
-}
-
-/** What stands at a path: nothing, a file with this content, or something else. */
-const compare = async (
-  disk: DiskService,
-  path: string,
-  bytes: number,
-  sha256: string
-): Promise<"free" | "same" | "other"> => {
-  try {
-    const found = await disk.stat(path)
-    if (!found.isFile() || found.size !== bytes) return "other"
-    return (await hashFile(disk, path)) === sha256 ? "same" : "other"
-  } catch (cause) {
-    if (codeOf(cause) === "ENOENT") return "free"
-    throw cause
-  }
-}
-
-/** Whether a file with this content stands at a path. */
-export const holds = async (
-  disk: DiskService,
-  path: string,
-  bytes: number,
-  sha256: string
-): Promise<boolean> => (await compare(disk, path, bytes, sha256)) === "same"
 
 /** A part as far as it is proven: where the next byte goes, and the hashes up to there. */
 export interface Proven {
@@ -177,31 +125,18 @@ export class PartFile {
     return { sha256: this.#sha256.digest("hex"), md5: this.#md5?.digest("hex") }
   }
 
-  /**
-   * Makes the content durable under the first of `names` that is free or holds the same content already, and answers
-   * its index. A file with other content is left alone, except under the last name: that one carries the whole hash,
-   * so other content there is damage.
-   */
-  async keep(folder: string, names: ReadonlyArray<string>, sha256: string): Promise<number> {
+  /** Makes the content durable and has `place` give it its place. */
+  async keep(place: Place, folder: string, names: ReadonlyArray<string>, sha256: string): Promise<Placed> {
     const handle = await this.#flush()
     await handle.sync()
     reach("synced")
     await handle.close()
     this.#handle = undefined
-    for (const [index, path] of names.entries()) {
-      const there = await compare(this.#disk, path, this.#bytes, sha256)
-      if (there === "other" && index < names.length - 1) continue
-      if (there === "same") await this.#disk.unlink(this.#path)
-      else await this.#rename(path, folder)
-      this.#kept = true
-      reach("renamed")
-      // Also when the file was there: its entry may be newer than the folder on the disk.
-      await syncFolder(this.#disk, folder)
-      await this.#removeLog()
-      reach("stored")
-      return index
-    }
-    throw new Error("a part needs a name")
+    const placed = await place({ path: this.#path, bytes: this.#bytes, sha256 }, folder, names)
+    this.#kept = true
+    await this.#removeLog()
+    reach("stored")
+    return placed
   }
 
   /**
@@ -279,20 +214,6 @@ export class PartFile {
       if (codeOf(cause) !== "ENOENT") throw cause
       await makeFolder(this.#disk, dirname(this.#path))
       return await this.#disk.open(this.#path, "w")
-    }
-  }
-
-  async #rename(path: string, folder: string): Promise<void> {
-    try {
-      await this.#disk.rename(this.#path, path)
-    } catch (cause) {
-      if (codeOf(cause) !== "ENOENT") throw cause
-      await makeFolder(this.#disk, folder)
-      await this.#disk.rename(this.#path, path).catch((again: unknown) => {
-        throw codeOf(again) === "ENOENT"
-          ? Object.assign(new Error("part removed"), { code: PART_REMOVED })
-          : again
-      })
     }
   }
 }

@@ -13,6 +13,7 @@ import { createHash, type Hash } from "node:crypto"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type { DiskService, OpenFile } from "./Disk.ts"
+import { logPath, removePart } from "./Files.ts"
 import type { Proven } from "./PartFile.ts"
 import { codeOf } from "./StorageError.ts"
 
@@ -59,15 +60,6 @@ export interface Adopted extends Proven {
 // ---------------------------------------------------------------------------------------------------------------
 // Writing
 // ---------------------------------------------------------------------------------------------------------------
-
-const SUFFIX = ".log"
-
-/** Where the log of a part stands. */
-export const logPath = (part: string): string => part + SUFFIX
-
-/** The name of the part whose log this is; `undefined` if it isn't a log's. */
-export const partOf = (name: string): string | undefined =>
-  name.endsWith(`.part${SUFFIX}`) ? name.slice(0, -SUFFIX.length) : undefined
 
 /** A log being written: a line of JSON for the identity, then one for each checkpoint. */
 export class PartLog {
@@ -127,12 +119,6 @@ export const readLog = async (disk: DiskService, part: string): Promise<Log | un
     else checkpoints.push(read.right)
   }
   return { identity: identity.right, checkpoints, closed }
-}
-
-/** Removes a part and its log, whichever of them is there. */
-export const removePart = async (disk: DiskService, part: string): Promise<void> => {
-  await disk.rm(part, { force: true })
-  await disk.rm(logPath(part), { force: true })
 }
 
 const BLOCK_BYTES = 1024 * 1024

@@ -1,8 +1,8 @@
 /**
  * The output folder: files appear in it complete and durable, under names of their own, or not at all.
  *
- * A body is written to `.partial/<name>.part` on the same file system, then synced, renamed into its folder and that
- * folder synced. The name carries the content's hash: the same content stored again, after a crash before the queue
+ * A body is written to `.partial/<name>.part` on the same file system, then synced, given its place and its folder
+ * synced. The name carries the content's hash: the same content stored again, after a crash before the queue
  * knew, ends under the same name, and other content never replaces it. What fails or is interrupted is removed, unless
  * another try can go on with it.
  */
@@ -13,23 +13,34 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { Fatal, type Retry } from "../Failure.ts"
+import type { Fatal, Retry } from "../Failure.ts"
 import type { LeaseRef } from "../Job.ts"
 import { Disk, type DiskService, node } from "./Disk.ts"
-import { holds, makeFolder, PartFile, SourceFailed } from "./PartFile.ts"
-import { type Identity, partOf, readLog, removePart } from "./PartLog.ts"
+import { makeFolder, partOf } from "./Files.ts"
+import * as FreeSpace from "./FreeSpace.ts"
 import * as Leftovers from "./Leftovers.ts"
-import { codeOf, fromCause } from "./StorageError.ts"
-import { fileName, folderOf, leaseOf, partName } from "./StoredName.ts"
+import { type Condition, examine, mend, type Mended, type Stored } from "./Mending.ts"
+import { PartFile, SourceFailed } from "./PartFile.ts"
+import { type Identity, readLog } from "./PartLog.ts"
+import { byContent, byId, isPlaced, removeUnplaced } from "./Placing.ts"
+import { fromCause } from "./StorageError.ts"
+import { fileName, folderOf, leaseOf, PARTIAL, partName } from "./StoredName.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
 // ---------------------------------------------------------------------------------------------------------------
 
+export type { Condition, Mended, Stored } from "./Mending.ts"
+
 /** Where the files go. */
 export interface StorageSettings {
   /** The output folder. */
   readonly out: string
+  /**
+   * `content`: each content is stored once, under its hash, and a file's name is a hard link to it. Default `id`: the
+   * file has its name alone. Names are the same in both, so a folder may change from one to the other.
+   */
+  readonly layout?: "id" | "content" | undefined
   /** Free bytes on its disk below which nothing more is written. */
   readonly min_free_bytes: number
 }
@@ -130,12 +141,24 @@ export interface StorageService {
   /** The job is over: removes what its leases left. */
   readonly forget: (owner: Owner) => Effect.Effect<void>
 
-  /** Whether the file at this path, relative to the output folder, has this content. */
-  readonly holds: (file: {
-    readonly path: string
-    readonly bytes: number
-    readonly sha256: string
-  }) => Effect.Effect<boolean, Fatal | Retry>
+  /** What has become of a file that was stored: all of it is read. */
+  readonly examine: (file: Stored) => Effect.Effect<Condition, Fatal | Retry>
+
+  /**
+   * Takes a damaged file from its name into the folder `.damaged`, and puts back what is missing or damaged if the output
+   * folder has the same content under its hash. `restore: false`: that content isn't wanted, either.
+   */
+  readonly mend: (
+    file: Stored,
+    condition: "missing" | "damaged",
+    options?: { readonly restore?: boolean }
+  ) => Effect.Effect<Mended, Fatal | Retry>
+
+  /** Has `read` look into a stored file. What it throws is the file system's failure. */
+  readonly inspect: <A>(
+    file: Pick<Stored, "path">,
+    read: (path: string) => Promise<A>
+  ) => Effect.Effect<A, Fatal | Retry>
 }
 
 /** The output folder of a program. */
@@ -145,15 +168,6 @@ export class Storage extends Context.Tag("contentdownload/Storage")<Storage, Sto
 // Constructors and layers
 // ---------------------------------------------------------------------------------------------------------------
 
-/** The folder of unfinished files, inside the output folder: one listing finds what a crash left. */
-const PARTIAL = ".partial"
-
-/** How long an answer about free space holds, and what a body of unknown length is taken for meanwhile. */
-const FREE_FOR_MS = 1000
-const UNKNOWN_BYTES = 16 * 1024 * 1024
-
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
-
 /** The folder isn't touched before it is used; see `check`. */
 export const make = (settings: StorageSettings, disk: DiskService = node): StorageService => {
   const root = resolve(settings.out)
@@ -162,29 +176,7 @@ export const make = (settings: StorageSettings, disk: DiskService = node): Stora
   const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, Fatal | Retry> =>
     Effect.tryPromise({ try: run, catch: (cause) => fromCause(cause, settings.out) })
 
-  let known = { at: Number.NEGATIVE_INFINITY, free: 0 }
-
-  /** Refuses when writing `expected` bytes would leave less than the floor. */
-  const room = (expected: number | undefined) =>
-    Effect.gen(function* () {
-      const now = yield* Clock.currentTimeMillis
-      const tooLittle = () => known.free - (expected ?? 0) < settings.min_free_bytes
-      if (now - known.at >= FREE_FOR_MS || tooLittle()) {
-        const found = yield* attempt(() =>
-          disk.statfs(root).catch(async (cause: unknown) => {
-            if (codeOf(cause) !== "ENOENT") throw cause
-            await makeFolder(disk, root)
-            return disk.statfs(root)
-          })
-        )
-        known = { at: now, free: found.bavail * found.bsize }
-      }
-      const message =
-        `the disk of the output folder ${settings.out} has ${megabytes(known.free)} left; ` +
-        `${megabytes(settings.min_free_bytes)} are kept free (storage.min_free_bytes)`
-      yield* tooLittle() ? new Fatal({ reason: "disk-full", message }) : Effect.void
-      known = { at: known.at, free: known.free - (expected ?? UNKNOWN_BYTES) }
-    })
+  const room = FreeSpace.make(disk, { ...settings, root }, attempt)
 
   const check = Effect.gen(function* () {
     const probe = join(partial, `.probe-${process.pid}`)
@@ -196,9 +188,19 @@ export const make = (settings: StorageSettings, disk: DiskService = node): Stora
     yield* room(0)
   }).pipe(Effect.withSpan("Storage.check"))
 
-  const leftovers = Leftovers.make(disk, partial)
+  const removePart = (part: string) => removeUnplaced(disk, root, part)
+  const leftovers = Leftovers.make(disk, partial, removePart)
+  const remove = (name: string) => attempt(() => removePart(join(partial, name)))
 
-  const remove = (name: string) => attempt(() => removePart(disk, join(partial, name)))
+  const place = settings.layout === "content" ? byContent(disk, root) : byId(disk)
+  let saidCopied = false
+  const sayCopied = Effect.suspend(() => {
+    if (saidCopied) return Effect.void
+    saidCopied = true
+    return Effect.logWarning(
+      `the file system of ${settings.out} can't link files: with storage.layout content each file takes its room twice`
+    )
+  })
 
   const recover: StorageService["recover"] = (live, unfinished = () => Effect.succeed(false)) =>
     Effect.gen(function* () {
@@ -213,9 +215,9 @@ export const make = (settings: StorageSettings, disk: DiskService = node): Stora
       let removed = 0
       for (const { job, name, token } of parts) {
         if (isLive(job, token)) continue
-        const log = names.includes(name)
-          ? yield* attempt(() => readLog(disk, join(partial, name)))
-          : undefined
+        const part = join(partial, name)
+        const goesOn = names.includes(name) && !(yield* attempt(() => isPlaced(disk, part)))
+        const log = goesOn ? yield* attempt(() => readLog(disk, part)) : undefined
         if (log !== undefined && (yield* unfinished(log.identity.id, job))) continue
         yield* remove(name)
         removed += 1
@@ -306,7 +308,10 @@ export const make = (settings: StorageSettings, disk: DiskService = node): Stora
             // Eight digits tell contents apart; should they ever not, the whole hash does.
             const names = [8, 64].map((digits) => fileName(owner.id, sha256, extension, digits))
             const paths = names.map((name) => join(root, folder, name))
-            const index = yield* attempt(() => part.keep(join(root, folder), paths, sha256))
+            const { copied, index } = yield* attempt(() =>
+              part.keep(place, join(root, folder), paths, sha256)
+            )
+            if (copied) yield* sayCopied
             yield* forget(owner)
             return `${folder}/${names[index] ?? ""}`
           }).pipe(Effect.uninterruptible)
@@ -318,10 +323,17 @@ export const make = (settings: StorageSettings, disk: DiskService = node): Stora
       leftovers.known(owner) === undefined ? Effect.void : Effect.promise(() => leftovers.remove(owner.job))
     )
 
-  const holdsFile: StorageService["holds"] = ({ bytes, path, sha256 }) =>
-    attempt(() => holds(disk, join(root, path), bytes, sha256))
-
-  return { check, recover, receive, resume, forget, holds: holdsFile }
+  return {
+    check,
+    recover,
+    receive,
+    resume,
+    forget,
+    examine: (file) => attempt(() => examine(disk, root, file)),
+    mend: (file, condition, { restore = true } = {}) =>
+      attempt(() => mend(disk, root, file, condition, { restore })),
+    inspect: ({ path }, read) => attempt(() => read(join(root, path)))
+  }
 }
 
 /** `make` as a layer. */

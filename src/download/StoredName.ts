@@ -33,6 +33,16 @@ export const folderOf = (id: string): string => sha256(id).slice(0, 2)
 export const fileName = (id: string, contentSha256: string, extension: string, digits = 8): string =>
   `${safeId(id)}~${contentSha256.slice(0, digits)}${extension}`
 
+/** The folder of unfinished files, inside the output folder: one listing finds what a crash left. */
+export const PARTIAL = ".partial"
+
+/** The folder of contents that stand under their hashes, inside the output folder. */
+const OBJECTS = "objects"
+
+/** The name of a content, as a path inside the output folder: `objects/ab/<sha256>`. */
+export const objectName = (contentSha256: string): string =>
+  `${OBJECTS}/${contentSha256.slice(0, 2)}/${contentSha256}`
+
 const PART = /~(\d+)\.(\d+)\.part$/
 
 /** The name of a file still being written: it says under which lease. */

@@ -32,7 +32,7 @@ export interface DownloadSettings extends FetchSettings, Resolvers.ResolversSett
   readonly http: FetchSettings["http"] & Resolvers.ResolversSettings["http"]
   readonly download: FetchSettings["download"] & Pick<Storage.StorageSettings, "out">
   readonly resolvers: Resolvers.ResolversSettings["resolvers"]
-  readonly storage: Pick<Storage.StorageSettings, "min_free_bytes">
+  readonly storage: Pick<Storage.StorageSettings, "min_free_bytes" | "layout">
 }
 
 /**

@@ -3,28 +3,10 @@ import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
 import { bibtexEntry, citationKey, escape } from "../../src/download/Bibliography.ts"
-import type { JobDetail } from "../../src/Job.ts"
+import { detail } from "./Given.ts"
 
-const job = (id: string, artifact: object, receipt: object | null): JobDetail => ({
-  job: 1,
-  id,
-  state: "done",
-  lane: "host:a.test",
-  priority: 0,
-  availableAt: null,
-  attempts: 1,
-  crashes: 0,
-  reason: null,
-  worker: null,
-  leaseExpiresAt: null,
-  enqueuedAt: 0,
-  finishedAt: 0,
-  payload: { id, urls: ["http://a.test/1"], ...artifact },
-  plan: null,
-  result: receipt,
-  message: null,
-  history: []
-})
+const job = (id: string, artifact: object, receipt: object | null) =>
+  detail(id, { id, urls: ["http://a.test/1"], ...artifact }, receipt)
 
 const receipt = {
   url: "http://a.test/1",

@@ -3,7 +3,7 @@
  * database, on the disk and in the origin's own log.
  */
 import { createHash } from "node:crypto"
-import { readdirSync, readFileSync } from "node:fs"
+import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import Database from "better-sqlite3"
 import type { OriginService } from "../../src/demo/Origin.ts"
@@ -31,6 +31,7 @@ export interface Torture {
   readonly folder: string
   readonly queue: string
   readonly out: string
+  readonly layout: "id" | "content"
   readonly wanted: ReadonlyArray<Wanted>
   readonly cap: number
   readonly origin: OriginService
@@ -144,7 +145,22 @@ export const atTheEnd = (torture: Torture, log: ReadonlyArray<Seen>): void => {
   const files = filesUnder(torture.out)
   const parts = files.filter((path) => path.endsWith(".part") || path.endsWith(".log"))
   holds(torture, `no unfinished file is left: ${parts.join()}`, parts.length === 0)
-  holds(torture, `there is a file for each work, and no other`, files.length === torture.wanted.length)
+  const objects = files.filter((path) => path.startsWith(join(torture.out, "objects")))
+  holds(
+    torture,
+    `there is a file for each work, and no other`,
+    files.length - objects.length === torture.wanted.length
+  )
+  if (torture.layout === "content") {
+    const nodes = new Set(files.map((path) => statSync(path).ino))
+    const contents = new Set(files.map(sha256))
+    holds(torture, "each content is there once", nodes.size === contents.size)
+    holds(
+      torture,
+      "each content stands under its hash, and has a name",
+      objects.length === contents.size && objects.every((path) => path.endsWith(sha256(path)))
+    )
+  }
   for (const { host, id, path } of torture.wanted) {
     const { sha256: expected } = torture.origin.expected(host, path)
     const row = torture.done.get(id)

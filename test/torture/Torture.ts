@@ -32,6 +32,8 @@ export interface Options {
   readonly point?: Point | undefined
   /** Kills in a cycle at most. Default 3. */
   readonly kills?: number
+  /** How files are kept. Default: in odd seeds, and where the point asks for it, by content. */
+  readonly layout?: Invariants.Torture["layout"]
   /** No second process beside the one to be killed, which could come to its point first. Default: now and then. */
   readonly alone?: boolean
   /** The program to torture. Default: the built one of this project. */
@@ -65,6 +67,8 @@ const wanted: ReadonlyArray<Invariants.Wanted & { readonly at: ReadonlyArray<str
       path: `/${n}.pdf`
     }))
   ),
+  // The same content as that of another.
+  ...SMALL.map((host) => ({ id: `twin-${host}`, host, at: [host], path: "/0.pdf" })),
   ...Array.from({ length: 2 }, (_, n) => ({ id: `large-${n}`, host: LARGE, at: [LARGE], path: `/${n}.pdf` })),
   ...["moved.test", "gone.test"].flatMap((first) =>
     Array.from({ length: 2 }, (_, n) => ({
@@ -119,6 +123,7 @@ const TIMES: Readonly<Record<Point, number>> = {
   planned: 2,
   written: 4,
   synced: 12,
+  linked: 12,
   renamed: 12,
   stored: 12,
   "before-commit": 6,
@@ -126,9 +131,11 @@ const TIMES: Readonly<Record<Point, number>> = {
 }
 
 /** One cycle in a folder of its own; answers the kills. */
-const cycle = (options: Options, random: PCGRandom) =>
+const cycle = (options: Options, seed: number) =>
   Effect.gen(function* () {
+    const random = new PCGRandom(seed)
     const program = options.program ?? BUILT
+    const layout = options.layout ?? (seed % 2 === 1 || options.point === "linked" ? "content" : "id")
     const folder = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "contentdownload-torture-"))),
       (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
@@ -140,7 +147,7 @@ const cycle = (options: Options, random: PCGRandom) =>
         orchestrator: { max_per_host: CAP, max_job_crashes: 1000, jitter_seconds: 0 },
         http: { resolve: origin.resolve, adaptive_pace: false },
         robots: { enabled: false },
-        storage: { min_free_bytes: 0 },
+        storage: { layout, min_free_bytes: 0 },
         resolvers: { order: [] }
       })
     )
@@ -162,6 +169,7 @@ const cycle = (options: Options, random: PCGRandom) =>
       folder,
       queue: join(folder, "state", "workqueue.sqlite"),
       out: join(folder, "downloads"),
+      layout,
       wanted,
       cap: CAP,
       origin,
@@ -173,7 +181,9 @@ const cycle = (options: Options, random: PCGRandom) =>
     let escaped = 0
     for (let kill = 0; kill < (options.kills ?? KILLS); kill++) {
       const points: ReadonlyArray<Point | "any"> =
-        options.point === undefined ? ["any", "any", ...POINTS] : [options.point]
+        options.point === undefined
+          ? ["any", "any", ...POINTS.filter((each) => layout === "content" || each !== "linked")]
+          : [options.point]
       const point = points[random.integer(points.length)] ?? "any"
       const how =
         point === "any"
@@ -210,7 +220,7 @@ export const torture = async (options: Options): Promise<Report> => {
   for (let n = 0; n < options.cycles; n++) {
     const seed = options.seed + n
     try {
-      const done = await Effect.runPromise(cycle(options, new PCGRandom(seed)))
+      const done = await Effect.runPromise(cycle(options, seed))
       for (const point of done.kills) kills[point] = (kills[point] ?? 0) + 1
       escaped += done.escaped
       checked += done.checked

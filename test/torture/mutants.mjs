@@ -58,17 +58,24 @@ const MUTANTS = [
   },
   {
     name: "the part of a file that is there already left",
-    file: "src/download/PartFile.ts",
-    from: 'if (there === "same") await unlink(this.#path)',
+    file: "src/download/Placing.ts",
+    from: 'if (there === "same") await unlink(part.path)',
     to: 'if (there === "same") await Promise.resolve()',
     check: torture
   },
   {
     name: "acknowledged before the file has its name",
-    file: "src/download/PartFile.ts",
-    from: "else await this.#rename(path, folder)",
-    to: "else setTimeout(() => void this.#rename(path, folder), 300)",
+    file: "src/download/Placing.ts",
+    from: "else await inFolder(folder, part.path, () => rename(part.path, path))",
+    to: "else setTimeout(() => void inFolder(folder, part.path, () => rename(part.path, path)), 300)",
     check: torture
+  },
+  {
+    name: "contents without a name left",
+    file: "src/download/Placing.ts",
+    from: "found.nlink === 2",
+    to: "found.nlink === 9",
+    check: ["node", "test/torture/run.mjs", "--cycles", "10", "--seed", "1", "--point", "linked"]
   }
 ]
 

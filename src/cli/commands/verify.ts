@@ -1,120 +1,113 @@
 /**
  * `verify`: whether every file the manifest names is there, with the bytes it had.
  */
-import { join } from "node:path"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import * as FileSystem from "@effect/platform/FileSystem"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { Config } from "../../Config.ts"
-import { type Receipt, receiptOf } from "../../download/Manifest.ts"
-import * as Storage from "../../download/Storage.ts"
-import { Fatal } from "../../Failure.ts"
-import type { JobDetail } from "../../Job.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
 import * as CommandOptions from "../CommandOptions.ts"
 import { Exited, ExitCode } from "../Exit.ts"
+import * as FileCheck from "../FileCheck.ts"
 import * as Output from "../Output.ts"
-import { clean, count } from "../Text.ts"
+import { display } from "../progress/Display.ts"
 import * as Setup from "../Setup.ts"
+import { clean, count } from "../Text.ts"
 
-/** Files that are read at once. */
-const AT_ONCE = 4
-
-interface Problem {
-  readonly id: string
-  readonly path: string
-  readonly problem: "missing" | "damaged"
+const lineOf = ({ action, id, message, moved_to, path, problem }: FileCheck.Problem): string => {
+  const notes = [
+    ...(message === null ? [] : [message]),
+    ...(action === "restored" ? ["put back from objects"] : []),
+    ...(moved_to === null ? [] : [`moved to ${moved_to}`])
+  ]
+  return `${problem}  ${clean(id)}  ${clean(path)}${notes.length === 0 ? "" : `  (${clean(notes.join("; "))})`}`
 }
 
-/** The jobs that ended with a file, done or not modified since. */
-const withFile = Stream.unwrap(
-  Effect.map(WorkQueue, (queue) =>
-    Stream.concat(
-      queue.details({ state: "done" }),
-      queue.details({ state: "skipped", reason: "not-modified" })
-    ).pipe(Stream.filterMap((job) => Option.map(receiptOf(job), (receipt) => ({ job, receipt }))))
-  )
-)
-
-/** What is wrong with the file of a job. */
-const problemOf = (out: string, job: JobDetail, receipt: Receipt) =>
-  Effect.gen(function* () {
-    const storage = yield* Storage.Storage
-    const holds = storage
-      .holds(receipt)
-      .pipe(Effect.catchTag("Retry", ({ message, reason }) => new Fatal({ reason, message })))
-    if (yield* holds) return Option.none<Problem>()
-    const fs = yield* FileSystem.FileSystem
-    const there = yield* Effect.orElseSucceed(fs.exists(join(out, receipt.path)), () => true)
-    return Option.some<Problem>({ id: job.id, path: receipt.path, problem: there ? "damaged" : "missing" })
-  })
+const conclusion = (tally: FileCheck.Tally): string => {
+  const { doubted, files, found, moved, queued, restored } = tally
+  const parts = [
+    `${count(files, "file")} checked`,
+    ...(found === 0 ? ["all as they were"] : [`${found} missing or damaged`, `${queued} queued again`]),
+    ...(restored === 0 ? [] : [`${restored} put back`]),
+    ...(moved === 0 ? [] : [`${moved} moved to .damaged`]),
+    ...(doubted === 0 ? [] : [`${doubted} may be another work or a cover sheet`])
+  ]
+  return parts.join(", ")
+}
 
 export const verify = Command.make(
   "verify",
   {
     dryRun: Options.boolean("dry-run").pipe(
-      Options.withDescription("Only looks: what is missing or damaged isn't queued again.")
+      Options.withDescription("Only looks: nothing is queued again, moved or put back.")
+    ),
+    deep: Options.boolean("deep").pipe(
+      Options.withDescription(
+        "Opens each document again, too: a file whose bytes are right may have come when less was looked at."
+      )
     ),
     out: Options.text("out").pipe(
       Options.withPseudoName("DIR"),
       Options.withDescription("The folder the files are in. Default: downloads."),
       Options.optional
     ),
+    ...CommandOptions.display,
     ...CommandOptions.options
   },
   (args) =>
     Effect.gen(function* () {
       const queue = yield* WorkQueue
       const { settings } = yield* Config
-      const { out } = settings.download
-      let checked = 0
-      let found = 0
-      let queued = 0
-      const problems = withFile.pipe(
-        Stream.mapEffect(
-          ({ job, receipt }) => Effect.map(problemOf(out, job, receipt), (problem) => ({ job, problem })),
-          {
-            concurrency: AT_ONCE
-          }
-        ),
-        Stream.tap(() => Effect.sync(() => void (checked += 1))),
-        Stream.filterMapEffect(({ job, problem }) =>
-          Option.map(problem, (what) =>
-            Effect.gen(function* () {
-              found += 1
-              const { reason, state } = job
-              if (!args.dryRun && (state === "done" || state === "skipped")) {
-                queued += yield* queue.refresh({ id: job.id, state, ...(reason === null ? {} : { reason }) })
-              }
-              return what
-            })
-          )
-        )
-      )
-      if (args.format === "json") {
-        const all = yield* Stream.runCollect(problems)
-        yield* Output.value({ checked, problems: [...all], queued })
-      } else {
-        yield* Stream.runForEach(problems, ({ id, path, problem }) =>
-          Output.line(`${problem}  ${clean(id)}  ${clean(path)}`)
-        )
-        yield* Output.line(
-          found === 0
-            ? `${count(checked, "file")} checked, all as they were`
-            : `${count(checked, "file")} checked, ${found} missing or damaged, ${queued} queued again`
-        )
+      const startedAt = yield* Clock.currentTimeMillis
+      const tally: FileCheck.Tally = {
+        files: 0,
+        bytes: 0,
+        found: 0,
+        queued: 0,
+        restored: 0,
+        doubted: 0,
+        moved: 0
       }
-      if (found > 0) return yield* new Exited({ code: ExitCode.failedJobs })
+      const deep = args.deep
+        ? Option.some(
+            yield* Effect.flatMap(
+              Effect.promise(() => import("../../download/DeepCheck.ts")),
+              ({ make }) => make(settings.download)
+            )
+          )
+        : Option.none()
+      if (!args.quiet && !args.noProgress) {
+        const { done } = yield* queue.stats
+        const plain = Effect.suspend(() => FileCheck.headline(tally, startedAt, done))
+        yield* display({ living: () => plain, plain })
+      }
+      const problems = FileCheck.problems({ dryRun: args.dryRun, deep }, tally)
+      if (args.format === "json") {
+        const { out } = yield* Output.Output
+        yield* out('{\n"problems": ')
+        yield* Output.array(problems, (problem) => problem)
+        const { bytes, doubted, files, found, moved, queued, restored } = tally
+        const rest = JSON.stringify({ checked: files, bytes, found, queued, restored, moved, doubted })
+        yield* out(`,\n${rest.slice(1)}\n`)
+      } else {
+        yield* Stream.runForEach(problems, (problem) => Output.line(lineOf(problem)))
+        if (!args.quiet) yield* Output.line(conclusion(tally))
+      }
+      if (tally.found > 0) return yield* new Exited({ code: ExitCode.failedJobs })
     }).pipe(
+      Effect.scoped,
       Effect.provide(Setup.layerQueue("existing")),
       Effect.provide(Setup.layerStorage),
-      Setup.run(args, CommandOptions.flag("--out", ["download", "out"], args.out))
+      Setup.run(args, [
+        ...CommandOptions.flag("--out", ["download", "out"], args.out),
+        ...CommandOptions.quietly(args)
+      ])
     )
 ).pipe(
   Command.withDescription(
-    "Checks every file against the manifest, byte for byte, and queues again what is missing or damaged."
+    "Checks every file against the manifest, byte for byte. What is damaged is moved to the folder .damaged; what is missing or damaged is put back from objects or queued again."
   )
 )

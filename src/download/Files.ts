@@ -1,0 +1,71 @@
+/**
+ * What the output folder asks of a file system: folders whose entries are durable, content compared, and the names that
+ * belong to an unfinished file.
+ */
+import { createHash } from "node:crypto"
+import { dirname } from "node:path"
+import type { DiskService, OpenFile } from "./Disk.ts"
+import { codeOf } from "./StorageError.ts"
+
+/** A directory can't be opened or synced everywhere; there its entries are as durable as they get. */
+const NO_DIRECTORY_SYNC = new Set(["EISDIR", "EPERM", "EACCES", "EINVAL", "ENOTSUP", "EBADF"])
+
+/** Makes the entries of a folder durable. */
+export const syncFolder = async (disk: DiskService, folder: string): Promise<void> => {
+  let handle: OpenFile | undefined
+  try {
+    handle = await disk.open(folder, "r")
+    await handle.sync()
+  } catch (cause) {
+    if (!NO_DIRECTORY_SYNC.has(codeOf(cause))) throw cause
+  } finally {
+    await handle?.close()
+  }
+}
+
+/** Makes a folder and the ones above it, and the new entries durable. */
+export const makeFolder = async (disk: DiskService, folder: string): Promise<void> => {
+  const created = await disk.mkdir(folder, { recursive: true })
+  if (created !== undefined) await syncFolder(disk, dirname(created))
+}
+
+/** What is read at once. */
+const READ_BYTES = 256 * 1024
+
+/** The SHA-256 of a file, in hex. */
+export const hashFile = async (disk: DiskService, path: string): Promise<string> => {
+  const hash = createHash("sha256")
+  for await (const chunk of disk.createReadStream(path, { highWaterMark: READ_BYTES })) hash.update(chunk)
+  return hash.digest("hex")
+}
+
+/** What stands at a path: nothing, a file with this content, or something else. */
+export const compare = async (
+  disk: DiskService,
+  path: string,
+  bytes: number,
+  sha256: string
+): Promise<"free" | "same" | "other"> => {
+  try {
+    const found = await disk.stat(path)
+    if (!found.isFile() || found.size !== bytes) return "other"
+    return (await hashFile(disk, path)) === sha256 ? "same" : "other"
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return "free"
+    throw cause
+  }
+}
+
+/** Where the log of a part stands. */
+export const logPath = (part: string): string => `${part}.log`
+
+/** Where a file stands that a part makes before it takes the place of another. */
+export const linkPath = (part: string): string => `${part}.link`
+
+/** The name of the part whose log or link this is; `undefined` if it is neither. */
+export const partOf = (name: string): string | undefined => /^(.*\.part)\.(?:log|link)$/s.exec(name)?.[1]
+
+/** Removes a part and what belongs to it, whichever of them is there. */
+export const removePart = async (disk: DiskService, part: string): Promise<void> => {
+  for (const path of [part, logPath(part), linkPath(part)]) await disk.rm(path, { force: true })
+}
