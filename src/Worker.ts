@@ -38,6 +38,7 @@ export interface WorkerOptions {
 
 /** How one lease ended. */
 export interface JobEnd {
+  /** As it was at its end: in the lane the job had come to. */
   readonly lease: Lease
   /**
    * `done`, `skipped`, `error`: the job's state. `retry`: it failed and waits. `waiting`: its lane has to wait.
@@ -89,6 +90,12 @@ export const retryDelay = (retry: number, baseMs: number, maxMs: number): Effect
 /** The run ends by it, so its slot isn't to be filled again. */
 const isFatal = (exit: Exit.Exit<Outcome, HandlerError>): boolean =>
   Exit.isFailure(exit) && Option.exists(Cause.failureOption(exit.cause), ({ _tag }) => _tag === "Fatal")
+
+/** A job that goes on in another lane, under the lease it has. */
+const reroutedLog = ({ attempts, id }: Lease, from: string, lane: string) =>
+  Effect.logDebug("rerouted").pipe(
+    Effect.annotateLogs({ event: "rerouted", job: id, lane, from, attempt: attempts + 1 })
+  )
 
 type Ending = Omit<JobEnd, "lease" | "durationMs">
 
@@ -236,13 +243,18 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
           /** Notes are written once, with the first transition that follows them. */
           const notes: Array<Attempt> = []
           let moved = false
+          /** Where the job is now: a granted reroute goes on under the same lease. */
+          let lane = lease.lane
           const reroute = (rerouted: Rerouted) =>
             Effect.suspend(() => {
               const taken = [...notes]
-              return Effect.map(queue.reroute(lease, rerouted, taken), (verdict) => {
+              return Effect.flatMap(queue.reroute(lease, rerouted, taken), (verdict) => {
                 notes.splice(0, taken.length)
                 moved = verdict === "queued"
-                return verdict
+                if (moved) return Effect.succeed(verdict)
+                const from = lane
+                lane = rerouted.lane
+                return Effect.as(reroutedLog(lease, from, lane), verdict)
               })
             })
           const handle = Effect.suspend(() =>
@@ -266,9 +278,10 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
               const now = clock.unsafeCurrentTimeMillis()
               const durationMs = now - startedAt
               Telemetry.jobEnded(end, reason, durationMs, now - handledAt)
+              const held = lane === lease.lane ? lease : { ...lease, lane }
               return exhausted === true
-                ? { lease, end, reason, message, durationMs, exhausted }
-                : { lease, end, reason, message, durationMs }
+                ? { lease: held, end, reason, message, durationMs, exhausted }
+                : { lease: held, end, reason, message, durationMs }
             }
             return Effect.matchCauseEffect(restored, {
               onFailure: (cause) => Effect.map(settled(lease, cause, notes), jobEnd),

@@ -2,6 +2,7 @@
  * The files of a queue checked against its manifest, one after the other and in constant memory, and mended as far as
  * that goes: what is missing or damaged is put back from the same content in the folder, or its job queued again.
  */
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -12,6 +13,7 @@ import { type Condition, Storage } from "../download/Storage.ts"
 import { Fatal, type Retry } from "../Failure.ts"
 import type { JobDetail } from "../Job.ts"
 import { WorkQueue } from "../WorkQueue.ts"
+import { usage } from "./Exit.ts"
 import { duration, number, percent, size } from "./progress/Numbers.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -71,6 +73,24 @@ const withFile = Stream.unwrap(
     ).pipe(Stream.filterMap((job) => Option.map(receiptOf(job), (receipt) => ({ job, receipt }))))
   )
 )
+
+/**
+ * Refuses a folder that isn't there or is empty, though files should be in it: a wrong name, or a disk that isn't mounted,
+ * must not have everything fetched again.
+ */
+export const refuseWrongFolder = (out: string) =>
+  Effect.gen(function* () {
+    if (Option.isNone(yield* Stream.runHead(withFile))) return
+    const fs = yield* FileSystem.FileSystem
+    // What can't be looked at is told by whoever reads the files.
+    const there = yield* Effect.orElseSucceed(fs.exists(out), () => true)
+    const inside = yield* Effect.orElseSucceed(fs.readDirectory(out), () => [out])
+    if (there && inside.length > 0) return
+    return yield* usage(
+      `${out} ${there ? "is empty" : "isn't there"}, though files should be in it; --out or download.out names the right folder. ` +
+        "If all of them are gone, 'contentdownload queue refresh' queues them again"
+    )
+  })
 
 /** What is wrong with a file, and in which of the ways that can be mended. */
 interface Finding {

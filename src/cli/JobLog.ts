@@ -13,6 +13,10 @@
  * | failed   | warning | ended in error: trying again is no use                           |
  * | dead     | warning | ended in error: every try failed                                 |
  * | lost     | warning | the lease was taken away; whoever has it now reports the job     |
+ *
+ * Two more come from those who alone know of them. `rerouted` (debug): the job goes on in another lane at once, under
+ * the lease it has. `reclaimed` (warning): the queue took a lease back from a worker that is gone; the job is queued
+ * again, or ends in error at the last crash it is allowed.
  */
 import * as Effect from "effect/Effect"
 import type { Lease } from "../Job.ts"

@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import type { createLogUpdate } from "log-update"
 import { createColors } from "picocolors"
 import { Exited, ExitCode } from "./Exit.ts"
-import { clean, cleanLines, json, widthOf } from "./Text.ts"
+import { beside, clean, cleanLines, json, widthOf as widthOfText } from "./Text.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -21,7 +21,7 @@ import { clean, cleanLines, json, widthOf } from "./Text.ts"
 
 /** What one of the streams can show. */
 export interface Terminal {
-  /** Whether a person may be watching. */
+  /** Whether a person may be watching, on a terminal that can change what it has shown. */
   readonly tty: boolean
   readonly colours: ReturnType<typeof createColors>
   /** The width of a line now, in columns. */
@@ -36,6 +36,8 @@ export interface Column<A> {
   readonly value: (row: A) => string | number
   /** Default: left. */
   readonly align?: "left" | "right"
+  /** In a row that is wider than the terminal it stands on a line of its own, below. Such columns come last. */
+  readonly below?: true
 }
 
 export type Format = "table" | "json"
@@ -70,6 +72,12 @@ export const line = (text: string): Effect.Effect<void, Exited, Output> =>
 export const note = (text: string): Effect.Effect<void, never, Output> =>
   Effect.flatMap(Output, ({ err }) => err(`${cleanLines(text)}\n`))
 
+/** The columns that texts on stdout are laid out for; where it is no terminal a line is as long as it likes. */
+export const width: Effect.Effect<number, never, Output> = Effect.map(
+  Output,
+  ({ stdout: { columns, tty } }) => (tty ? columns : Number.POSITIVE_INFINITY)
+)
+
 /** One JSON value on stdout, indented. */
 export const value = (data: unknown): Effect.Effect<void, Exited, Output> =>
   Effect.flatMap(Output, ({ out }) => out(`${json(data, 2)}\n`))
@@ -81,23 +89,32 @@ export const value = (data: unknown): Effect.Effect<void, Exited, Output> =>
 /** Rows that are laid out together: the widths of the columns hold for so many. */
 const PAGE = 1000
 
-/** Cells in columns two spaces apart, each as wide as its widest cell. */
+type Layout = Pick<Column<never>, "align" | "below">
+
+/** Cells in columns two spaces apart, each as wide as its widest cell. A row may take several lines in a narrow room. */
 const layOut = (
   rows: ReadonlyArray<ReadonlyArray<string>>,
-  aligns: ReadonlyArray<"left" | "right">
-): ReadonlyArray<string> => {
-  const widths = aligns.map((_, column) =>
-    rows.reduce((widest, row) => Math.max(widest, widthOf(row[column] ?? "")), 0)
+  columns: ReadonlyArray<Layout>,
+  room: number
+): ReadonlyArray<ReadonlyArray<string>> => {
+  const widths = columns.map((_, column) =>
+    rows.reduce((widest, row) => Math.max(widest, widthOfText(row[column] ?? "")), 0)
   )
-  return rows.map((row) =>
+  const joined = (row: ReadonlyArray<string>) =>
     row
       .map((cell, column) => {
-        const room = " ".repeat((widths[column] ?? 0) - widthOf(cell))
-        return aligns[column] === "right" ? room + cell : cell + room
+        const padding = " ".repeat((widths[column] ?? 0) - widthOfText(cell))
+        return columns[column]?.align === "right" ? padding + cell : cell + padding
       })
       .join("  ")
       .trimEnd()
-  )
+  const fixed = columns.filter(({ below }) => below !== true).length
+  return rows.map((row) => {
+    const whole = joined(row)
+    if (widthOfText(whole) <= room || fixed === columns.length) return [whole]
+    const further = row.slice(fixed).filter((cell) => cell !== "")
+    return [joined(row.slice(0, fixed)), ...further.flatMap((cell) => beside("    ", cell, room))]
+  })
 }
 
 /** A table on stdout, page by page in constant memory. Without rows: `empty` on stderr. */
@@ -108,14 +125,17 @@ export const table = <A, E, R>(
 ): Effect.Effect<void, E | Exited, R | Output> =>
   Effect.gen(function* () {
     const { out, stdout } = yield* Output
-    const aligns = columns.map(({ align }) => align ?? "left")
     const first = yield* Ref.make(true)
     yield* Stream.runForEach(Stream.grouped(rows, PAGE), (page) =>
       Effect.gen(function* () {
         const cells = Array.from(page, (row) => columns.map((column) => clean(String(column.value(row)))))
-        if (!(yield* Ref.getAndSet(first, false))) return yield* out(`${layOut(cells, aligns).join("\n")}\n`)
-        const [head, ...lines] = layOut([columns.map(({ title }) => title), ...cells], aligns)
-        yield* out(`${[stdout.colours.bold(head ?? ""), ...lines].join("\n")}\n`)
+        const isFirst = yield* Ref.getAndSet(first, false)
+        const titles = isFirst ? [columns.map(({ title }) => title)] : []
+        const laid = layOut([...titles, ...cells], columns, yield* width)
+        const lines = laid.flatMap((row, index) =>
+          isFirst && index === 0 ? [stdout.colours.bold(row[0] ?? "")] : row
+        )
+        yield* out(`${lines.join("\n")}\n`)
       })
     )
     if (yield* Ref.get(first)) yield* note(empty)
@@ -142,6 +162,10 @@ export const array = <A, E, R>(
 // Layers
 // ---------------------------------------------------------------------------------------------------------------
 
+/** Whether lines that were shown can be changed: not where stderr is a file or a pipe, and not on a `dumb` terminal. */
+export const canRepaint = (env: { readonly [name: string]: string | undefined }, tty: boolean): boolean =>
+  tty && env["TERM"] !== "dumb"
+
 /**
  * Whether to colour a stream. `NO_COLOR`, not empty, says no to all; `FORCE_COLOR` says yes, `0` and `false` no;
  * else only a terminal that isn't `dumb` gets colours.
@@ -150,7 +174,7 @@ export const wantsColours = (env: { readonly [name: string]: string | undefined 
   const force = env["FORCE_COLOR"]
   if (env["NO_COLOR"] !== undefined && env["NO_COLOR"] !== "") return false
   if (force !== undefined) return force !== "0" && force !== "false"
-  return tty && env["TERM"] !== "dumb"
+  return canRepaint(env, tty)
 }
 
 /** The lines a painted text takes where it is shown in `columns`, each of its own lines being wrapped. */
@@ -158,7 +182,7 @@ export const wrappedRows = (text: string, columns: number): number =>
   text
     .split("\n")
     .reduce(
-      (rows, each) => rows + Math.max(1, Math.ceil(widthOf(stripVTControlCharacters(each)) / columns)),
+      (rows, each) => rows + Math.max(1, Math.ceil(widthOfText(stripVTControlCharacters(each)) / columns)),
       0
     )
 
@@ -210,7 +234,7 @@ const terminal = (
   stream: { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number },
   env: { readonly [name: string]: string | undefined }
 ): Terminal => ({
-  tty: stream.isTTY === true,
+  tty: canRepaint(env, stream.isTTY === true),
   colours: createColors(wantsColours(env, stream.isTTY === true)),
   get columns() {
     // A terminal of which nothing is known says 0.

@@ -7,7 +7,7 @@ import type { Stats } from "../WorkQueue.ts"
 import { duration, number, percent, size } from "./progress/Numbers.ts"
 import type { Waited } from "./progress/Waited.ts"
 import { self } from "./Self.ts"
-import { clean, count, cut, isoTime, localTimeNear } from "./Text.ts"
+import { beside, clean, count, cut, isoTime, localTimeNear } from "./Text.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Counting
@@ -18,13 +18,18 @@ type End = JobEnd["end"]
 /** Why leases ended, by how they ended. */
 type Reasons = ReadonlyMap<End, ReadonlyMap<string, number>>
 
+/** Leases of a lane that ended in error, failed and are tried again, or had to wait. */
+export interface Trouble {
+  readonly error: number
+  readonly retry: number
+  readonly waiting: number
+}
+
 export interface Tally {
   readonly note: (end: JobEnd) => void
   readonly reasons: Reasons
-  /** Jobs in error by lane. */
-  readonly errorLanes: ReadonlyMap<string, number>
-  /** Tries that failed or had to wait, by lane; also those that ended in error. */
-  readonly troubleLanes: ReadonlyMap<string, number>
+  /** What went wrong, by lane. */
+  readonly lanes: ReadonlyMap<string, Trouble>
 }
 
 /** Different reasons and lanes that are counted apart; further ones only count in the totals. */
@@ -37,15 +42,17 @@ const add = (counts: Map<string, number>, key: string): void => {
 /** A tally with nothing in it. */
 export const tally = (): Tally => {
   const reasons = new Map<End, Map<string, number>>()
-  const errorLanes = new Map<string, number>()
-  const troubleLanes = new Map<string, number>()
+  const lanes = new Map<string, Trouble>()
   return {
     reasons,
-    errorLanes,
-    troubleLanes,
+    lanes,
     note: ({ end, lease, reason }) => {
-      if (end === "error") add(errorLanes, lease.lane)
-      if (end === "error" || end === "retry" || end === "waiting") add(troubleLanes, lease.lane)
+      if (end === "error" || end === "retry" || end === "waiting") {
+        const trouble = lanes.get(lease.lane) ?? { error: 0, retry: 0, waiting: 0 }
+        if (lanes.has(lease.lane) || lanes.size < MOST) {
+          lanes.set(lease.lane, { ...trouble, [end]: trouble[end] + 1 })
+        }
+      }
       if (reason === null) return
       const counts = reasons.get(end) ?? new Map<string, number>()
       reasons.set(end, counts)
@@ -87,7 +94,9 @@ const heading = ({ at, elapsedMs, report, stats }: Summary): string => {
   const took = `after ${duration(elapsedMs)}`
   switch (report.ended) {
     case "drained":
-      return `Drained ${took}.`
+      return Object.values(report.ends).every((n) => n === 0)
+        ? `Nothing to do: of ${count(stats.total, "job")} in the queue none is left.`
+        : `Drained ${took}.`
     case "stopped":
       return `Stopped ${took}; ${count(stats.queued, "job")} still queued.`
     case "deferred": {
@@ -119,13 +128,19 @@ export const retryCommand = (queueWords: ReadonlyArray<string>): string => {
   return `${command("queue retry-failed")} && ${command("queue run --drain")}`
 }
 
-/** The lines for a person. */
-export const lines = (summary: Summary, queueWords: ReadonlyArray<string>): ReadonlyArray<string> => {
+/** The lines for a person, for a terminal of so many columns. */
+export const lines = (
+  summary: Summary,
+  queueWords: ReadonlyArray<string>,
+  columns: number
+): ReadonlyArray<string> => {
   const { bytes, duplicates, elapsedMs, report, stats, tally: seen, waited } = summary
   const { ends } = report
   const rows: Array<string> = [heading(summary)]
-  const row = (name: string, value: string, more: string) =>
-    rows.push(`  ${name.padEnd(9)}${value.padStart(9)}${more && `  ${more}`}`)
+  const row = (name: string, value: string, more: string) => {
+    const head = `  ${name.padEnd(9)}${value.padStart(9)}`
+    rows.push(...(more === "" ? [head] : beside(`${head}  `, clean(more), columns)))
+  }
   const counted = (name: string, n: number, more: string) => {
     if (n > 0) row(name, number(n), more)
   }
@@ -141,25 +156,36 @@ export const lines = (summary: Summary, queueWords: ReadonlyArray<string>): Read
   if (waited.totalMs >= 0.05 * elapsedMs && waited.totalMs >= 1000) {
     row("waited", percent(waited.totalMs, elapsedMs), `of the workers' time: ${waitedFor(waited, 3)}`)
   }
-  if (seen.troubleLanes.size > 1) rows.push(`  worst hosts: ${worst(seen)}`)
+  const worst = worstLanes(seen)
+  if (worst.length > 0) rows.push(...beside("  worst hosts: ", worst.map(troubleOf).join("; "), columns))
   if (stats.error > 0) {
     const earlier = stats.error - ends.error
     if (earlier > 0) rows.push(`  ${count(earlier, "job")} in error since earlier runs`)
+    // Never broken into lines: it is there to be copied.
     rows.push(`Try what failed again: ${retryCommand(queueWords)}`)
   }
   return rows.map(clean)
 }
 
-/** The lanes with the most trouble: `host:a.example 12 (3 in error)`. */
-const worst = ({ errorLanes, troubleLanes }: Tally): string =>
-  sorted(troubleLanes)
+const failures = ({ error, retry }: Trouble): number => error + retry
+
+/** The lanes with the most failures, those that were only held last. */
+const worstLanes = ({ lanes }: Tally): ReadonlyArray<readonly [string, Trouble]> =>
+  [...lanes]
+    .filter(([, trouble]) => failures(trouble) > 0)
+    .toSorted(([a, x], [b, y]) => failures(y) - failures(x) || y.error - x.error || (a < b ? -1 : 1))
     .slice(0, 3)
-    .map(([lane, n]) => {
-      const errors = errorLanes.get(lane) ?? 0
-      const told = errors === n || errors === 0 ? "" : `, ${number(errors)} of them final`
-      return `${cut(lane, 60)} ${count(n, "failure")}${told}`
-    })
-    .join("; ")
+
+/** `host:a.example 12 in error, 3 retried`. */
+const troubleOf = ([lane, { error, retry, waiting }]: readonly [string, Trouble]): string => {
+  const told = [
+    [error, "in error"],
+    [retry, "retried"],
+    [waiting, "held"]
+  ] as const
+  const parts = told.flatMap(([n, what]) => (n > 0 ? [`${number(n)} ${what}`] : []))
+  return `${cut(lane, 60)} ${parts.join(", ")}`
+}
 
 const object = (counts: ReadonlyMap<string, number> | undefined) => Object.fromEntries(sorted(counts))
 
@@ -180,8 +206,7 @@ export const data = (
     retry: object(seen.reasons.get("retry")),
     waiting: object(seen.reasons.get("waiting"))
   },
-  error_lanes: object(seen.errorLanes),
-  trouble_lanes: object(seen.troubleLanes),
+  lanes: Object.fromEntries(seen.lanes),
   waited_ms: Object.fromEntries(sorted(waited.byCause).map(([cause, ms]) => [cause, Math.round(ms)])),
   retry_command: stats.error > 0 ? retryCommand(queueWords) : null,
   queue: stats

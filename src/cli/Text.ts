@@ -34,6 +34,28 @@ export const cut = (text: string, max: number): string => {
   return `${kept}…`
 }
 
+/** Pieces with a space between them, as many on a line as go; further lines are indented. */
+export const fill = (pieces: ReadonlyArray<string>, columns: number, indent: string): Array<string> => {
+  const lines: Array<string> = []
+  let line: string | undefined
+  for (const piece of pieces) {
+    if (line === undefined) line = piece
+    else if (widthOf(`${line} ${piece}`) <= columns) line = `${line} ${piece}`
+    else {
+      lines.push(line)
+      line = indent + piece
+    }
+  }
+  return line === undefined ? lines : [...lines, line]
+}
+
+/** `text` after `head`, its further lines below its first one where there is room for that. */
+export const beside = (head: string, text: string, columns: number): Array<string> => {
+  const [first = "", ...words] = text.split(" ")
+  const indent = Math.min(widthOf(head), Math.floor(columns / 3))
+  return fill([head + first, ...words], columns, " ".repeat(Number.isFinite(indent) ? indent : 0))
+}
+
 /**
  * JSON whose texts can't control a terminal: JSON.stringify escapes the first 32 characters, this the others.
  */

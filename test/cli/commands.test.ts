@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises"
+import { mkdir, readdir } from "node:fs/promises"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { describe, expect, it } from "@effect/vitest"
@@ -207,7 +207,8 @@ describe("a queue with jobs that ended", () => {
         skipped: 0,
         error: 1,
         total: 3,
-        paused: false
+        paused: false,
+        waits: [{ cause: "worker", reason: null, jobs: 1, lanes: 1, until: null }]
       })
       const table = yield* program("queue", "stats")
       expect(lines(table.stdout).map((line) => line.split(/\s{2,}/))).toEqual([
@@ -217,7 +218,12 @@ describe("a queue with jobs that ended", () => {
         ["done", "1"],
         ["skipped", "0"],
         ["error", "1"],
-        ["total", "3"]
+        ["total", "3"],
+        ["Waiting: 1 for a free worker"],
+        ["Why not faster: nobody works on this queue; 'queue run' does."]
+      ])
+      expect(yield* json("queue", "stats", "--by", "reason")).toEqual([
+        { state: "error", reason: "http-404", jobs: 1 }
       ])
       expect(yield* json("queue", "stats", "--by", "lane")).toEqual([
         expect.objectContaining({ lane: "resolver:unpaywall", pool: "resolver:unpaywall", cap: 2, ready: 1 }),
@@ -245,6 +251,22 @@ describe("a queue with jobs that ended", () => {
       expect(table.stdout).toContain('two, "quoted"')
       const none = yield* program("queue", "list", "--state", "skipped")
       expect(none).toEqual({ code: 0, stdout: "", stderr: "No job matches.\n" })
+    })
+  )
+
+  it.scopedLive("isn't all fetched again because the folder has another name, or isn't mounted", () =>
+    Effect.gen(function* () {
+      const { json, path, run: program } = yield* filled
+      const elsewhere = join(path, "elsewhere")
+      for (const [made, said] of [
+        [false, /isn't there, though files should be in it/],
+        [true, /is empty, though files should be in it/]
+      ] as const) {
+        if (made) yield* Effect.promise(() => mkdir(elsewhere))
+        const { code, stderr } = yield* program("verify", "--out", elsewhere)
+        expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(said) })
+      }
+      expect(yield* json("queue", "stats")).toMatchObject({ queued: 1, done: 1 })
     })
   )
 

@@ -27,6 +27,15 @@ describe("queue lane", () => {
       expect((yield* program("queue", "stats", "--by", "lane")).stdout).toContain(
         "cap 9, gap 250 ms, burst 2"
       )
+      expect(yield* json("queue", "lane", "list")).toMatchObject([
+        { lane: "host:a.example", overridden: true },
+        { lane: "host:b.example", overridden: false }
+      ])
+      const listed = (yield* program("queue", "lane", "list", "--set")).stdout.trimEnd().split("\n")
+      expect(listed.map((line) => line.split(/ {2,}/))).toEqual([
+        ["lane", "pool", "cap", "gap ms", "burst", "set by hand", "waiting"],
+        ["host:a.example", "hosts", "9", "250", "2", "cap 9, gap 250 ms, burst 2"]
+      ])
       expect((yield* program("queue", "lane", "reset", "host:a.example")).stdout).toBe(
         "host:a.example: cap 4, no pace\n"
       )

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import { createColors } from "picocolors"
-import { eta, finishedOf, rates, type Sight } from "../../src/cli/progress/Estimate.ts"
+import { type Eta, eta, finishedOf, rates, type Sight } from "../../src/cli/progress/Estimate.ts"
 import { duration, percent, size } from "../../src/cli/progress/Numbers.ts"
 import { flow, headline, lines } from "../../src/cli/progress/View.ts"
 import { makeWaited } from "../../src/cli/progress/Waited.ts"
-import { verdict } from "../../src/cli/progress/Why.ts"
+import { causes, verdict } from "../../src/cli/progress/Why.ts"
 import { widthOf } from "../../src/cli/Text.ts"
 import type { Wait } from "../../src/WorkQueue.ts"
 import type { LaneStats } from "../../src/Lane.ts"
@@ -232,14 +232,16 @@ describe("the living lines", () => {
   it("tell what there is, what holds it back, and what to do", () => {
     const rows = shown(200)
     expect(rows.slice(0, 2)).toEqual([
-      "10 of 1,221 finished (0%), 1.0 files/s, 2.5 MB/s, about 10 min left, set by host:0.example",
+      expect.stringMatching(
+        /^\d\d:\d\d:10 {2}10 of 1,221 finished \(0%\), 1\.0 files\/s, 2\.5 MB\/s, about 10 min left, set by host:0\.example$/
+      ),
       "10 done, 2 of 4 workers busy, 1,211 waiting"
     ])
     expect(rows[2]).toMatch(
       /^Waiting: 1,200 for a host's cap, 7 held off by a host \(http-429\) until \d\d.*$/
     )
     expect(rows[3]).toBe(
-      "Why not faster: host:0.example has as many requests at once as allowed (2 of 2); raise it with 'queue lane set --cap' if the host agrees."
+      "Why not faster: host:0.example, which takes longest, has as many requests at once as allowed (2 of 2); 'queue lane set host:0.example --cap 3' raises it, if the host agrees."
     )
     expect(rows[4]).toMatch(/^ {2}host:0\.example +2\/2 running +1,200 waiting {2}at its cap of 2$/)
     expect(rows[5]).toMatch(/ {2}until .*\(http-429\)$/)
@@ -250,7 +252,8 @@ describe("the living lines", () => {
 
   it("lose no number where there is little room", () => {
     const rows = shown(40)
-    expect(words(rows)).toBe(words(shown(200)))
+    // But the time of day, which the person who looks knows anyway.
+    expect(words(rows)).toBe(words(shown(200)).slice("00:00:10 ".length))
     expect(rows).toContain("    at its cap of 2")
     expect(shown(40, 3)).toHaveLength(2)
   })
@@ -284,7 +287,7 @@ const held = (given: Partial<Wait>): Wait => ({
 
 describe("why it isn't faster", () => {
   const base = seen(1_000, 10, 50, lanes({ ready: 50, inFlight: 2 }))
-  const why = (changes: Partial<Sight>) => verdict({ ...base, ...changes })
+  const why = (changes: Partial<Sight>, end: Eta | null = null) => verdict({ ...base, ...changes }, end)
 
   it("names the one thing that holds most back", () => {
     expect(why({ paused: true })).toMatch(/the queue is paused by hand/)
@@ -312,6 +315,43 @@ describe("why it isn't faster", () => {
     expect(why({ waits: [held({ cause: "paused" })], lanes: lanes({ ready: 1, paused: true }) })).toMatch(
       /'queue resume --lane'/
     )
+  })
+
+  it("names the lane that takes longest before the one with the most jobs", () => {
+    const slow = "host:slow.example"
+    const both = {
+      waits: [held({ cause: "hold", reason: "http-429", until: 61_000 }), held({ cause: "cap", jobs: 5 })],
+      lanes: lanes(
+        { ready: 40, nextAt: 61_000, blockedReason: "http-429" },
+        { ready: 5, inFlight: 2, lane: slow }
+      ),
+      workers: { busy: 2, all: 4 }
+    }
+    const longest = { ms: 90_000, lane: slow, atLeast: false }
+    expect(why(both, longest)).toMatch(/^host:slow\.example, which takes longest, has as many .* \(2 of 2\)/)
+    expect(why(both, { ...longest, lane: null })).toMatch(/^host:0\.example asked to be left alone/)
+    // Whoever paused it knows best why.
+    const paused = { ...both, waits: [held({ cause: "paused" }), held({ cause: "cap", jobs: 5 })] }
+    expect(why(paused, longest)).toMatch(/paused by hand/)
+  })
+
+  it.each([
+    ["slowed-down", /got slower and is asked less often until .*more workers don't help/],
+    ["breaker-open", /failed again and again and is left alone until .*one request finds out/],
+    ["crawl-delay", /asks for time between two requests in robots\.txt/],
+    ["robots-txt", /is asked for robots\.txt first/]
+  ])("doesn't say that a host asked for what is our own doing: %s", (reason, expected) => {
+    const one = {
+      waits: [held({ cause: "hold", reason, until: 61_000 })],
+      lanes: lanes({ ready: 40, nextAt: 61_000, blockedReason: reason })
+    }
+    expect(why(one)).toMatch(expected)
+    expect(causes({ ...base, ...one })[0]).not.toContain("held off by a host")
+  })
+
+  it("never puts into a command what a shell would take for something else", () => {
+    const nasty = lanes({ ready: 50, inFlight: 2, lane: "host:a;rm$(x)" })
+    expect(why({ waits: [held({ cause: "cap" })], lanes: nasty })).toContain("'queue lane set LANE --cap N'")
   })
 
   it("knows when nobody works, and when nothing is left", () => {

@@ -60,6 +60,11 @@ const summary = (ends: ReadonlyArray<JobEnd>, changes: Partial<Summary.Summary> 
   }
 }
 
+/** No terminal: lines are as long as they like. */
+const WIDE = Number.POSITIVE_INFINITY
+
+const words = (lines: ReadonlyArray<string>) => lines.join(" ").split(/ +/)
+
 const waited = (totalMs: number) => ({
   byCause: new Map([
     ["http-429", totalMs / 4],
@@ -77,18 +82,36 @@ describe("the summary", () => {
   ]
 
   it("tells each kind of end with its reasons, the most frequent first, and what to do", () => {
-    const rows = Summary.lines(summary(ends), ["--queue", "my.sqlite"])
+    const rows = Summary.lines(summary(ends), ["--queue", "my.sqlite"], WIDE)
     expect(rows).toEqual([
       "Drained after 2.0 s.",
       expect.stringMatching(/^ {2}done +3 {2}4\.0 MB, 2\.0 MB\/s$/),
       expect.stringMatching(/^ {2}error +3 {2}http-404 2, login-page 1$/),
       expect.stringMatching(/^ {2}retried +1 {2}reset 1$/),
-      "  worst hosts: host:a.example 3 failures, 2 of them final; host:b.example 1 failure",
+      "  worst hosts: host:a.example 2 in error, 1 retried; host:b.example 1 in error",
       expect.stringMatching(
         /^Try what failed again: .*queue retry-failed --queue my\.sqlite && .*queue run --drain --queue my\.sqlite$/
       )
     ])
   })
+
+  it.prop(
+    "breaks no word, and leaves the command to copy in one piece, however narrow the terminal",
+    { columns: FastCheck.integer({ min: 20, max: 200 }) },
+    ({ columns }) => {
+      const many = [...ends, ...["reset", "http-503", "truncated"].map((reason) => jobEnd("retry", reason))]
+      const given = () => summary(many, { waited: waited(1_600), duplicates: 7 })
+      const wide = Summary.lines(given(), [], WIDE)
+      const rows = Summary.lines(given(), [], columns)
+      expect(rows.at(-1)).toBe(wide.at(-1))
+      expect(words(rows)).toEqual(words(wide))
+      for (const row of rows.slice(0, -1)) {
+        // A single word may be wider than what is left beside the name and the number of its row.
+        expect(row.length <= columns || !row.trim().includes(" ") || /^ {2}\w/.test(row)).toBe(true)
+      }
+      if (columns >= 60) expect(rows.slice(0, -1).filter((row) => row.length > columns)).toEqual([])
+    }
+  )
 
   it("tells what is left, and until when", () => {
     const left = { queued: 2, in_progress: 0, done: 0, skipped: 0, error: 4, total: 6 }
@@ -99,7 +122,8 @@ describe("the summary", () => {
           stats: left,
           report: { ended: "deferred", nextReadyAt: null, ends: NO_ENDS, ...report }
         }),
-        []
+        [],
+        WIDE
       )
     expect(ended({})[0]).toBe("Drained as far as it goes after 2.0 s; 2 jobs left for later: paused.")
     expect(ended({ nextReadyAt: at + 1_000 })[0]).toMatch(/the next is due at \d\d:\d\d:01\.$/)
@@ -108,10 +132,12 @@ describe("the summary", () => {
   })
 
   it("tells what was spared, and what the workers waited for when it was much", () => {
-    const rows = Summary.lines(summary([], { waited: waited(1_600), duplicates: 7 }), [])
+    const rows = Summary.lines(summary([], { waited: waited(1_600), duplicates: 7 }), [], WIDE)
     expect(rows).toContain("  spared           7  duplicates, not fetched again")
     expect(rows).toContain("  waited         80%  of the workers' time: hosts' caps 1.2 s, http-429 0.4 s")
-    expect(Summary.lines(summary([], { waited: waited(60) }), [])).toHaveLength(1)
+    expect(Summary.lines(summary([], { waited: waited(60) }), [], WIDE)).toEqual([
+      "Nothing to do: of 0 jobs in the queue none is left."
+    ])
   })
 
   it("is the same as data", () => {
@@ -126,8 +152,10 @@ describe("the summary", () => {
       bytes: 4_000_000,
       ends: { ...NO_ENDS, done: 3, error: 3, retry: 1 },
       reasons: { skipped: {}, error: { "http-404": 2, "login-page": 1 }, retry: { reset: 1 }, waiting: {} },
-      error_lanes: { "host:a.example": 2, "host:b.example": 1 },
-      trouble_lanes: { "host:a.example": 3, "host:b.example": 1 },
+      lanes: {
+        "host:a.example": { error: 2, retry: 1, waiting: 0 },
+        "host:b.example": { error: 1, retry: 0, waiting: 0 }
+      },
       waited_ms: { cap: 12 },
       duplicates: 2,
       retry_command: expect.stringMatching(/retry-failed --queue q && /),
@@ -141,11 +169,11 @@ describe("the summary", () => {
     ({ names }) => {
       const many = names.map(([reason, on]) => jobEnd("error", reason, on))
       const told = summary(many)
-      const rows = Summary.lines(told, [])
+      const rows = Summary.lines(told, [], WIDE)
       expect(rows.length).toBeLessThanOrEqual(5)
       for (const row of rows) expect(row).not.toMatch(CONTROL)
       // Neither does the memory grow with what servers call things.
-      expect(told.tally.errorLanes.size).toBeLessThanOrEqual(1000)
+      expect(told.tally.lanes.size).toBeLessThanOrEqual(1000)
       expect(told.tally.reasons.get("error")?.size ?? 0).toBeLessThanOrEqual(1000)
     }
   )

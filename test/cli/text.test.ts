@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
-import { wantsColours } from "../../src/cli/Output.ts"
-import { clean, count, cut, json } from "../../src/cli/Text.ts"
+import { canRepaint, wantsColours } from "../../src/cli/Output.ts"
+import { beside, clean, count, cut, json } from "../../src/cli/Text.ts"
 
 const nasty = FastCheck.array(
   FastCheck.oneof(
@@ -72,5 +72,28 @@ describe("colours", () => {
     expect(wantsColours({ FORCE_COLOR: "0" }, true)).toBe(false)
     expect(wantsColours({ FORCE_COLOR: "1", NO_COLOR: "1" }, true)).toBe(false)
     expect(wantsColours({ TERM: "dumb" }, true)).toBe(false)
+  })
+})
+
+describe("text on a terminal", () => {
+  it.prop(
+    "is laid out beside its name without losing or breaking a word",
+    {
+      words: FastCheck.array(FastCheck.stringMatching(/^[a-z0-9]{1,12}$/), { minLength: 1, maxLength: 30 }),
+      columns: FastCheck.integer({ min: 30, max: 120 })
+    },
+    ({ columns, words }) => {
+      const rows = beside("  name  ", words.join(" "), columns)
+      expect(rows[0]?.startsWith("  name  ")).toBe(true)
+      expect(rows.map((row) => row.slice(8)).join(" ")).toBe(words.join(" "))
+      for (const row of rows) expect(row.length).toBeLessThanOrEqual(columns)
+    }
+  )
+
+  it("isn't painted over where that can't be", () => {
+    expect(canRepaint({ TERM: "xterm" }, true)).toBe(true)
+    expect(canRepaint({}, true)).toBe(true)
+    expect(canRepaint({ TERM: "dumb" }, true)).toBe(false)
+    expect(canRepaint({ TERM: "xterm" }, false)).toBe(false)
   })
 })

@@ -63,8 +63,10 @@ const Summary = Schema.Struct({
     lost: Count
   }),
   reasons: Schema.Struct({ skipped: Counts, error: Counts, retry: Counts, waiting: Counts }),
-  error_lanes: Counts,
-  trouble_lanes: Counts,
+  lanes: Schema.Record({
+    key: Schema.String,
+    value: Schema.Struct({ error: Count, retry: Count, waiting: Count })
+  }),
   waited_ms: Counts,
   duplicates: Schema.NullOr(Count),
   retry_command: Schema.NullOr(Schema.String),

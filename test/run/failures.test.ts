@@ -141,7 +141,7 @@ describe("what a host does wrong", () => {
       queue: { queued: 0, in_progress: 0, done: 5, skipped: 2, error: 5, total: 12 }
     })
     expect(summary.reasons.error).toMatchObject({ "http-500": 1, "http-404": 1, "login-page": 1 })
-    expect(summary.error_lanes).toMatchObject({ "host:down.test": 1, "host:gone.test": 1 })
+    expect(summary.lanes).toMatchObject({ "host:down.test": { error: 1 }, "host:gone.test": { error: 1 } })
     expect(summary.bytes).toBeGreaterThan(5 * 5_000)
   })
 

@@ -25,14 +25,15 @@ const showTable = ({ file, origins, settings }: Loaded) =>
       Stream.fromIterable(leaves(masked(settings))),
       [
         { title: "setting", value: ({ path }) => formatPath(path) },
-        { title: "value", value: ({ value }) => cut(JSON.stringify(value), 100) },
         {
           title: "from",
           value: ({ path }) => {
             const origin = origins[formatPath(path)] ?? "default"
             return origin === "file" && file !== null ? file : origin
           }
-        }
+        },
+        // The one that may be long.
+        { title: "value", value: ({ value }) => cut(JSON.stringify(value), 200), below: true }
       ],
       ""
     )

@@ -24,7 +24,7 @@ import { exitCode, Signals } from "../Signals.ts"
 import { run as runQueue } from "../Run.ts"
 import { self } from "../Self.ts"
 import { data, lines } from "../Summary.ts"
-import { count } from "../Text.ts"
+import { beside, count } from "../Text.ts"
 import * as Setup from "../Setup.ts"
 
 /** Says that a folder is the demo's, so that the next demo may replace it. */
@@ -79,14 +79,17 @@ const introduce = (made: World, place: Place) =>
     ].join("\n")
   )
 
-const explain = (made: World, place: Place) => {
+const explain = (made: World, place: Place, columns: number) => {
   const queue = `--queue ${place.queue}`
   return [
     "",
-    `As meant: ${count(made.expected.done, "file")} in ${place.files}; ${count(made.expected.error, "artifact")} can't be had from anywhere (gone, or behind a login page).`,
-    "The slow host held up only its own jobs. The busy one was left alone for the two seconds it asked for.",
-    "Broken connections were tried again, after a pause once there were five in a row; login pages named .pdf were not",
-    "taken for papers.",
+    ...beside(
+      "",
+      `As meant: ${count(made.expected.done, "file")} in ${place.files}; ${count(made.expected.error, "artifact")} can't be had from anywhere (gone, or behind a login page). ` +
+        "The slow host held up only its own jobs. The busy one was left alone for the two seconds it asked for. " +
+        "Broken connections were tried again, after a pause once there were five in a row; login pages named .pdf were not taken for papers.",
+      Math.min(columns, 110)
+    ),
     "",
     "Look around:",
     `  ${self()} queue stats --by lane ${queue}`,
@@ -177,7 +180,8 @@ export const demo = Command.make(
         const words = CommandOptions.queueWords({ config: Option.none(), queue: Option.some(place.queue) })
         if (args.format === "json") return yield* Output.value(data(summary, words))
         if (!tells) return
-        yield* Output.line([...lines(summary, words), explain(made, place)].join("\n"))
+        const columns = yield* Output.width
+        yield* Output.line([...lines(summary, words, columns), explain(made, place, columns)].join("\n"))
       }).pipe(
         defectsLogged,
         Effect.provide(

@@ -17,7 +17,7 @@ import { Environment } from "../Environment.ts"
 import { Exited, ExitCode } from "../Exit.ts"
 import * as Output from "../Output.ts"
 import * as Setup from "../Setup.ts"
-import { clean, count } from "../Text.ts"
+import { beside, clean, count } from "../Text.ts"
 
 const EXIT_CODES = {
   ok: ExitCode.ok,
@@ -49,16 +49,21 @@ const MARKS = { ok: "ok", note: "note", warning: "WARNING", error: "ERROR" } as 
 const told = (findings: ReadonlyArray<Finding.Finding>) =>
   Effect.gen(function* () {
     const { out, stdout } = yield* Output.Output
+    const columns = yield* Output.width
     const paint = {
       ok: stdout.colours.green,
       note: stdout.colours.dim,
       warning: stdout.colours.yellow,
       error: stdout.colours.red
     }
-    const lines = findings.flatMap(({ check, fix, level, message }) => [
-      `${paint[level](MARKS[level].padEnd(7))}  ${check.padEnd(8)}  ${clean(message)}`,
-      ...(fix === null ? [] : [`${" ".repeat(19)}-> ${clean(fix)}`])
-    ])
+    const lines = findings.flatMap(({ check, fix, level, message }) => {
+      const mark = MARKS[level].padEnd(7)
+      const rows = beside(`${mark}  ${check.padEnd(8)}  `, clean(message), columns)
+      return [
+        ...rows.map((line, index) => (index === 0 ? paint[level](mark) + line.slice(mark.length) : line)),
+        ...(fix === null ? [] : beside(`${" ".repeat(19)}-> `, clean(fix), columns))
+      ]
+    })
     yield* out(`${lines.join("\n")}\n`)
     const found = (level: Finding.Level) => findings.filter((one) => one.level === level).length
     yield* Output.line(

@@ -69,7 +69,7 @@ export const grammar = Grammar.make([
       ...queueCommands.map(({ descriptor }) => descriptor),
       {
         name: "lane",
-        description: "Sets caps and paces of single lanes, over the configuration's.",
+        description: "Shows and sets caps and paces of single lanes, over the configuration's.",
         children: laneCommands.map(({ descriptor }) => descriptor)
       }
     ]

@@ -1,5 +1,5 @@
 /**
- * `queue lane set` and `queue lane reset`: caps and paces of single lanes, changed while the queue is running. Stored in
+ * `queue lane list`, `set` and `reset`: caps and paces of single lanes, changed while the queue is running. Stored in
  * the queue, over whatever the configuration says, so it holds for all processes and across restarts.
  */
 import * as Args from "@effect/cli/Args"
@@ -8,13 +8,15 @@ import * as Options from "@effect/cli/Options"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import { hostName, hostOf, type LaneStats, resolverOf } from "../../Lane.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
 import * as CommandOptions from "../CommandOptions.ts"
 import { usage } from "../Exit.ts"
 import * as Output from "../Output.ts"
 import { cut } from "../Text.ts"
-import { laneJson } from "./stats.ts"
+import { waiting } from "../Waiting.ts"
+import { byHand, laneJson } from "./stats.ts"
 import * as Setup from "../Setup.ts"
 
 const key = Args.text({ name: "KEY" }).pipe(
@@ -102,13 +104,51 @@ const reset = Command.make("reset", { key, ...CommandOptions.options }, (args) =
     const queue = yield* WorkQueue
     const lane = yield* meant(args.key)
     if ((yield* find(lane)) === undefined) {
-      return yield* usage(
-        `there is no lane ${cut(lane, 100)}; 'contentdownload queue stats --by lane' lists them`
-      )
+      return yield* usage(`there is no lane ${cut(lane, 100)}; 'contentdownload queue lane list' lists them`)
     }
     yield* queue.setLane(lane, null)
     yield* show(lane, args.format)
   }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.run(args))
 ).pipe(Command.withDescription("Gives a lane back to the limits of the configuration."))
 
-export const laneCommands = [set, reset] as const
+const list = Command.make(
+  "list",
+  {
+    set: Options.boolean("set").pipe(
+      Options.withDescription("Only lanes with limits that were set by hand.")
+    ),
+    limit: CommandOptions.integer("limit", 1).pipe(
+      Options.withDescription("Show at most so many, those with the most work first. Default: 100."),
+      Options.withDefault(100)
+    ),
+    ...CommandOptions.options
+  },
+  (args) =>
+    Effect.gen(function* () {
+      const queue = yield* WorkQueue
+      const lanes = yield* queue.laneStats({ limit: args.limit, ...(args.set ? { overridden: true } : {}) })
+      const rows = Stream.fromIterable(lanes)
+      const now = yield* Clock.currentTimeMillis
+      const paused = yield* queue.paused
+      if (args.format === "json") return yield* Output.array(rows, (lane) => laneJson(lane, now, paused))
+      yield* Output.table(
+        rows,
+        [
+          { title: "lane", value: ({ lane }) => cut(lane, 60) },
+          { title: "pool", value: ({ pool }) => cut(pool, 40) },
+          { title: "cap", value: ({ cap }) => cap, align: "right" },
+          { title: "gap ms", value: ({ gapMs }) => gapMs, align: "right" },
+          { title: "burst", value: ({ burst }) => burst, align: "right" },
+          { title: "set by hand", value: byHand },
+          { title: "waiting", value: (lane) => waiting(lane, now, paused) ?? "", below: true }
+        ],
+        args.set ? "No lane has limits that were set by hand." : "The queue has no lanes yet."
+      )
+    }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.run(args))
+).pipe(
+  Command.withDescription(
+    "Shows the limits of lanes, which of them were set by hand, and what each waits for."
+  )
+)
+
+export const laneCommands = [list, set, reset] as const

@@ -70,7 +70,7 @@ export const list = Command.make(
             title: "ended",
             value: ({ job }) => (job.finishedAt === null ? "" : localTimeNear(job.finishedAt, now))
           },
-          { title: "waiting", value: ({ waiting }) => waiting ?? "" }
+          { title: "waiting", value: ({ waiting }) => waiting ?? "", below: true }
         ],
         "No job matches."
       )

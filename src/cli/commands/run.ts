@@ -99,7 +99,7 @@ export const run = Command.make(
       })
       const words = CommandOptions.queueWords(args)
       if (args.format === "json") yield* Output.value(data(summary, words))
-      else if (!args.quiet) yield* Output.line(lines(summary, words).join("\n"))
+      else if (!args.quiet) yield* Output.line(lines(summary, words, yield* Output.width).join("\n"))
       yield* ending(summary)
     }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.withSettings(args, flags))
   }

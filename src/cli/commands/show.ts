@@ -15,7 +15,7 @@ import { WorkQueue } from "../../WorkQueue.ts"
 import * as CommandOptions from "../CommandOptions.ts"
 import { usage } from "../Exit.ts"
 import * as Output from "../Output.ts"
-import { clean, cut, isoTime, localTime } from "../Text.ts"
+import { beside, clean, cut, isoTime, localTime } from "../Text.ts"
 import { jobWaiting } from "../Waiting.ts"
 import { jobJson } from "./list.ts"
 import * as Setup from "../Setup.ts"
@@ -82,7 +82,8 @@ const fields = (job: JobDetail, waits: string | null): ReadonlyArray<readonly [s
 
 const showTable = (job: JobDetail, waits: string | null) =>
   Effect.gen(function* () {
-    const lines = fields(job, waits).map(([name, value]) => `${name.padEnd(10)}${value}`)
+    const columns = yield* Output.width
+    const lines = fields(job, waits).flatMap(([name, value]) => beside(name.padEnd(10), value, columns))
     yield* Output.line(lines.join("\n"))
     if (job.history.length === 0) return
     yield* Output.line("")
@@ -93,8 +94,8 @@ const showTable = (job: JobDetail, waits: string | null) =>
         { title: "ms", value: ({ durationMs }) => durationMs, align: "right" },
         { title: "step", value: ({ step }) => step },
         { title: "outcome", value: (attempt) => attempt.reason ?? attempt.class },
-        { title: "target", value: ({ target }) => cut(target ?? "", 80) },
-        { title: "message", value: ({ message }) => cut(message ?? "", 100) }
+        { title: "target", value: ({ target }) => cut(target ?? "", 80), below: true },
+        { title: "message", value: ({ message }) => cut(message ?? "", 200), below: true }
       ],
       ""
     )

@@ -1,23 +1,25 @@
 /**
- * `queue stats`: how much is queued, running and finished, in all or by lane.
+ * `queue stats`: how much is queued, running and finished, and why the rest waits; by lane; by reason.
  */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import type { FinalState } from "../../Job.ts"
 import type { LaneStats } from "../../Lane.ts"
-import { WorkQueue } from "../../WorkQueue.ts"
+import { type Wait, WorkQueue } from "../../WorkQueue.ts"
 import * as CommandOptions from "../CommandOptions.ts"
 import * as Output from "../Output.ts"
-import { isoTime } from "../Text.ts"
+import { causes, verdict } from "../progress/Why.ts"
+import { beside, cut, isoTime } from "../Text.ts"
 import { waiting } from "../Waiting.ts"
 import * as Setup from "../Setup.ts"
 
 const isOverridden = ({ overrides }: LaneStats): boolean => Object.keys(overrides).length > 0
 
 /** The limits that were set by hand, for people. */
-const byHand = ({ overrides: { burst, cap, gapMs } }: LaneStats): string =>
+export const byHand = ({ overrides: { burst, cap, gapMs } }: LaneStats): string =>
   [
     ...(cap === undefined ? [] : [`cap ${cap}`]),
     ...(gapMs === undefined ? [] : [`gap ${gapMs} ms`]),
@@ -44,12 +46,25 @@ export const laneJson = (lane: LaneStats, now: number, queuePaused: boolean) => 
   waiting: waiting(lane, now, queuePaused)
 })
 
+/** Lanes that are looked at to say why the rest waits. */
+const LANES = 50
+
+const waitJson = (wait: Wait) => ({ ...wait, until: isoTime(wait.until) })
+
 const byState = (format: Output.Format) =>
   Effect.gen(function* () {
     const queue = yield* WorkQueue
-    const stats = yield* queue.stats
-    const paused = yield* queue.paused
-    if (format === "json") return yield* Output.value({ ...stats, paused })
+    const sight = {
+      at: yield* Clock.currentTimeMillis,
+      stats: yield* queue.stats,
+      lanes: yield* queue.laneStats({ limit: LANES }),
+      waits: yield* queue.waits,
+      paused: yield* queue.paused,
+      bytes: null,
+      workers: null
+    }
+    const { paused, stats, waits } = sight
+    if (format === "json") return yield* Output.value({ ...stats, paused, waits: waits.map(waitJson) })
     const rows = [
       ["queued", stats.queued],
       ["in progress", stats.in_progress],
@@ -66,7 +81,41 @@ const byState = (format: Output.Format) =>
       ],
       ""
     )
-    if (paused) yield* Output.note("The queue is paused; 'contentdownload queue resume' lets it go on.")
+    if (stats.queued === 0) return
+    const columns = yield* Output.width
+    const told = [
+      ...causes(sight).map((cause, index) => beside(index === 0 ? "Waiting: " : "         ", cause, columns)),
+      beside("Why not faster: ", `${verdict(sight, null)}.`, columns)
+    ]
+    yield* Output.line(told.flat().join("\n"))
+  })
+
+/** How many jobs ended in this state, by reason, the most frequent first. Reads every one of them. */
+const byReason = (format: Output.Format, limit: number) =>
+  Effect.gen(function* () {
+    const queue = yield* WorkQueue
+    const counts = new Map<string, { readonly state: FinalState; readonly reason: string; jobs: number }>()
+    for (const state of ["error", "skipped"] as const) {
+      yield* Stream.runForEach(queue.list({ state }), ({ reason }) =>
+        Effect.sync(() => {
+          const key = `${state} ${reason}`
+          const seen = counts.get(key) ?? { state, reason: reason ?? "", jobs: 0 }
+          seen.jobs += 1
+          counts.set(key, seen)
+        })
+      )
+    }
+    const rows = [...counts.values()].toSorted((a, b) => b.jobs - a.jobs).slice(0, limit)
+    if (format === "json") return yield* Output.array(Stream.fromIterable(rows), (row) => row)
+    yield* Output.table(
+      Stream.fromIterable(rows),
+      [
+        { title: "state", value: ({ state }) => state },
+        { title: "reason", value: ({ reason }) => cut(reason, 60) },
+        { title: "jobs", value: ({ jobs }) => jobs, align: "right" }
+      ],
+      "No job ended in error or was skipped."
+    )
   })
 
 const byLane = (format: Output.Format, limit: number) =>
@@ -88,7 +137,7 @@ const byLane = (format: Output.Format, limit: number) =>
         { title: "skipped", value: ({ skipped }) => skipped, align: "right" },
         { title: "error", value: ({ error }) => error, align: "right" },
         ...(all.some(isOverridden) ? [{ title: "set", value: byHand }] : []),
-        { title: "waiting", value: (lane) => waiting(lane, now, paused) ?? "" }
+        { title: "waiting", value: (lane) => waiting(lane, now, paused) ?? "", below: true }
       ],
       "The queue has no lanes yet."
     )
@@ -97,21 +146,25 @@ const byLane = (format: Output.Format, limit: number) =>
 export const stats = Command.make(
   "stats",
   {
-    by: Options.choice("by", ["state", "lane"]).pipe(
+    by: Options.choice("by", ["state", "lane", "reason"]).pipe(
       Options.withDescription(
-        "Totals by state, or one line for each lane: a host, or a resolver. Default: state."
+        "Totals by state, and why the rest waits; a line for each lane, a host or a resolver; or how many jobs ended without a file for which reason. Default: state."
       ),
       Options.withDefault("state" as const)
     ),
     limit: CommandOptions.integer("limit", 1).pipe(
-      Options.withDescription("Show at most so many lanes, those with the most work first. Default: 100."),
+      Options.withDescription(
+        "Show at most so many lanes or reasons, those with the most jobs first. Default: 100."
+      ),
       Options.withDefault(100)
     ),
     ...CommandOptions.options
   },
-  (args) =>
-    (args.by === "state" ? byState(args.format) : byLane(args.format, args.limit)).pipe(
+  ({ by, format, limit, ...args }) =>
+    (by === "state" ? byState(format) : by === "lane" ? byLane(format, limit) : byReason(format, limit)).pipe(
       Effect.provide(Setup.layerQueue("existing")),
-      Setup.run(args)
+      Setup.run({ ...args, format })
     )
-).pipe(Command.withDescription("Shows how many jobs are queued, running and finished."))
+).pipe(
+  Command.withDescription("Shows how many jobs are queued, running and finished, and why the rest waits.")
+)

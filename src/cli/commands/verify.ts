@@ -61,6 +61,7 @@ export const verify = Command.make(
     Effect.gen(function* () {
       const queue = yield* WorkQueue
       const { settings } = yield* Config
+      yield* FileCheck.refuseWrongFolder(settings.download.out)
       const startedAt = yield* Clock.currentTimeMillis
       const tally: FileCheck.Tally = {
         files: 0,

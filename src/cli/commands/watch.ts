@@ -31,7 +31,7 @@ const looked = ([sight, speed, end]: Observer.Now): string =>
     jobs_per_second: speed.jobs,
     eta_ms: end === null ? null : Math.round(end.ms),
     eta_lane: end?.lane ?? null,
-    why: verdict(sight),
+    why: verdict(sight, end),
     waits: sight.waits.map((wait) => ({ ...wait, until: isoTime(wait.until) })),
     lanes: sight.lanes.slice(0, LANES).map((lane) => laneJson(lane, sight.at, sight.paused))
   })

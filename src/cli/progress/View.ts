@@ -4,7 +4,7 @@
  */
 import type { LaneStats } from "../../Lane.ts"
 import type { Terminal } from "../Output.ts"
-import { count, cut, localTime, widthOf } from "../Text.ts"
+import { count, cut, fill, localTime, widthOf } from "../Text.ts"
 import { waiting } from "../Waiting.ts"
 import { type Eta, finishedOf, type Rates, type Sight, unfinishedOf } from "./Estimate.ts"
 import { duration, number, percent, perSecond, size } from "./Numbers.ts"
@@ -49,12 +49,15 @@ const stateParts = (sight: Sight): ReadonlyArray<string> => {
   ]
 }
 
+/** The time of a sight: what is held is held until a time. */
+const clockOf = ({ at }: Sight): string => localTime(at).slice(11)
+
 /** The whole in one line, for where there is no terminal. */
 export const headline = (sight: Sight, speed: Rates, end: Eta | null): string =>
   [
-    localTime(sight.at).slice(11),
+    clockOf(sight),
     `${[...progressParts(sight, speed, end), ...stateParts(sight)].join(", ")};`,
-    `why not faster: ${verdict(sight)}`
+    `why not faster: ${verdict(sight, end)}`
   ].join(" ")
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -64,21 +67,11 @@ export const headline = (sight: Sight, speed: Rates, end: Eta | null): string =>
 /** Pieces with commas between them, as many on a line as go; one that is too long for a line goes word by word. */
 export const flow = (pieces: ReadonlyArray<string>, columns: number): Array<string> => {
   const indent = columns >= 20 ? "  " : ""
-  const lines: Array<string> = []
-  let line = ""
-  const add = (text: string): void => {
-    if (line === "" || widthOf(`${line} ${text}`) <= columns) line = line === "" ? text : `${line} ${text}`
-    else {
-      lines.push(line)
-      line = indent + text
-    }
-  }
-  for (const [index, piece] of pieces.entries()) {
+  const parts = pieces.flatMap((piece, index) => {
     const text = index < pieces.length - 1 ? `${piece},` : piece
-    if (widthOf(indent + text) <= columns) add(text)
-    else for (const word of text.split(" ")) add(word)
-  }
-  return [...lines, line].map((each) => cut(each, columns))
+    return widthOf(indent + text) <= columns ? [text] : text.split(" ")
+  })
+  return fill(parts, columns, indent).map((each) => cut(each, columns))
 }
 
 /** What holds a lane back, in the words of the rest of the display. */
@@ -102,7 +95,7 @@ const laneLines = (sight: Sight, { colours, columns }: Room): Array<string> => {
     const base = `  ${name}${" ".repeat(width - widthOf(name))}  ${running.padStart(short ? 7 : 13)}  ${queued.padStart(short ? 9 : 17)}`
     if (why === null) return [cut(base, columns)]
     const room = columns - widthOf(base) - 2
-    return room >= Math.min(24, widthOf(why))
+    return room >= widthOf(why)
       ? [`${base}  ${colours.yellow(cut(why, room))}`]
       : [cut(base, columns), colours.yellow(cut(`    ${why}`, columns))]
   })
@@ -114,11 +107,14 @@ const laneLines = (sight: Sight, { colours, columns }: Room): Array<string> => {
 export const lines = (sight: Sight, speed: Rates, end: Eta | null, room: Room): string => {
   const { colours, columns, rows } = room
   const waits = causes(sight)
+  const [first = "", ...further] = progressParts(sight, speed, end)
   const all = [
-    ...flow(progressParts(sight, speed, end), columns).map((line) => colours.bold(line)),
+    ...flow([columns >= 60 ? `${clockOf(sight)}  ${first}` : first, ...further], columns).map((line) =>
+      colours.bold(line)
+    ),
     ...flow(stateParts(sight), columns),
     ...(waits.length === 0 ? [] : flow([`Waiting: ${waits[0] ?? ""}`, ...waits.slice(1)], columns)),
-    ...flow([`Why not faster: ${verdict(sight)}.`], columns).map((line) => colours.cyan(line)),
+    ...flow([`Why not faster: ${verdict(sight, end)}.`], columns).map((line) => colours.cyan(line)),
     ...laneLines(sight, room)
   ]
   // The cursor stands on a line of its own below.

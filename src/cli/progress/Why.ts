@@ -5,8 +5,36 @@
 import type { LaneStats } from "../../Lane.ts"
 import type { Wait } from "../../WorkQueue.ts"
 import { count, cut, localTimeNear } from "../Text.ts"
-import { type Sight, waitingFor } from "./Estimate.ts"
+import { type Eta, type Sight, waitingFor } from "./Estimate.ts"
 import { duration, number } from "./Numbers.ts"
+
+/**
+ * Holds that aren't asked for by a host but are our own doing: what they are called in a list, and what is to be said
+ * of the lane, or the lanes, that they hold.
+ */
+const OWN_HOLDS: Readonly<
+  Record<string, { readonly cause: string; readonly tell: (many: boolean, until: string) => string }>
+> = {
+  "slowed-down": {
+    cause: "for a host that got slower",
+    tell: (many, until) =>
+      `got slower and ${many ? "are" : "is"} asked less often${until}; more workers don't help, and it passes by itself`
+  },
+  "breaker-open": {
+    cause: "for a host that keeps failing",
+    tell: (many, until) =>
+      `failed again and again and ${many ? "are" : "is"} left alone${until}; then one request finds out`
+  },
+  "crawl-delay": {
+    cause: "for a host's Crawl-delay",
+    tell: (many, until) =>
+      `${many ? "ask" : "asks"} for time between two requests in robots.txt${until}; more workers don't help`
+  },
+  "robots-txt": {
+    cause: "for a host's robots.txt",
+    tell: (many) => `${many ? "are" : "is"} asked for robots.txt first; it takes a moment`
+  }
+}
 
 /** What a cause is called in a list: `for a host's cap`. */
 export const causeName = ({ cause, reason }: Pick<Wait, "cause" | "reason">): string => {
@@ -17,8 +45,10 @@ export const causeName = ({ cause, reason }: Pick<Wait, "cause" | "reason">): st
       return "for a host's cap"
     case "pace":
       return "for a host's pace"
-    case "hold":
-      return `held off by a host (${cut(reason ?? "asked to wait", 40)})`
+    case "hold": {
+      const why = cut(reason ?? "asked to wait", 40)
+      return `${OWN_HOLDS[reason ?? ""]?.cause ?? "held off by a host"} (${why})`
+    }
     case "later":
       return "to be tried later"
     case "paused":
@@ -60,28 +90,65 @@ const holds = (wait: Wait, lane: LaneStats, at: number): boolean => {
 const worst = (wait: Wait, { at, lanes }: Sight): LaneStats | undefined =>
   lanes.find((lane) => holds(wait, lane, at))
 
-const sentence = (wait: Wait, sight: Sight): string => {
-  const lane = worst(wait, sight)
-  const name = lane === undefined ? "a host" : cut(lane.lane, 40)
-  const first = wait.lanes > 1 ? `${name} and ${count(wait.lanes - 1, "more lane")}` : name
+/** The longest name of a lane in a sentence. */
+const NAME = 40
+
+/** What is to be said of these lanes, of which `lane` is one: why they wait, and what could be done about it. */
+const sentence = (wait: Wait, lane: LaneStats | undefined, subject: string, at: number): string => {
+  const many = wait.lanes > 1
+  const until = wait.until === null ? "" : ` until ${localTimeNear(wait.until, at)}`
   switch (wait.cause) {
-    case "cap":
-      return `${first} ${wait.lanes > 1 ? "have" : "has"} as many requests at once as allowed${lane === undefined ? "" : ` (${lane.inFlight} of ${lane.cap})`}; raise it with 'queue lane set --cap' if the host agrees`
-    case "pace":
-      return `${first} must have time between two requests${lane === undefined || lane.gapMs === 0 ? "" : ` (${duration(lane.gapMs)})`}; this is politeness, and more workers don't help`
-    case "hold":
-      return `${first} asked to be left alone (${cut(wait.reason ?? "", 40)})${wait.until === null ? "" : ` until ${localTimeNear(wait.until, sight.at)}`}; nothing to do but wait`
+    case "cap": {
+      // A name that a shell takes for what it is, as a whole.
+      const one = lane !== undefined && !many && /^[\w.:-]{1,40}$/.test(lane.lane)
+      const raise = one
+        ? `'queue lane set ${lane.lane} --cap ${lane.cap + 1}' raises it, if the host agrees`
+        : "'queue lane set LANE --cap N' or --max-per-host raises it, if the hosts agree"
+      const so = lane === undefined ? "" : ` (${lane.inFlight} of ${lane.cap})`
+      return `${subject} ${many ? "have" : "has"} as many requests at once as allowed${so}; ${raise}`
+    }
+    case "pace": {
+      const gap = lane === undefined || lane.gapMs === 0 ? "" : ` (${duration(lane.gapMs)})`
+      return `${subject} must have time between two requests${gap}; this is politeness, and more workers don't help`
+    }
+    case "hold": {
+      const own = OWN_HOLDS[wait.reason ?? ""]
+      return own === undefined
+        ? `${subject} asked to be left alone (${cut(wait.reason ?? "", 40)})${until}; nothing to do but wait`
+        : `${subject} ${own.tell(many, until)}`
+    }
     case "later":
-      return `what is left failed and is tried again later${wait.until === null ? "" : `, first at ${localTimeNear(wait.until, sight.at)}`}`
+      return `what is left failed and is tried again later${wait.until === null ? "" : `, first at ${localTimeNear(wait.until, at)}`}`
     case "paused":
-      return `${first} ${wait.lanes > 1 ? "are" : "is"} paused by hand; 'queue resume --lane' lets ${wait.lanes > 1 ? "them" : "it"} go on`
+      return `${subject} ${many ? "are" : "is"} paused by hand; 'queue resume --lane' lets ${many ? "them" : "it"} go on`
     case "worker":
       return `${count(wait.jobs, "job")} could start now`
   }
 }
 
-/** What holds the queue back most. */
-export const verdict = (sight: Sight): string => {
+/** The cause with the most jobs, told by the lane with the most of them. */
+const ofMost = (wait: Wait, sight: Sight): string => {
+  const lane = worst(wait, sight)
+  const name = lane === undefined ? "a host" : cut(lane.lane, NAME)
+  const subject = wait.lanes > 1 ? `${name} and ${count(wait.lanes - 1, "more lane")}` : name
+  return sentence(wait, lane, subject, sight.at)
+}
+
+/** What holds back the lane that takes longest: the whole can't end before it. */
+const ofLongest = (end: Eta | null, held: ReadonlyArray<Wait>, { at, lanes }: Sight): string | undefined => {
+  const lane = lanes.find((one) => one.lane === end?.lane)
+  const wait = lane && held.find((one) => holds(one, lane, at))
+  if (lane === undefined || wait === undefined || wait.cause === "later") return undefined
+  return sentence(
+    { ...wait, lanes: 1, until: lane.nextAt },
+    lane,
+    `${cut(lane.lane, NAME)}, which takes longest,`,
+    at
+  )
+}
+
+/** What holds the queue back most. `end`: when it will be empty, if that is known. */
+export const verdict = (sight: Sight, end: Eta | null): string => {
   const { paused, stats, waits, workers } = sight
   if (paused) return "the queue is paused by hand; 'queue resume' lets it go on"
   if (stats.queued === 0) {
@@ -101,6 +168,10 @@ export const verdict = (sight: Sight): string => {
       return `all ${count(workers.all, "worker")} are busy and ${count(startable, "more job")} could start now; more --workers would help`
     }
   }
-  const [most] = waits.filter(({ cause }) => cause !== "worker").toSorted((a, b) => b.jobs - a.jobs)
-  return most === undefined ? `${count(startable, "job")} are about to start` : sentence(most, sight)
+  const held = waits.filter(({ cause }) => cause !== "worker").toSorted((a, b) => b.jobs - a.jobs)
+  const [most] = held
+  // At the beginning no lane has reached its cap yet.
+  const starting = startable > 0 && most?.cause === "cap" && worst(most, sight) === undefined
+  if (most === undefined || starting) return `${count(startable, "job")} are about to start`
+  return (most.cause === "paused" ? undefined : ofLongest(end, held, sight)) ?? ofMost(most, sight)
 }

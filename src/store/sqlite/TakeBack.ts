@@ -15,17 +15,24 @@ export interface TakeBackRequest {
   readonly maxCrashes: number
 }
 
+interface Taken {
+  readonly id: number
+  readonly worker: string | null
+  readonly crashes: number
+  readonly attempts: number
+  readonly name: string
+  readonly lane: string
+}
+
 /** Queues the jobs again, or ends them in `error (crashed)` at the last crash allowed. Answers how many. */
 export const takeBack = (query: Query, request: TakeBackRequest) =>
   Effect.gen(function* () {
     const { maxCrashes, now, reason } = request
-    const jobs = yield* query<{
-      readonly id: number
-      readonly worker: string | null
-      readonly crashes: number
-    }>(`SELECT id, worker, crashes FROM jobs WHERE state = 'in_progress' AND ${request.where}`, {
-      match: request.match
-    })
+    const jobs = yield* query<Taken>(
+      `SELECT jobs.id, worker, crashes, attempts, artifact_id AS name, lanes.key AS lane
+       FROM jobs JOIN lanes ON lanes.id = lane_id WHERE state = 'in_progress' AND ${request.where}`,
+      { match: request.match }
+    )
     if (jobs.length === 0) return 0
     const rows = yield* query<{ readonly lane_id: number; readonly state: "queued" | "error" }>(
       `UPDATE jobs SET crashes = crashes + 1, worker = NULL, lease_expires_at = NULL,
@@ -55,8 +62,15 @@ export const takeBack = (query: Query, request: TakeBackRequest) =>
     for (const row of rows)
       tallyMove(changes, row.lane_id, "in_flight", row.state === "error" ? "error" : "ready")
     yield* applyTally(query, changes)
+    yield* Effect.forEach(jobs, (job) => logged(job, reason), { discard: true })
     return rows.length
   })
+
+/** A lease that ends without its holder: nobody else tells of it. */
+const logged = ({ attempts, lane, name, worker }: Taken, reason: TakeBackRequest["reason"]) =>
+  Effect.logWarning("reclaimed").pipe(
+    Effect.annotateLogs({ event: "reclaimed", job: name, lane, attempt: attempts + 1, reason, worker })
+  )
 
 const crashMessage = (reason: TakeBackRequest["reason"], worker: string | null): string =>
   reason === "lease-expired"
