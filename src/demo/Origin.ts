@@ -25,13 +25,19 @@ import * as Traffic from "./Traffic.ts"
 // Models
 // ---------------------------------------------------------------------------------------------------------------
 
+/** What hosts do, by their names. */
+export type Hosts = Readonly<Record<string, Behaviour.Behaviour>>
+
 export interface OriginOptions {
   /** Loopback addresses to listen on, at least one. Default `127.0.0.1` alone. */
   readonly addresses?: ReadonlyArray<string>
   /** Default 0: one that is free on all the addresses, chosen by the system. */
   readonly port?: number
-  /** What each host does, by name without a port; an address is a name too. */
-  readonly hosts?: Readonly<Record<string, Behaviour.Behaviour>>
+  /**
+   * What each host does, by name without a port; an address is a name too. Or what makes it from the origin's port,
+   * where answers name URLs of the origin.
+   */
+  readonly hosts?: Hosts | ((port: number) => Hosts)
   /** What every other host does. Default: `files()`. */
   readonly otherwise?: Behaviour.Behaviour
 }
@@ -84,9 +90,7 @@ export const make = Effect.fn("Origin.make")(function* (
     return yield* new OriginError({ reason: "unavailable", message: "no address to listen on" })
   }
   const otherwise = options.otherwise ?? Behaviour.files()
-  const behaviours = new Map(
-    Object.entries(options.hosts ?? {}).map(([name, behaviour]) => [name.toLowerCase(), behaviour])
-  )
+  const behaviours = new Map<string, Behaviour.Behaviour>()
   const behaviourOf = (host: string) => behaviours.get(host) ?? otherwise
   const memories = new Map<string, Reply.Memory>()
   const memoryOf = (host: string) => {
@@ -140,6 +144,9 @@ export const make = Effect.fn("Origin.make")(function* (
     })
     return server
   })
+  // Nobody can have asked yet: nobody knows the port.
+  const hosts = typeof options.hosts === "function" ? options.hosts(port) : (options.hosts ?? {})
+  for (const [name, behaviour] of Object.entries(hosts)) behaviours.set(name.toLowerCase(), behaviour)
 
   return {
     port,

@@ -138,12 +138,16 @@ const decodeManifest = Schema.decodeUnknownSync(Schema.parseJson(ManifestLine))
 type Encoded = typeof Settings.Encoded
 
 /** A stage of its own for one test. The settings are a configuration file, with short waits unless told otherwise. */
-export const make = async (options: Origin.OriginOptions, settings: Encoded = {}): Promise<Stage> => {
+export const make = async (
+  options: Origin.OriginOptions,
+  given: Encoded | ((origin: Origin.OriginService) => Encoded) = {}
+): Promise<Stage> => {
   const scope = Effect.runSync(Scope.make())
   onTestFinished(() => Effect.runPromise(Scope.close(scope, Exit.void)))
   const origin = await Effect.runPromise(Scope.extend(Origin.make(options), scope))
   const folder = await mkdtemp(join(tmpdir(), "contentdownload-"))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const settings = typeof given === "function" ? given(origin) : given
   const configuration: Encoded = {
     ...settings,
     orchestrator: { retry_backoff_seconds: 0.02, jitter_seconds: 0, ...settings.orchestrator },
