@@ -67,7 +67,7 @@ export const watch = (response: Response, rules: Rules): Watched => {
       verdict = seen === "page" ? "page" : "settled"
     }
     if (verdict === "page" && headBytes >= PAGE_BYTES)
-      throw refused(refusePage(Buffer.concat(head), rules.finalUrl))
+      throw refused(refusePage(Buffer.concat(head), rules.finalUrl, rules.expected))
   }
 
   /** The rate while waiting for the server alone: time the disk takes isn't the server's. */

@@ -73,6 +73,7 @@ export const make = (
           type,
           bytes,
           tail,
+          finalUrl: receipt.final_url,
           inspect: <A>(read: (path: string) => Promise<A>) => storage.inspect(receipt, read)
         }
         return yield* inspect(reader, asked, artifact, document).pipe(

@@ -162,6 +162,7 @@ const keep = (
             type: verdict,
             bytes,
             tail,
+            finalUrl: position.url,
             inspect: part.inspect
           })
         : BY_HASH

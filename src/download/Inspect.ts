@@ -13,6 +13,7 @@ import type { Fatal, Retry } from "../Failure.ts"
 import type { PdfReaderService } from "../pdf/PdfReader.ts"
 import { FetchFailure } from "./FetchFailure.ts"
 import { coverSheet, type Evidence, identify } from "./Identity.ts"
+import { DOCUMENT_TEXT, pageKind, REFUSALS } from "./PageKind.ts"
 import { type ContentType, hasPdfEnd, HTML, PDF, XML } from "./Sniff.ts"
 
 /** How closely a document is looked at. */
@@ -28,6 +29,8 @@ export interface Document {
   readonly type: ContentType
   readonly bytes: number
   readonly tail: Uint8Array
+  /** Where it came from in the end. */
+  readonly finalUrl: string
   /** Has `read` look into the file with its bytes. What it throws is the file system's failure. */
   readonly inspect: <A>(read: (path: string) => Promise<A>) => Effect.Effect<A, Fatal | Retry>
 }
@@ -40,6 +43,9 @@ const PAGES = 3
 
 /** What of a text is read to find out which work it is. */
 const TEXT_BYTES = 256 * 1024
+
+/** What of a page is read to tell which kind of page it is. */
+const PAGE_BYTES = 64 * 1024
 
 const refuse = (reason: string, message: string) => new FetchFailure({ class: "try-next", reason, message })
 
@@ -118,17 +124,29 @@ const readStart = async (path: string): Promise<Uint8Array> => {
   }
 }
 
-const inspectText = (settings: InspectSettings, artifact: Artifact, { inspect, type }: Document) =>
+/** A page is no document because it came as one: those that stand before one have a few words, and forms. */
+const refuseNoDocument = (start: Uint8Array, text: string, finalUrl: string): FetchFailure | undefined => {
+  const kind = pageKind(start.subarray(0, PAGE_BYTES), finalUrl)
+  if (kind === "page" || text.trim().length >= DOCUMENT_TEXT) return undefined
+  const [reason, what] = REFUSALS[kind]
+  return refuse(reason, `${what} came instead of the document`)
+}
+
+const inspectText = (settings: InspectSettings, artifact: Artifact, document: Document) =>
   Effect.gen(function* () {
+    const { finalUrl, inspect, type } = document
     if (settings.structure && type === XML) {
       const fault = yield* inspect(faultOfXml)
       if (fault !== undefined) return yield* refuse("damaged-xml", `the XML is not well-formed: ${fault}`)
     }
-    if (settings.identity === "off") return undefined
+    if (settings.identity === "off" && type === XML) return undefined
     const start = yield* inspect(readStart)
     // Loaded by whoever reads a page: most runs don't.
     const { wordsOf } = yield* Effect.promise(() => import("./Markup.ts"))
-    return identify(artifact, wordsOf(start, { xml: type === XML })) satisfies Evidence
+    const words = wordsOf(start, { xml: type === XML })
+    const refused = type === HTML ? refuseNoDocument(start, words.text, finalUrl) : undefined
+    if (refused !== undefined) return yield* refused
+    return settings.identity === "off" ? undefined : (identify(artifact, words) satisfies Evidence)
   })
 
 /** Why a document isn't kept where its identity is required. */
@@ -164,8 +182,9 @@ export const inspect = (
   document: Document
 ): Effect.Effect<Evidence | undefined, FetchFailure | Fatal | Retry> =>
   Effect.gen(function* () {
-    if (!settings.structure && settings.identity === "off") return undefined
     const { type } = document
+    // What stands in place of a document is never taken for one.
+    if (!settings.structure && settings.identity === "off" && type !== HTML) return undefined
     const evidence =
       type === PDF
         ? yield* inspectPdf(reader, settings, artifact, document)

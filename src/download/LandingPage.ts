@@ -10,7 +10,7 @@ import type { Response } from "../http/Http.ts"
 import type { Candidate } from "../resolver/Candidate.ts"
 import { type Preferences, rank } from "../resolver/Ranking.ts"
 import { FetchFailure, fromHttp } from "./FetchFailure.ts"
-import { refusePage } from "./Verify.ts"
+import { pageKind, REFUSALS } from "./PageKind.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -87,8 +87,8 @@ export const readPage = (
     )
     if (ranked.length > 0) return { _tag: "Names", candidates: ranked }
     if (leadsTo !== undefined && leadsTo !== url) return { _tag: "LeadsTo", url: leadsTo }
-    const { message, reason } = refusePage(Buffer.concat(head), url)
-    return yield* reason === "html-instead-of-pdf"
-      ? fail("no-open-access", "this page names no file")
-      : fail(reason, message.replace(" instead of the PDF", ""))
+    const kind = pageKind(Buffer.concat(head), url)
+    if (kind === "page") return yield* fail("no-open-access", "this page names no file")
+    const [reason, what] = REFUSALS[kind]
+    return yield* fail(reason, `${what} came`)
   })

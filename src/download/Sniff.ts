@@ -45,6 +45,8 @@ const PAGE_START =
   /^<(?:!doctype\s+html|html|head|body|script|title|meta|link|style|noscript|frameset)[\s/>]/i
 /** What a piece of a page begins with, as browsers tell one (WHATWG, MIME Sniffing, 7.1). */
 const PIECE_START = /^<(?:iframe|h[1-6]|div|span|font|table|form|center|ul|ol|pre|img|hr|a|b|i|br|p)[\s/>]/i
+/** On a line of its own, with the line of high bytes behind it that says that bytes follow (ISO 32000, 7.5.2). */
+const PDF_START = /[\r\n]%PDF-\d\.\d\s{1,4}%[\x80-\xff]{2}/
 /** An XML declaration or comments may precede the root of XHTML. */
 const XHTML_ROOT = /<(?:!doctype\s+html|html)[\s>]/i
 // oxlint-disable-next-line no-control-regex -- control characters are what tells bytes from text
@@ -73,12 +75,11 @@ export const sniff = (head: Uint8Array): ContentType => {
   if (known !== undefined) return known[1]
   const text = behindComments(start.replace(/^\xef\xbb\xbf/, "").trimStart())
   if (text === "<!--" || PAGE_START.test(text)) return HTML
-  const isPiece = PIECE_START.test(text)
-  // After HTML: a page may well mention the magic number. A program's warnings may stand before a PDF, too, on lines of
-  // their own.
   const magic = start.indexOf("%PDF-")
-  if (magic >= 0 && magic <= PDF_JUNK && (!isPiece || /[\r\n]%PDF-/.test(start))) return PDF
-  if (isPiece) return HTML
+  // A page may well mention the magic number, and a program's warnings may stand before a whole PDF.
+  const isQuoted = /^<[a-z!?]/i.test(text) && !PDF_START.test(start)
+  if (magic >= 0 && magic <= PDF_JUNK && !isQuoted && !XHTML_ROOT.test(start.slice(0, magic))) return PDF
+  if (PIECE_START.test(text)) return HTML
   if (text.startsWith("<?xml")) return XHTML_ROOT.test(text) ? HTML : XML
   if (/^<[a-z!][^<>]*>/i.test(text)) return XML
   return start.length > 0 && !NOT_TEXT.test(start) ? TEXT : BINARY

@@ -1,12 +1,14 @@
 /**
  * Whether what came is what was wanted: length, hash, first bytes, last bytes.
  *
- * An expected hash settles it, whatever the content looks like. Otherwise a page in the place of a PDF is never taken
- * for the work; what kind of page it is becomes the reason. A challenge is recognised, not solved.
+ * An expected hash settles it, whatever the content looks like. Otherwise a page in the place of a PDF or of XML is never
+ * taken for the work; what kind of page it is becomes the reason.
  */
 import type { Artifact } from "../Artifact.ts"
 import { type Candidate, DIRECT } from "../resolver/Candidate.ts"
-import { BINARY, type ContentType, hasPdfEnd, HTML, PDF, sniff } from "./Sniff.ts"
+import type { FileKind } from "../resolver/Ranking.ts"
+import { pageKind, REFUSALS } from "./PageKind.ts"
+import { BINARY, type ContentType, hasPdfEnd, HTML, PDF, sniff, XML } from "./Sniff.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -14,7 +16,10 @@ import { BINARY, type ContentType, hasPdfEnd, HTML, PDF, sniff } from "./Sniff.t
 
 /** What is known beforehand about the content. */
 export interface Expected {
-  readonly pdf: boolean
+  /** Left out: whatever comes. */
+  readonly kind: FileKind | undefined
+  /** Whether the server says that it is of this kind. */
+  readonly labelled: boolean
   /** In lower-case hex. */
   readonly sha256: string | undefined
   readonly md5: string | undefined
@@ -52,79 +57,109 @@ const truncated = (message: string): Refusal => ({ class: "retry", reason: "trun
 
 const looksLikePdf = (url: string): boolean => /\.pdf$/i.test(new URL(url).pathname)
 
+/** What servers call each kind. */
+const LABELS: Readonly<Record<FileKind, RegExp>> = {
+  pdf: /^application\/(?:x-)?pdf\b/i,
+  xml: /^(?:application|text)\/(?:[\w.-]+\+)?xml\b/i,
+  html: /^(?:text\/html|application\/xhtml\+xml)\b/i
+}
+
+const kindOf = (
+  { kind, resolver }: Candidate,
+  urls: ReadonlyArray<string>,
+  contentType: string
+): FileKind | undefined => {
+  if (kind === "pdf" || kind === "xml" || kind === "html") return kind
+  // Resolvers name full texts; the only one that can be told from a page that stands in its way is a PDF.
+  const isFullText = resolver !== DIRECT && (kind === "unknown" || kind === "landing")
+  return isFullText || urls.some(looksLikePdf) || LABELS.pdf.test(contentType) ? "pdf" : undefined
+}
+
 /** What the artifact, the candidate and the head of the answer let expect. `urls`: the candidate's and the final one. */
 export const expectation = (
   artifact: Artifact,
   candidate: Candidate,
   urls: ReadonlyArray<string>,
   contentType: string | undefined
-): Expected => ({
-  pdf:
-    candidate.kind === "pdf" ||
-    // Resolvers name full texts; the only one that can be told from a page that stands in its way is a PDF.
-    (candidate.resolver !== DIRECT && (candidate.kind === "unknown" || candidate.kind === "landing")) ||
-    urls.some(looksLikePdf) ||
-    /^application\/(?:x-)?pdf\b/i.test(contentType?.trim() ?? ""),
-  sha256: (artifact.sha256 ?? candidate.sha256)?.toLowerCase(),
-  md5: candidate.md5?.toLowerCase(),
-  size: artifact.size ?? candidate.size
-})
+): Expected => {
+  const label = contentType?.trim() ?? ""
+  const kind = kindOf(candidate, urls, label)
+  return {
+    kind,
+    labelled: kind !== undefined && LABELS[kind].test(label),
+    sha256: (artifact.sha256 ?? candidate.sha256)?.toLowerCase(),
+    md5: candidate.md5?.toLowerCase(),
+    size: artifact.size ?? candidate.size
+  }
+}
 
 // ---------------------------------------------------------------------------------------------------------------
 // Pages
 // ---------------------------------------------------------------------------------------------------------------
 
-const CHALLENGE =
-  /<title>\s*just a moment|challenge-form|__cf_chl|cf-challenge|preparing to download|cloudpmc-viewer-pow|captcha|incapsula|_imperva|ddos-guard/i
-const LOGIN_PAGE =
-  /type\s*=\s*["']?password|name\s*=\s*["']?SAMLRequest|shibboleth|get access<|buy (?:this )?article/i
-const LOGIN_URL = /\/(?:login|signin|sign-in|sso|saml\d?|shibboleth|idp|wayf)\b/i
+const NAMES: Readonly<Record<FileKind, string>> = { pdf: "PDF", xml: "XML", html: "page" }
 
-/** Why this page stands where a PDF was expected. */
-export const refusePage = (page: Uint8Array, finalUrl: string): Refusal => {
-  const text = Buffer.from(page.buffer, page.byteOffset, page.byteLength).toString("latin1")
-  if (CHALLENGE.test(text)) {
-    return refuse("challenge", "a page that checks for a human came instead of the PDF")
+/** Why this page isn't taken for what was expected. `finalUrl`: where it came from in the end. */
+export const refusePage = (
+  page: Uint8Array,
+  finalUrl: string,
+  { kind = "pdf", labelled }: Pick<Expected, "kind" | "labelled">
+): Refusal => {
+  const found = pageKind(page, finalUrl)
+  const name = NAMES[kind]
+  if (found !== "page") {
+    const [reason, what] = REFUSALS[found]
+    return refuse(reason, `${what} came instead of the ${name}`)
   }
-  if (LOGIN_PAGE.test(text) || LOGIN_URL.test(new URL(finalUrl).pathname)) {
-    return refuse("login-page", "a page that asks to log in or to pay came instead of the PDF")
-  }
-  return refuse("html-instead-of-pdf", "an HTML page came instead of the PDF")
+  return labelled
+    ? refuse("mislabelled-page", `an HTML page came, which its server calls ${name}`)
+    : refuse(`html-instead-of-${kind}`, `an HTML page came instead of the ${name}`)
 }
 
 // ---------------------------------------------------------------------------------------------------------------
 // Verdicts
 // ---------------------------------------------------------------------------------------------------------------
 
+const TYPES: Readonly<Record<FileKind, ContentType>> = { pdf: PDF, xml: XML, html: HTML }
+
 /**
  * Whether the first bytes prove already that the rest isn't worth reading: `page` if it has to be read a little
  * further to know which page it is.
  */
 export const hopeless = (expected: Expected, head: Uint8Array): "no" | "page" | Refusal => {
-  if (!expected.pdf || expected.sha256 !== undefined) return "no"
+  const { kind, sha256 } = expected
+  if (kind === undefined || sha256 !== undefined || isBlank(head)) return "no"
   const type = sniff(head)
-  if (type === PDF) return "no"
-  return type === HTML ? "page" : refuseOther(type)
+  if (type === TYPES[kind]) return "no"
+  return type === HTML ? "page" : refuseOther(kind, type)
 }
 
-const refuseOther = (type: ContentType): Refusal =>
+const refuseOther = (kind: FileKind, type: ContentType): Refusal =>
   refuse(
-    "not-a-pdf",
-    `what came instead of the PDF ${type === BINARY ? "is of no known type" : `is ${type.mediaType}`}`
+    kind === "pdf" ? "not-a-pdf" : `not-${kind}`,
+    `what came instead of the ${NAMES[kind]} ${type === BINARY ? "is of no known type" : `is ${type.mediaType}`}`
   )
+
+/** Nothing but blanks and zeros. */
+const isBlank = (bytes: Uint8Array): boolean =>
+  bytes.every((byte) => byte === 0 || byte === 0x20 || (byte >= 0x09 && byte <= 0x0d))
 
 /** The content's type, or why it isn't taken. */
 export const verify = (expected: Expected, content: Content): ContentType | Refusal => {
-  const type = sniff(content.head)
+  const { kind } = expected
+  const { bytes, finalUrl, head, tail } = content
+  const type = sniff(head)
   if (expected.sha256 !== undefined && content.sha256 === expected.sha256) return type
-  if (content.bytes === 0) return refuse("empty-body", "the answer has no content")
-  if (expected.pdf && type === HTML) return refusePage(content.head, content.finalUrl)
-  if (expected.pdf && type === PDF && !content.lengthKnown && !hasPdfEnd(content.tail)) {
+  if (bytes === 0 || (bytes === head.length && isBlank(head))) {
+    return refuse("empty-body", "the answer has no content")
+  }
+  if (kind !== undefined && kind !== "html" && type === HTML) return refusePage(head, finalUrl, expected)
+  if (kind === "pdf" && type === PDF && !content.lengthKnown && !hasPdfEnd(tail)) {
     return truncated("the PDF has no end, and the answer didn't say how long it is")
   }
-  if (expected.size !== undefined && content.bytes !== expected.size) {
-    const message = `${content.bytes} bytes came, ${expected.size} were expected`
-    return !content.lengthKnown && content.bytes < expected.size
+  if (expected.size !== undefined && bytes !== expected.size) {
+    const message = `${bytes} bytes came, ${expected.size} were expected`
+    return !content.lengthKnown && bytes < expected.size
       ? truncated(message)
       : refuse("size-mismatch", message)
   }
@@ -137,7 +172,7 @@ export const verify = (expected: Expected, content: Content): ContentType | Refu
   if (expected.md5 !== undefined && content.md5 !== undefined && content.md5 !== expected.md5) {
     return refuse("hash-mismatch", `the content's MD5 is ${content.md5}, expected was ${expected.md5}`)
   }
-  return expected.pdf && type !== PDF ? refuseOther(type) : type
+  return kind !== undefined && type !== TYPES[kind] ? refuseOther(kind, type) : type
 }
 
 /** Tells the two answers of `verify` apart. */

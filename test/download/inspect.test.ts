@@ -125,6 +125,7 @@ const document = (type: ContentType, read: () => Promise<never>) => ({
   type,
   bytes: 100,
   tail: Buffer.from("%%EOF"),
+  finalUrl: "http://a.test/",
   inspect: <A>(look: (path: string) => Promise<A>) =>
     Effect.tryPromise({
       try: () => look("a.pdf").catch(read),

@@ -8,8 +8,14 @@ import { type Content, type Expected, expectation, hopeless, verify } from "../.
 const bytes = (text: string): Uint8Array => Buffer.from(text, "latin1")
 const sha256 = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex")
 
-const nothing: Expected = { pdf: false, sha256: undefined, md5: undefined, size: undefined }
-const pdf: Expected = { ...nothing, pdf: true }
+const nothing: Expected = {
+  kind: undefined,
+  labelled: false,
+  sha256: undefined,
+  md5: undefined,
+  size: undefined
+}
+const pdf: Expected = { ...nothing, kind: "pdf" }
 
 const content = (body: string | Uint8Array, changes: Partial<Content> = {}): Content => {
   const all = typeof body === "string" ? bytes(body) : body
@@ -33,7 +39,7 @@ describe("content", () => {
     [FastCheck.uint8Array(), FastCheck.boolean()],
     ([body, isPdf]) => {
       const verdict = verify(
-        { ...nothing, pdf: isPdf, sha256: sha256(body), size: body.length + 1 },
+        { ...nothing, kind: isPdf ? "pdf" : undefined, sha256: sha256(body), size: body.length + 1 },
         content(body)
       )
       expect(verdict).toHaveProperty("mediaType")
@@ -44,7 +50,10 @@ describe("content", () => {
     "with another hash is never taken",
     [FastCheck.uint8Array(), FastCheck.boolean()],
     ([body, isPdf]) => {
-      const verdict = verify({ ...nothing, pdf: isPdf, sha256: sha256(bytes("another")) }, content(body))
+      const verdict = verify(
+        { ...nothing, kind: isPdf ? "pdf" : undefined, sha256: sha256(bytes("another")) },
+        content(body)
+      )
       expect(verdict).toHaveProperty("reason")
     }
   )
@@ -156,7 +165,7 @@ describe("a PDF is expected", () => {
       { url, resolver: "direct", ...(kind === undefined ? {} : { kind }) },
       [url, finalUrl],
       type
-    ).pdf
+    ).kind === "pdf"
 
   it("where the candidate, its URL, where it led or the server says so", () => {
     expect(expects("http://a/x", "http://a/x", undefined, "pdf")).toBe(true)

@@ -1,0 +1,270 @@
+/** Pages that stand where a document should, as they are met: each has its reason, and none is taken for the document. */
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as FastCheck from "effect/FastCheck"
+import * as Behaviour from "../../src/demo/Behaviour.ts"
+import { DOCUMENT_TEXT, pageKind } from "../../src/download/PageKind.ts"
+import { HEAD_BYTES, HTML, PDF, sniff } from "../../src/download/Sniff.ts"
+import { pdf } from "../fixtures/Pdf.ts"
+import { world } from "./Fetching.ts"
+import { filesIn } from "./Rig.ts"
+
+const page = (head: string, body = "") =>
+  `<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">${head}</head><body>${body}</body></html>`
+
+interface Sample {
+  readonly what: string
+  readonly reason: string
+  readonly body: string
+}
+
+const samples: ReadonlyArray<Sample> = [
+  {
+    what: "a check by Cloudflare",
+    reason: "challenge",
+    body: page(
+      "<title>Just a moment...</title>",
+      '<script>window._cf_chl_opt={cvId:"3"}</script><form id="challenge-form" action="/?__cf_chl_f_tk=x"></form>'
+    )
+  },
+  {
+    what: "a ban by Cloudflare",
+    reason: "challenge",
+    body: page("<title>Attention Required! | Cloudflare</title>", "<h1>Sorry, you have been blocked</h1>")
+  },
+  {
+    what: "a check by Imperva",
+    reason: "challenge",
+    body: page(
+      "",
+      '<iframe src="/_Incapsula_Resource?CWUDNSAI=23">Request unsuccessful. Incapsula incident ID: 1</iframe>'
+    )
+  },
+  {
+    what: "a check by DataDome",
+    reason: "challenge",
+    body: page("<title>journal.test</title>", '<script src="https://ct.captcha-delivery.com/c.js"></script>')
+  },
+  {
+    what: "a check by PerimeterX",
+    reason: "challenge",
+    body: page("<title>Access to this page has been denied.</title>", '<div id="px-captcha"></div>')
+  },
+  {
+    what: "a proof of work",
+    reason: "challenge",
+    body: page("<title>Preparing to download ...</title>", "<script>cloudpmc-viewer-pow</script>")
+  },
+  {
+    what: "a login",
+    reason: "login-page",
+    body: page(
+      "<title>Sign in | Journal</title>",
+      '<form action="/login"><input name="user"><input type="password"><div class="g-recaptcha"></div></form>'
+    )
+  },
+  {
+    what: "a login of an institution",
+    reason: "login-page",
+    body: page(
+      "<title>Redirecting</title>",
+      '<form method="post" action="https://idp.test/sso"><input type="hidden" name="SAMLRequest" value="x"></form>'
+    )
+  },
+  {
+    what: "a wall before a paper",
+    reason: "login-page",
+    body: page(
+      "<title>Orbits | Journal</title>",
+      "<h2>Access options</h2><a>Buy article</a><a>Rent this article</a>"
+    )
+  },
+  {
+    what: "a question about cookies",
+    reason: "consent-page",
+    body: page("<title>Before you continue</title>", "<button>Accept all</button><button>Reject all</button>")
+  },
+  {
+    what: "a server that needs cookies",
+    reason: "consent-page",
+    body: page("<title>Journal</title>", "<p>Cookies must be enabled in your browser to read this.</p>")
+  },
+  {
+    what: "terms to agree to",
+    reason: "consent-page",
+    body: page("<title>Repository</title>", "<p>To download the file you have to accept the terms.</p>")
+  },
+  {
+    what: "nothing, with status 200",
+    reason: "not-found-page",
+    body: page("<title>404 - Page not found</title>", '<a href="/login">Log in</a><input type="password">')
+  },
+  {
+    what: "nothing, in a heading",
+    reason: "not-found-page",
+    body: page("<title>Repository</title>", "<h1>The page you are looking for does not exist</h1>")
+  },
+  {
+    what: "nothing, in another language",
+    reason: "not-found-page",
+    body: page("<title>Seite nicht gefunden</title>")
+  }
+]
+
+const fetched = (body: string | Uint8Array, type: string, path: string) =>
+  world(
+    { "a.test": Behaviour.respond({ headers: { "content-type": type }, body }) },
+    ({ fetch, origin, out }) =>
+      Effect.gen(function* () {
+        const end = yield* Effect.either(fetch(origin.url("a.test", path)))
+        const reason = end._tag === "Left" ? end.left.reason : end.right._tag
+        return { reason, files: yield* filesIn(out) }
+      })
+  )
+
+describe("a page", () => {
+  it.live.each(samples)("of $what has its reason, whatever it is called", ({ body, reason }) =>
+    Effect.gen(function* () {
+      // Where a PDF is expected, said to be one, and where anything may come.
+      for (const [type, path] of [
+        ["text/html; charset=utf-8", "/paper.pdf"],
+        ["application/pdf", "/paper"],
+        ["text/html", "/paper"]
+      ] as const) {
+        expect(yield* fetched(body, type, path), `${type} ${path}`).toEqual({ reason, files: [] })
+      }
+    })
+  )
+
+  it.live(
+    "of no such kind is mislabelled where its server calls it a PDF, and itself where it was asked for",
+    () =>
+      Effect.gen(function* () {
+        const body = page("<title>Orbits</title>", "<p>About orbits.</p>")
+        expect((yield* fetched(body, "application/pdf", "/paper")).reason).toBe("mislabelled-page")
+        expect((yield* fetched(body, "text/html", "/paper.pdf")).reason).toBe("html-instead-of-pdf")
+        expect((yield* fetched(body, "text/html", "/paper")).reason).toBe("Stored")
+      })
+  )
+
+  it.live("that is an article beside a form to log in is a document", () =>
+    Effect.gen(function* () {
+      const text = "Orbits are ellipses, and this is how we know. ".repeat(DOCUMENT_TEXT / 40)
+      const body = page(
+        "<title>Orbits</title>",
+        `<form><input type="password"></form><article>${text}</article>`
+      )
+      expect((yield* fetched(body, "text/html", "/paper")).reason).toBe("Stored")
+    })
+  )
+
+  it.live.each(["", " \r\n\t", "\0\0\0\0"])("that is nothing (%j) is an empty body", (body) =>
+    Effect.gen(function* () {
+      for (const path of ["/paper.pdf", "/paper"]) {
+        expect(yield* fetched(body, "application/pdf", path)).toEqual({ reason: "empty-body", files: [] })
+      }
+    })
+  )
+
+  it("is told by where its redirects ended, too", () => {
+    const body = Buffer.from(page("<title>Journal</title>"))
+    const kind = (url: string) => pageKind(body, url)
+    expect(kind("http://a.test/sso/login?x")).toBe("login")
+    expect(kind("http://a.test/action/cookieAbsent")).toBe("consent")
+    expect(kind("http://a.test/404.html")).toBe("missing")
+    expect(kind("http://a.test/papers/login-systems-of-the-world")).toBe("page")
+  })
+
+  it("of the samples that name a file is no kind of obstacle", () => {
+    const folder = new URL("../fixtures/samples/landing_page/", import.meta.url)
+    expect(existsSync(folder)).toBe(true)
+    const kinds = readdirSync(folder)
+      .filter((name) => name.endsWith(".html"))
+      .map((name) => [name, pageKind(readFileSync(new URL(name, folder)), "http://a.test/article/1")])
+    expect(Object.fromEntries(kinds)).toMatchObject({
+      "challenge_403.html": "challenge",
+      "login_instead_of_pdf.html": "login",
+      "highwire.html": "page",
+      "json_ld.html": "page",
+      "eprints_dc.html": "page",
+      "body_links.html": "page",
+      "link_alternate.html": "page"
+    })
+  })
+})
+
+/** Ways a page begins, and what may stand in it. */
+const start = FastCheck.constantFrom(
+  "<!DOCTYPE html>",
+  "<!doctype HTML PUBLIC '-//W3C//DTD HTML 4.01//EN'>",
+  "<html>",
+  "<HTML lang=en>",
+  "<head>",
+  "<body class=x>",
+  "<script>",
+  "<div>",
+  "<p>",
+  "<h1>",
+  "<table>",
+  "<form>",
+  "<a href=x>",
+  '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml">',
+  "<!-- a comment --><html>",
+  "Sorry.<html>"
+)
+const blanks = FastCheck.stringMatching(/^[ \t\r\n]{0,20}$/)
+const words = FastCheck.array(
+  FastCheck.oneof(
+    FastCheck.constantFrom(
+      "%PDF-1.7",
+      "\n%PDF-1.4\n",
+      "%%EOF",
+      "<p>",
+      "</p>",
+      "<!--",
+      "-->",
+      "startxref",
+      "\n",
+      "obj"
+    ),
+    FastCheck.lorem({ maxCount: 5 })
+  ),
+  { maxLength: 20 }
+)
+
+describe("no page", () => {
+  it.prop(
+    "is taken for a PDF, however it begins and whatever it quotes",
+    [FastCheck.constantFrom("", "\u00ef\u00bb\u00bf"), blanks, start, words],
+    ([mark, before, begin, rest]) => {
+      const bytes = Buffer.from(`${mark}${before}${begin}${rest.join(" ")}`, "latin1")
+      const type = sniff(bytes.subarray(0, HEAD_BYTES))
+      expect(type).not.toBe(PDF)
+      if (begin.startsWith("<")) expect(type).toBe(HTML)
+    },
+    { fastCheck: { numRuns: 500 } }
+  )
+
+  it.live.prop(
+    "gets a PDF's name, whatever its server says, with documents opened or not",
+    {
+      begin: start,
+      rest: words,
+      type: FastCheck.constantFrom("application/pdf", "text/html", "application/octet-stream"),
+      path: FastCheck.constantFrom("/paper.pdf", "/paper", "/paper.PDF?x=1")
+    },
+    ({ begin, path, rest, type }) =>
+      Effect.gen(function* () {
+        const { files } = yield* fetched(`${begin}${rest.join(" ")}`, type, path)
+        expect(files.filter((name) => name.endsWith(".pdf"))).toEqual([])
+      }),
+    { fastCheck: { numRuns: 40 } }
+  )
+
+  it("keeps a PDF from being one that stands behind a program's warnings", () => {
+    const warning = "<br />\n<b>Warning</b>: something in <b>/srv/export.php</b> on line <b>12</b><br />\n"
+    expect(sniff(Buffer.concat([Buffer.from(warning), pdf()]))).toBe(PDF)
+    expect(sniff(Buffer.from(`${warning}%PDF-1.4 is what I wanted`))).toBe(HTML)
+  })
+})
