@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import { SaxesParser } from "saxes"
 import type { Artifact } from "../Artifact.ts"
 import type { Fatal, Retry } from "../Failure.ts"
+import { hostLane } from "../Lane.ts"
 import type { PdfReaderService } from "../pdf/PdfReader.ts"
 import { FetchFailure } from "./FetchFailure.ts"
 import { coverSheet, type Evidence, identify } from "./Identity.ts"
@@ -62,20 +63,22 @@ const inspectPdf = (
     if (settings.structure && !hasPdfEnd(tail)) return yield* refuse("damaged-pdf", "the PDF has no end")
     if (bytes > MOST_BYTES) return UNREAD
     const path = yield* inspect((at) => Promise.resolve(at))
-    const facts = yield* reader.read(path, settings.identity === "off" ? 0 : PAGES).pipe(
-      Effect.catchTag("PdfUnreadable", ({ code, message, reason }) =>
-        Effect.gen(function* () {
-          if (reason === "file") {
-            return yield* inspect<never>(() => Promise.reject(Object.assign(new Error(message), { code })))
-          }
-          if (reason === "gave-up" || !settings.structure) {
-            yield* Effect.logWarning(`${artifact.id}: the PDF was not looked at: ${message}`)
-            return undefined
-          }
-          return yield* refuse(reason === "encrypted" ? "encrypted-pdf" : "damaged-pdf", message)
-        })
+    const facts = yield* reader
+      .read(path, settings.identity === "off" ? 0 : PAGES, hostLane(document.finalUrl))
+      .pipe(
+        Effect.catchTag("PdfUnreadable", ({ code, message, reason }) =>
+          Effect.gen(function* () {
+            if (reason === "file") {
+              return yield* inspect<never>(() => Promise.reject(Object.assign(new Error(message), { code })))
+            }
+            if (reason === "gave-up" || !settings.structure) {
+              yield* Effect.logWarning(`${artifact.id}: the PDF was not looked at: ${message}`)
+              return undefined
+            }
+            return yield* refuse(reason === "encrypted" ? "encrypted-pdf" : "damaged-pdf", message)
+          })
+        )
       )
-    )
     if (facts === undefined) return UNREAD
     const { pages } = facts
     if (settings.structure && pages < 1) return yield* refuse("damaged-pdf", "the PDF has no pages")

@@ -7,7 +7,7 @@
  */
 import { readFile } from "node:fs/promises"
 import { parentPort } from "node:worker_threads"
-import { getDocumentProxy } from "unpdf"
+import { getDocumentProxy, getResolvedPDFJS } from "unpdf"
 
 /** Characters of text at most: enough for the pages on which a work says what it is. */
 const MOST_TEXT = 50_000
@@ -64,3 +64,7 @@ parentPort?.on("message", ({ pages, path }) => {
       })
   )
 })
+
+// Loading the parser isn't part of the time a file may take.
+await getResolvedPDFJS()
+parentPort?.postMessage("ready")

@@ -2,8 +2,10 @@
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
+import * as Fiber from "effect/Fiber"
 import * as PdfReader from "../../src/pdf/PdfReader.ts"
 import { folder } from "../download/Rig.ts"
 import { pdf } from "../fixtures/Pdf.ts"
@@ -82,5 +84,65 @@ describe("reading", () => {
         else expect(end.left.reason).toBe("damaged")
       }).pipe(Effect.provide(PdfReader.layer)),
     { fastCheck: { numRuns: 10 } }
+  )
+})
+
+const stream = (dictionary: string, content: string) =>
+  `<< ${dictionary} /Length ${content.length} >>\nstream\n${content}\nendstream`
+
+const form = (n: number) =>
+  stream(
+    `/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /X ${n + 2} 0 R >> /Font << /F 5 0 R >> >>`,
+    n === 14 ? "BT /F 1 Tf (a) Tj ET" : "/X Do ".repeat(10)
+  )
+
+/** Forms that call each other ten times each: more work than anybody waits for, in a few kilobytes. */
+const endless = () => {
+  const objects = [
+    "<< /Type /Catalog /Pages 2 0 R >>",
+    "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+    "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Contents 4 0 R /Resources << /XObject << /X 6 0 R >> >> >>",
+    stream("", "/X Do"),
+    "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ...Array.from({ length: 10 }, (_, n) => form(n + 5))
+  ]
+  const body = objects.map((object, n) => `${n + 1} 0 obj\n${object}\nendobj\n`).join("")
+  return Buffer.from(`%PDF-1.7\n${body}trailer\n<< /Root 1 0 R >>\n%%EOF\n`)
+}
+
+describe("a source whose files take long", () => {
+  it.live("has them read apart from those of others, for a shorter time each", () =>
+    Effect.gen(function* () {
+      const out = yield* folder
+      const [bad, good] = [join(out, "bad.pdf"), join(out, "good.pdf")]
+      yield* Effect.promise(() => writeFile(bad, endless()))
+      yield* Effect.promise(() => writeFile(good, pdf({ pages: [["words"]] })))
+      const reader = yield* PdfReader.makeWith({ quick: Duration.seconds(2), slow: Duration.seconds(50) })
+      const order: Array<string> = []
+      const told = (path: string, source: string) =>
+        Effect.tap(Effect.either(reader.read(path, 1, source)), (end) =>
+          Effect.sync(() => void order.push(`${source} ${end._tag}`))
+        )
+      const bads = yield* Effect.fork(Effect.all([told(bad, "bad"), told(bad, "bad")], { concurrency: 2 }))
+      // The fifty seconds of the first are not over: it is beside it that the others are read.
+      yield* Effect.all(
+        Array.from({ length: 5 }, () => told(good, "good")),
+        { concurrency: 5 }
+      )
+      yield* Fiber.interrupt(bads)
+      expect(order).toEqual(Array.from({ length: 5 }, () => "good Right"))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is given up in the end, and what it sends then gets half the time", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "bad.pdf")
+      yield* Effect.promise(() => writeFile(path, endless()))
+      const reader = yield* PdfReader.makeWith({ quick: Duration.millis(100), slow: Duration.millis(400) })
+      const said = yield* Effect.forEach([1, 2, 3, 4], () => Effect.flip(reader.read(path, 1, "bad")))
+      expect(said.map(({ message, reason }) => `${reason}: ${message}`)).toEqual(
+        [0.4, 0.2, 0.1, 0.1].map((seconds) => `gave-up: the parser took longer than ${seconds} seconds`)
+      )
+    }).pipe(Effect.scoped)
   )
 })
