@@ -52,6 +52,14 @@ export type HandlerError = Failure | LeaseLost | WorkQueueError
 export interface HandlerService {
   /** Runs one job to its end. What it needs may stay in the context of the fiber it runs in. */
   readonly handle: (job: Job<unknown>) => Effect.Effect<Outcome, HandlerError>
+  /** What `handle` puts into that context. Whoever has it there when the job starts saves a copy for each job. */
+  readonly context?: Context.Context<never> | undefined
+}
+
+/** Whether everything of `inner` is in `outer`. */
+const isWithin = (inner: Context.Context<never>, outer: Context.Context<never>): boolean => {
+  for (const [key, service] of inner.unsafeMap) if (outer.unsafeMap.get(key) !== service) return false
+  return true
 }
 
 /** What the worker runs jobs with; one to a queue. */
@@ -73,15 +81,16 @@ export const make = <A, I, E extends HandlerError, R>(
     const decode = Schema.decodeUnknownEither(payload)
     // The jobs of a run share the context they run in, so what the handler brings is added to it once, not for each.
     let inside: Context.Context<never> | undefined
-    let whole = context
+    let whole: Context.Context<never> = context
     const provided = (of: Context.Context<never>) => {
       if (of !== inside) {
         inside = of
-        whole = Context.merge(of, context)
+        whole = isWithin(context, of) ? of : Context.merge(of, context)
       }
       return whole
     }
     return {
+      context,
       handle: (job) =>
         Either.match(decode(job.payload), {
           onLeft: (error) =>
@@ -94,18 +103,19 @@ export const make = <A, I, E extends HandlerError, R>(
               })
             ),
           onRight: (decoded) =>
-            // Set and not scoped, which costs a third: the fiber is the job's own, and the worker sets it back.
-            Effect.withFiberRuntime((fiber) =>
-              Effect.flatMap(
-                FiberRef.set(FiberRef.currentContext, provided(fiber.getFiberRef(FiberRef.currentContext))),
-                () =>
-                  Effect.map(
-                    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what it needs is in its fiber now
-                    handle({ ...job, payload: decoded }) as Effect.Effect<Outcome | void, E>,
-                    (outcome) => outcome ?? Done({ result: null })
-                  )
+            Effect.withFiberRuntime((fiber) => {
+              const own = fiber.getFiberRef(FiberRef.currentContext)
+              const needed = provided(own)
+              const handled = Effect.map(
+                // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what it needs is in its fiber then
+                handle({ ...job, payload: decoded }) as Effect.Effect<Outcome | void, E>,
+                (outcome) => outcome ?? Done({ result: null })
               )
-            )
+              // Set and not scoped, which costs a third: the fiber is the job's own, and the worker sets it back.
+              return needed === own
+                ? handled
+                : Effect.zipRight(FiberRef.set(FiberRef.currentContext, needed), handled)
+            })
         })
     }
   })

@@ -12,19 +12,17 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Fatal } from "./Failure.ts"
-import { reach } from "./FailPoint.ts"
 import type { Lease } from "./Job.ts"
 import type { Handler } from "./Handler.ts"
 import * as Idle from "./scheduler/Idle.ts"
 import * as LeaseWatch from "./scheduler/LeaseWatch.ts"
 import { Running } from "./scheduler/Running.ts"
+import * as Turns from "./scheduler/Turns.ts"
 import * as Wake from "./scheduler/Wake.ts"
 import * as Telemetry from "./Telemetry.ts"
 import { type JobEnd, layer as layerWorker, Worker, type WorkerOptions } from "./Worker.ts"
@@ -45,6 +43,12 @@ export interface SchedulerOptions {
   readonly heartbeat?: Duration.DurationInput | undefined
   /** How long running jobs may go on after `stop`. Default 30 seconds. */
   readonly grace?: Duration.DurationInput | undefined
+  /**
+   * The least time from one transaction that writes ends to the next, as long as other jobs run whose ends may share
+   * it. Many small jobs that end one by one then hold up the event loop less, and their slots are filled later. Default:
+   * none.
+   */
+  readonly turnGap?: Duration.DurationInput | undefined
 }
 
 /** When a run ends by itself, and who is told of what it does. */
@@ -116,7 +120,6 @@ export const make = (
     const queue = yield* WorkQueue
     const worker = yield* Worker
     const identity = yield* WorkerIdentity
-    const clock = yield* Effect.clock
     yield* Telemetry.start
     const maxWorkers = options.maxWorkers ?? 8
     const leaseTtl = Duration.decode(options.leaseTtl ?? "10 minutes")
@@ -139,85 +142,43 @@ export const make = (
     const run = (runOptions: RunOptions = {}) =>
       Effect.gen(function* () {
         const counts = noEnds()
-        const { onEnd, onStart } = runOptions
-        /** Handlers that run now. A job whose handler is done has given its slot free, though it is still to be written. */
-        let handling = 0
         /** The dispatcher's report, or the first thing that went wrong, in whatever fiber. */
         const outcome = yield* Deferred.make<Omit<RunReport, "ends">, Fatal | WorkQueueError>()
         const orFail = <A>(effect: Effect.Effect<A, Fatal | WorkQueueError>) =>
           Effect.catchAllCause(effect, (cause) => Deferred.failCause(outcome, cause))
         const idle = Idle.make(queue, runOptions)
-        // Jobs' fibers start uninterruptible, and aren't children of the dispatcher.
-        const fork = Runtime.runFork(yield* Effect.uninterruptible(Effect.runtime()))
+        const turns = yield* Turns.make({
+          queue,
+          worker,
+          running,
+          name: identity.worker,
+          maxWorkers,
+          leaseTtl,
+          gapMs: Duration.toMillis(options.turnGap ?? 0),
+          onStart: runOptions.onStart,
+          onEnd: runOptions.onEnd,
+          count: (end) => {
+            counts[end] += 1
+          },
+          fail: (cause) => Deferred.failCause(outcome, cause),
+          ring: wake.ring
+        })
         yield* look
 
-        /** Once for each job: when its handler is done, or at its end if it came to none. */
-        const freeSlot = () => {
-          let taken = true
-          return () => {
-            if (taken) handling -= 1
-            taken = false
-            wake.ring()
-          }
-        }
-
-        /** Uninterruptible: the worker alone lets interruption in, and how the job then ended is told, too. */
-        const runJob = (lease: Lease) => {
-          const handled = freeSlot()
-          const leave = () => {
-            running.delete(lease)
-            handled()
-          }
-          // The run is told before the slot is free, or the dispatcher might still fill it.
-          const ended = (exit: Exit.Exit<void, Fatal | WorkQueueError>) =>
-            Exit.isSuccess(exit)
-              ? Effect.sync(leave)
-              : Effect.map(Deferred.failCause(outcome, exit.cause), leave)
-          const job =
-            onStart === undefined
-              ? worker.run(lease, handled)
-              : Effect.suspend(() => onStart(lease)).pipe(
-                  // The worker, who would release it, hasn't got it yet.
-                  Effect.onError(() => Effect.ignoreLogged(queue.release(lease))),
-                  Effect.zipRight(worker.run(lease, handled))
-                )
-          return Effect.matchCauseEffect(job, {
-            onFailure: (cause) => ended(Exit.failCause(cause)),
-            onSuccess: (jobEnd) => {
-              counts[jobEnd.end] += 1
-              return onEnd === undefined
-                ? ended(Exit.void)
-                : Effect.flatMap(Effect.exit(Effect.suspend(() => onEnd(jobEnd))), ended)
-            }
-          })
-        }
-
-        /**
-         * Leases for every free slot; true: there was less than that. From the lease to the job's fiber nothing may
-         * come between, or the lease would be nobody's.
-         */
-        const dispatch = Effect.gen(function* () {
-          const free = maxWorkers - handling
-          if (free === 0) return false
-          const askedAt = clock.unsafeCurrentTimeMillis()
-          const leased = yield* queue.lease({ worker: identity.worker, limit: free, ttl: leaseTtl })
-          Telemetry.leaseDuration.note((clock.unsafeCurrentTimeMillis() - askedAt) / 1000)
-          if (leased.length > 0) {
-            reach("leased")
-            idle.leased()
-          }
-          for (const lease of leased) {
-            handling += 1
-            const job = running.add(lease)
-            job.fiber = fork(runJob(lease), { immediate: true })
-          }
-          return leased.length < free
-        }).pipe(Effect.uninterruptible)
+        /** Fibers that are ready to run get to end their jobs first. */
+        const turn = (mayLease: boolean) =>
+          Effect.yieldNow().pipe(
+            Effect.zipRight(turns.gap),
+            Effect.zipRight(wake.hush),
+            Effect.zipRight(turns.take(mayLease))
+          )
 
         const loop: Effect.Effect<Omit<RunReport, "ends">, WorkQueueError, Scope.Scope> = Effect.gen(
           function* () {
             while (!(yield* Deferred.isDone(stopping))) {
-              const exhausted = yield* dispatch
+              const { exhausted, leased } = yield* turn(true)
+              if (leased > 0) idle.leased()
+              if (turns.pending()) continue
               const next: Idle.Idle = exhausted ? yield* idle.decide(running.size) : Idle.UNTIL_WOKEN
               if (next._tag === "End") return next.report
               yield* wake.sleep(next.until)
@@ -234,9 +195,12 @@ export const make = (
           Effect.forkScoped
         )
 
-        const allEnded = Effect.repeat(wake.next, { until: () => running.size === 0 }).pipe(
-          Effect.unless(() => running.size === 0)
-        )
+        const allEnded = Effect.gen(function* () {
+          while (running.size > 0) {
+            yield* turn(false)
+            if (running.size > 0 && !turns.pending()) yield* wake.next
+          }
+        })
         const finish = allEnded.pipe(
           Effect.timeoutOption(grace),
           Effect.raceFirst(Deferred.await(stoppingNow))
@@ -246,12 +210,16 @@ export const make = (
           Effect.intoDeferred(outcome),
           Effect.forkScoped
         )
+        const interruptJobs = Effect.suspend(() => Fiber.interruptAll(running.fibers()))
         // All at once: their releases then share a transaction. The dispatcher has to be gone before, or it would
         // lease anew what they release, or still be given what it asked for.
-        const interruptAll = Effect.zipRight(
-          Fiber.interrupt(dispatcher),
-          Effect.suspend(() => Fiber.interruptAll(running.fibers()))
-        )
+        const interruptAll = Effect.gen(function* () {
+          yield* Fiber.interrupt(dispatcher)
+          yield* interruptJobs
+          yield* turns.rest
+          // Who is told of their ends is waited for.
+          yield* interruptJobs
+        })
         const report = yield* Effect.ensuring(Deferred.await(outcome), interruptAll)
         return { ...report, ends: counts } satisfies RunReport
       }).pipe(Effect.scoped)

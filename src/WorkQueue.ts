@@ -12,7 +12,7 @@
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import type { Attempt, JobDetail, JobState, JobSummary, Lease, LeaseRef, NewJob } from "./Job.ts"
@@ -64,6 +64,26 @@ export interface Released {
 export interface Rerouted {
   readonly lane: string
   readonly plan: unknown
+}
+
+/** What ends a lease, as data: see the operations of the same names. */
+export type Transition = { readonly lease: Lease; readonly history: ReadonlyArray<Attempt> } & (
+  | { readonly kind: "ack"; readonly settled: Settled }
+  | { readonly kind: "failAndRetry"; readonly failed: FailedTry }
+  | { readonly kind: "release"; readonly released: Released }
+)
+
+/** Whose work is asked for, how much of it, and for how long. */
+export interface LeaseRequest {
+  readonly worker: string
+  readonly limit: number
+  readonly ttl: Duration.DurationInput
+}
+
+/** What became of a turn: whether each of its transitions counted, in their order, and what was leased. */
+export interface Turn {
+  readonly verdicts: ReadonlyArray<"ok" | "lost">
+  readonly leases: ReadonlyArray<Lease>
 }
 
 /** `granted`: the new lane had room, the lease goes on there. `queued`: the job waits there, the lease is over. */
@@ -181,11 +201,7 @@ export interface WorkQueueService {
    * Leases at most `limit` jobs that may start now, lanes taking turns, for `ttl`. Never waits: no job is an
    * empty answer. Expired leases are taken back first, each counted as a crash of its job.
    */
-  readonly lease: (request: {
-    readonly worker: string
-    readonly limit: number
-    readonly ttl: Duration.DurationInput
-  }) => Effect.Effect<ReadonlyArray<Lease>, WorkQueueError>
+  readonly lease: (request: LeaseRequest) => Effect.Effect<ReadonlyArray<Lease>, WorkQueueError>
 
   /** Extends leases to `ttl` from now. Answers those that are lost; the work under them has to stop. */
   readonly heartbeat: (
@@ -223,6 +239,15 @@ export interface WorkQueueService {
     rerouted: Rerouted,
     history?: ReadonlyArray<Attempt>
   ) => Effect.Effect<RerouteVerdict, LeaseLost | WorkQueueError>
+
+  /**
+   * Carries out transitions of different jobs and then, with what they freed, leases: all in one step, and each counts
+   * as if it had come alone. It is what a scheduler does again and again, and the cheapest way to do it.
+   */
+  readonly turn: (
+    transitions: ReadonlyArray<Transition>,
+    request?: LeaseRequest
+  ) => Effect.Effect<Turn, WorkQueueError>
 
   /**
    * Ends a job in `skipped (cancelled)`, also a running one: its lease is gone, and whoever runs it notices. False: it
@@ -314,6 +339,38 @@ export interface WorkQueueService {
    */
   readonly changes: Stream.Stream<void>
 }
+
+/** One transition by itself. */
+export const settle = (
+  queue: Pick<WorkQueueService, Transition["kind"]>,
+  transition: Transition
+): Effect.Effect<void, LeaseLost | WorkQueueError> => {
+  const { history, lease } = transition
+  switch (transition.kind) {
+    case "ack":
+      return queue.ack(lease, transition.settled, history)
+    case "failAndRetry":
+      return queue.failAndRetry(lease, transition.failed, history)
+    case "release":
+      return queue.release(lease, transition.released, history)
+  }
+}
+
+/** A turn for stores where many steps cost no more than one: its transitions one by one, and then the lease. */
+export const turnOf =
+  (queue: Pick<WorkQueueService, Transition["kind"] | "lease">): WorkQueueService["turn"] =>
+  (transitions, request) =>
+    Effect.uninterruptible(
+      Effect.zipWith(
+        Effect.forEach(transitions, (transition) =>
+          Effect.as(settle(queue, transition), "ok" as const).pipe(
+            Effect.catchTag("LeaseLost", () => Effect.succeed("lost" as const))
+          )
+        ),
+        request === undefined ? Effect.succeed([]) : queue.lease(request),
+        (verdicts, leases): Turn => ({ verdicts, leases })
+      )
+    )
 
 /** The queue of a program. */
 export class WorkQueue extends Context.Tag("contentdownload/WorkQueue")<WorkQueue, WorkQueueService>() {}

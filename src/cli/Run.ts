@@ -26,6 +26,7 @@ import * as JobLog from "./JobLog.ts"
 import { display } from "./progress/Display.ts"
 import * as Observer from "./progress/Observer.ts"
 import * as View from "./progress/View.ts"
+import { COMMIT_GAP } from "./Setup.ts"
 import { exitCode, Signals } from "./Signals.ts"
 import { type Summary, tally } from "./Summary.ts"
 import { tell } from "./telemetry/Telling.ts"
@@ -74,6 +75,7 @@ export const layer = (
 > => {
   const { orchestrator } = settings
   return Scheduler.layer({
+    turnGap: COMMIT_GAP,
     maxWorkers: orchestrator.max_workers,
     leaseTtl: Duration.seconds(orchestrator.lease_ttl_seconds),
     heartbeat: Duration.seconds(orchestrator.heartbeat_seconds),

@@ -62,10 +62,10 @@ export const make = (options: {
 
   const interruptLost = (lost: ReadonlyArray<LeaseRef>) =>
     Effect.gen(function* () {
-      for (const lease of lost) {
-        const job = running.get(lease)
-        // It ended by itself meanwhile, or was told already and is slow to give way.
-        if (job?.fiber === undefined || job.interrupted) continue
+      // One that ended by itself meanwhile runs no more.
+      for (const job of lost.length === 0 ? [] : running.of(lost)) {
+        // It was told already and is slow to give way.
+        if (job.fiber === undefined || job.interrupted) continue
         job.interrupted = true
         yield* Effect.logWarning(`the lease on ${job.lease.id} is lost; its job is interrupted`)
         // Not waited for: a job that is slow to give way must not cost the others their heartbeat.

@@ -16,7 +16,7 @@ const keyOf = (lease: LeaseRef) => `${lease.job} ${lease.token}`
 
 /** The jobs of one process. */
 export class Running {
-  readonly #jobs = new Map<string, RunningJob>()
+  readonly #jobs = new Set<RunningJob>()
 
   get size(): number {
     return this.#jobs.size
@@ -24,24 +24,26 @@ export class Running {
 
   add(lease: Lease): RunningJob {
     const job: RunningJob = { lease, fiber: undefined, interrupted: false }
-    this.#jobs.set(keyOf(lease), job)
+    this.#jobs.add(job)
     return job
   }
 
-  get(lease: LeaseRef): RunningJob | undefined {
-    return this.#jobs.get(keyOf(lease))
+  delete(job: RunningJob): void {
+    this.#jobs.delete(job)
   }
 
-  delete(lease: LeaseRef): void {
-    this.#jobs.delete(keyOf(lease))
+  /** The jobs of these leases, as far as they run. */
+  of(leases: ReadonlyArray<LeaseRef>): ReadonlyArray<RunningJob> {
+    const keys = new Set(leases.map(keyOf))
+    return Array.from(this.#jobs).filter(({ lease }) => keys.has(keyOf(lease)))
   }
 
   leases(): ReadonlyArray<Lease> {
-    return Array.from(this.#jobs.values(), ({ lease }) => lease)
+    return Array.from(this.#jobs, ({ lease }) => lease)
   }
 
   fibers(): ReadonlyArray<Fiber.RuntimeFiber<unknown>> {
-    return Array.from(this.#jobs.values()).flatMap(({ fiber }) => (fiber === undefined ? [] : [fiber]))
+    return Array.from(this.#jobs).flatMap(({ fiber }) => (fiber === undefined ? [] : [fiber]))
   }
 
   /** Those of our leases that aren't among these. */

@@ -17,6 +17,8 @@ export interface Wake {
   readonly sleep: (until: Option.Option<number>) => Effect.Effect<void, never, Scope.Scope>
   /** Sleeps until it rings. */
   readonly next: Effect.Effect<void>
+  /** Forgets that it rang: whoever looks now sees what it rang for. */
+  readonly hush: Effect.Effect<unknown>
 }
 
 /** A time that is slept until, and by whom; `undefined` only while that is started. */
@@ -59,6 +61,7 @@ export const make: Effect.Effect<Wake> = Effect.gen(function* () {
   return {
     ring: () => void bell.unsafeOffer(undefined),
     sleep: (until) => Effect.zipRight(set(until), next),
-    next
+    next,
+    hush: Queue.poll(bell)
   }
 })

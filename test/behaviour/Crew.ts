@@ -21,7 +21,7 @@ import * as Scheduler from "../../src/Scheduler.ts"
 import * as Memory from "../../src/store/memory/index.ts"
 import * as Worker from "../../src/Worker.ts"
 import * as WorkerIdentity from "../../src/WorkerIdentity.ts"
-import { WorkQueue, WorkQueueError, type WorkQueueService } from "../../src/WorkQueue.ts"
+import { turnOf, WorkQueue, WorkQueueError, type WorkQueueService } from "../../src/WorkQueue.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Layers
@@ -49,16 +49,25 @@ export const layer = (
   Scheduler.Scheduler | Worker.Worker | WorkQueue | Handler | WorkerIdentity.WorkerIdentity | Ended
 > => {
   const ended: Array<Worker.JobEnd> = []
+  const note = (end: Worker.JobEnd) => {
+    ended.push(end)
+    return end
+  }
   const worker = Layer.map(Worker.layer(given.worker), (context) => {
-    const { run } = Context.get(context, Worker.Worker)
+    const service = Context.get(context, Worker.Worker)
     return Context.make(Worker.Worker, {
-      run: (...args) => Effect.tap(run(...args), (end) => void ended.push(end))
+      ...service,
+      run: (lease) => Effect.map(service.run(lease), note),
+      settle: (handled) => Effect.map(service.settle(handled), note),
+      end: (...args) => note(service.end(...args))
     })
   })
   const memory = Memory.layer({ policy: given.policy ?? uniform({ cap: 1_000 }) })
-  const queue = Layer.map(memory, (context) =>
-    Context.make(WorkQueue, (given.between ?? ((it) => it))(Context.get(context, WorkQueue)))
-  )
+  const queue = Layer.map(memory, (context) => {
+    const between = (given.between ?? ((it) => it))(Context.get(context, WorkQueue))
+    // What stands between sees the steps of a turn as well.
+    return Context.make(WorkQueue, { ...between, turn: turnOf(between) })
+  })
   return Scheduler.layer(given.scheduler).pipe(
     Layer.provideMerge(Layer.merge(worker, Layer.succeed(Ended, ended))),
     Layer.provideMerge(

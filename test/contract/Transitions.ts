@@ -3,8 +3,11 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import type { Lease } from "../../src/Job.ts"
 import { uniform } from "../../src/Lane.ts"
+import { type Transition, turnOf } from "../../src/WorkQueue.ts"
 import {
   done,
   enqueue,
@@ -22,6 +25,29 @@ import {
   policy,
   runs
 } from "./Given.ts"
+
+const ENDINGS = ["done", "skipped", "error", "retry", "release", "hold", "stale"] as const
+
+/** One of the ways a lease ends; a stale one has a token nobody gave. */
+const ending = (how: (typeof ENDINGS)[number], of: Lease): Transition => {
+  const to = { lease: how === "stale" ? { ...of, token: -1 } : of, history: [note(how)] }
+  const failed = { reason: "http-500", message: "no", plan: { next: 1 } }
+  switch (how) {
+    case "done":
+    case "stale":
+      return { ...to, kind: "ack", settled: { state: "done", result: { n: 1 } } }
+    case "skipped":
+      return { ...to, kind: "ack", settled: { state: "skipped", reason: "robots", message: "not allowed" } }
+    case "error":
+      return { ...to, kind: "failAndRetry", failed: { ...failed, retryAt: null, result: [1] } }
+    case "retry":
+      return { ...to, kind: "failAndRetry", failed: { ...failed, retryAt: 9_000 } }
+    case "release":
+      return { ...to, kind: "release", released: { plan: { next: 2 } } }
+    case "hold":
+      return { ...to, kind: "release", released: { hold: { until: 4_000, reason: "http-429" } } }
+  }
+}
 
 export const transitionsContract = (makeLayer: MakeLayer) =>
   describe("a transition", () => {
@@ -271,5 +297,54 @@ export const transitionsContract = (makeLayer: MakeLayer) =>
           })
         ),
       runs(15)
+    )
+
+    it.scoped.prop(
+      "counts in a turn as it would alone, and the turn's lease finds what it freed",
+      {
+        jobs: FastCheck.integer({ min: 1, max: 12 }),
+        ends: FastCheck.array(
+          FastCheck.record({
+            pick: FastCheck.nat(11),
+            how: FastCheck.constantFrom(...ENDINGS)
+          }),
+          { maxLength: 12 }
+        ),
+        limit: FastCheck.constantFrom(undefined, 0, 1, 3, 20)
+      },
+      ({ ends, jobs, limit }) => {
+        /** What is seen of a queue on which this was done, by `turn` itself or by the steps it is made of. */
+        const seen = (together: boolean) =>
+          onQueue(makeLayer({ policy: uniform({ cap: 2 }) }), (queue) =>
+            Effect.gen(function* () {
+              yield* Effect.forEach(Array.from({ length: 2 * jobs }), (_, i) =>
+                queue.enqueue(job(`job-${i}`, `host:${i % 4}`))
+              )
+              const leases = yield* lease(queue, jobs)
+              const transitions = new Map<number, Transition>()
+              for (const { how, pick } of ends) {
+                const one = leases[pick % leases.length]
+                if (one !== undefined && !transitions.has(one.job)) transitions.set(one.job, ending(how, one))
+              }
+              const turn = together ? queue.turn : turnOf(queue)
+              const request = limit === undefined ? undefined : { worker: "w", limit, ttl: 5_000 }
+              const answer = yield* turn([...transitions.values()], request)
+              const jobsAfter = [...(yield* Stream.runCollect(queue.details({})))]
+              return {
+                verdicts: answer.verdicts,
+                leased: answer.leases.map(({ attempts, id }) => ({ id, attempts })),
+                jobs: jobsAfter.map((one) => ({ ...one, job: null })),
+                lanes: yield* queue.laneStats({ limit: 9 }),
+                stale: [...transitions.values()].map(({ lease: { token } }) => token < 0)
+              }
+            })
+          )
+        return Effect.gen(function* () {
+          const at = yield* seen(true)
+          expect(at).toEqual(yield* seen(false))
+          expect(at.verdicts).toEqual(at.stale.map((is) => (is ? "lost" : "ok")))
+        })
+      },
+      runs(25)
     )
   })

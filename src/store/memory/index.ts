@@ -16,7 +16,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Attempt, Lease } from "../../Job.ts"
 import type { LanePolicy } from "../../Lane.ts"
-import { LeaseLost, WorkQueue, type WorkQueueService } from "../../WorkQueue.ts"
+import { LeaseLost, turnOf, WorkQueue, type WorkQueueService } from "../../WorkQueue.ts"
 import * as Enqueue from "./Enqueue.ts"
 import * as Lanes from "./Lanes.ts"
 import * as Leases from "./Lease.ts"
@@ -97,22 +97,27 @@ export const make = (options: MemoryOptions): Effect.Effect<WorkQueueService, ne
         return filter.limit === undefined ? all : Stream.take(all, filter.limit)
       }
 
+    const steps: Pick<WorkQueueService, "lease" | "ack" | "failAndRetry" | "release"> = {
+      lease: ({ limit, ttl, worker }) =>
+        step((now) => Leases.lease(state, now, { worker, limit, ttl: Duration.toMillis(ttl) })),
+      ack: (lease, settled, history) =>
+        settle(lease, history, (job, now) => Settle.ack(state, now, job, settled)),
+      failAndRetry: (lease, failed, history) =>
+        settle(lease, history, (job, now) => Settle.failAndRetry(state, now, job, failed)),
+      release: (lease, released = {}, history) =>
+        settle(lease, history, (job, now) => Settle.release(state, now, job, released))
+    }
+
     return {
+      ...steps,
+      turn: turnOf(steps),
       enqueue: (job) =>
         tick(
           step((now) => Enqueue.enqueue(state, now, job)),
           (answer) => answer === "new"
         ),
       enqueueAll,
-      lease: ({ limit, ttl, worker }) =>
-        step((now) => Leases.lease(state, now, { worker, limit, ttl: Duration.toMillis(ttl) })),
       heartbeat: (leases, ttl) => step((now) => Leases.heartbeat(state, now, leases, Duration.toMillis(ttl))),
-      ack: (lease, settled, history) =>
-        settle(lease, history, (job, now) => Settle.ack(state, now, job, settled)),
-      failAndRetry: (lease, failed, history) =>
-        settle(lease, history, (job, now) => Settle.failAndRetry(state, now, job, failed)),
-      release: (lease, released = {}, history) =>
-        settle(lease, history, (job, now) => Settle.release(state, now, job, released)),
       reroute: (lease, rerouted, history) =>
         settle(lease, history, (job, now) => Settle.reroute(state, now, job, rerouted)),
       cancel: (id) =>

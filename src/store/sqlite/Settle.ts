@@ -7,19 +7,23 @@
 import * as Effect from "effect/Effect"
 import type { Attempt, JobState, Lease } from "../../Job.ts"
 import type { LanePolicy } from "../../Lane.ts"
-import type { FailedTry, Released, Rerouted, RerouteVerdict, Settled } from "../../WorkQueue.ts"
+import type { Rerouted, RerouteVerdict, Transition } from "../../WorkQueue.ts"
 import { applyTally, counterOf, emptyTally, type Tally, tally, tallyMove } from "./Counters.ts"
 import type { Query } from "./Database.ts"
 import * as Lanes from "./Lanes.ts"
 import { admit, opensAt } from "./Pace.ts"
 import * as Rows from "./Rows.ts"
 
-export type Transition = { readonly lease: Lease; readonly history: ReadonlyArray<Attempt> } & (
-  | { readonly kind: "ack"; readonly settled: Settled }
-  | { readonly kind: "failAndRetry"; readonly failed: FailedTry }
-  | { readonly kind: "release"; readonly released: Released }
-  | { readonly kind: "reroute"; readonly rerouted: Rerouted }
-)
+/** What is written about a leased job: what ends its lease, or moves it. */
+export type Step = Transition | Reroute
+
+/** See `WorkQueue.reroute`. */
+export interface Reroute {
+  readonly kind: "reroute"
+  readonly lease: Lease
+  readonly history: ReadonlyArray<Attempt>
+  readonly rerouted: Rerouted
+}
 
 /** `lost`: the token is stale and nothing was changed. */
 export type Verdict = "ok" | "lost" | RerouteVerdict
@@ -36,7 +40,7 @@ interface Change {
   readonly message?: string | null
 }
 
-const changeOf = (transition: Exclude<Transition, { kind: "reroute" }>, now: number): Change => {
+const changeOf = (transition: Transition, now: number): Change => {
   switch (transition.kind) {
     case "ack": {
       const { settled } = transition
@@ -151,7 +155,7 @@ const attemptRow = (job: number, attempt: Attempt): Rows.Row => [
 ]
 
 /** Carries out a batch; see `WorkQueue.ack` and its neighbours. */
-export const settle = (query: Query, policy: LanePolicy, now: number, batch: ReadonlyArray<Transition>) =>
+export const settle = (query: Query, policy: LanePolicy, now: number, batch: ReadonlyArray<Step>) =>
   Effect.gen(function* () {
     const changes = new Map<number, Change>()
     const holds: Array<Extract<Transition, { kind: "release" }>> = []
@@ -197,7 +201,7 @@ export const settle = (query: Query, policy: LanePolicy, now: number, batch: Rea
   })
 
 /** The lanes of the jobs that are in progress under the tokens the batch names. */
-const lanesHeld = (query: Query, batch: ReadonlyArray<Transition>) =>
+const lanesHeld = (query: Query, batch: ReadonlyArray<Step>) =>
   Effect.map(
     Rows.listed<readonly [job: number, lane: number]>(
       findHeld(

@@ -15,11 +15,11 @@ import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { reach } from "../../FailPoint.ts"
-import type { Lease as LeasedJob } from "../../Job.ts"
 import type { LanePolicy } from "../../Lane.ts"
 import {
   type EnqueueSummary,
   LeaseLost,
+  type LeaseRequest,
   WorkQueue,
   type WorkQueueError,
   type WorkQueueService
@@ -32,7 +32,7 @@ import * as Lease from "./Lease.ts"
 import * as Operate from "./Operate.ts"
 import { prune } from "./Prune.ts"
 import * as Read from "./Read.ts"
-import { settle, type Transition, type Verdict } from "./Settle.ts"
+import { settle, type Step, type Verdict } from "./Settle.ts"
 import { takeBack } from "./TakeBack.ts"
 import { changesByOthers } from "./Watch.ts"
 
@@ -49,17 +49,13 @@ export interface SqliteWorkQueueOptions extends DatabaseOptions {
   readonly pollInterval?: Duration.DurationInput | undefined
   /**
    * The least time from one transaction of transitions to the next, as long as some of the leases given out are still
-   * to be settled: fewer transactions hold up the event loop less. It is slept by the Clock. Default: none.
+   * to be settled: fewer transactions hold up the event loop less. It is slept by the Clock. Default: none. A turn is
+   * what it is, and comes when it is taken.
    */
   readonly commitGap?: Duration.DurationInput | undefined
 }
 
-/** What is written in groups. */
-type Work = Transition | ({ readonly kind: "lease" } & Pick<Lease.LeaseRequest, "worker" | "limit" | "ttlMs">)
-
-type Answer = Verdict | ReadonlyArray<LeasedJob>
-
-const lost = ({ lease }: Transition) => Effect.fail(new LeaseLost({ id: lease.id, token: lease.token }))
+const lost = ({ lease }: Step) => Effect.fail(new LeaseLost({ id: lease.id, token: lease.token }))
 
 /** Opens the queue; it is closed with the scope. */
 export const make = (
@@ -118,57 +114,51 @@ export const make = (
         })
       )
 
-    /** Transitions in the order they came, then leases: they get what the transitions freed. */
-    const carryOut = (query: Query, time: number, batch: ReadonlyArray<Work>) =>
-      Effect.gen(function* () {
-        const transitions = batch.flatMap((work) => (work.kind === "lease" ? [] : [work]))
-        const verdicts = transitions.length === 0 ? [] : yield* settle(query, policy, time, transitions)
-        let settled = 0
-        const answers: Array<Answer> = []
-        for (const work of batch) {
-          answers.push(
-            work.kind === "lease"
-              ? yield* Lease.lease(query, { ...work, now: time, maxCrashes })
-              : (verdicts[settled++] ?? "lost")
-          )
-        }
-        if (transitions.length > 0) reach("before-commit")
-        return answers
-      })
+    const carryOut = (query: Query, time: number, batch: ReadonlyArray<Step>) =>
+      Effect.tap(settle(query, policy, time, batch), () => reach("before-commit"))
 
-    /** Whether a lease may find something after this batch: its own last one would have found it. */
-    const leavesWork = (batch: ReadonlyArray<Work>, answers: ReadonlyArray<Answer>) => {
-      const at = batch.findLastIndex(({ kind }) => kind === "lease")
-      const [lease, leased] = [batch[at], answers[at]]
-      return lease?.kind !== "lease" || leased === undefined || leased.length >= lease.limit
-    }
+    const leaseAt = (query: Query, time: number, { limit, ttl, worker }: LeaseRequest) =>
+      Lease.lease(query, { worker, limit, ttlMs: Duration.toMillis(ttl), now: time, maxCrashes })
 
     /** Leases given out and not settled yet; those that were lost are settled, too, or at least tried to. */
     let held = 0
-    const count = (batch: ReadonlyArray<Work>, answers: ReadonlyArray<Answer>) => {
-      for (const [at, { kind }] of batch.entries()) {
-        const answer = answers[at]
-        if (kind !== "lease") held = answer === "granted" ? held : Math.max(0, held - 1)
-        else if (typeof answer === "object") held += answer.length
-      }
-    }
 
-    const work = GroupCommit.make<Work, Answer, WorkQueueError>({
-      key: (item) => (item.kind === "lease" ? item : item.lease.job),
+    const step = GroupCommit.make<Step, Verdict, WorkQueueError>({
+      key: ({ lease }) => lease.job,
       gapMs: Duration.toMillis(options.commitGap ?? 0),
       expectsMore: (waiting) => waiting < held,
       write: (batch) =>
         Effect.tap(
           starting((query, time) => carryOut(query, time, batch)),
-          (answers) => {
-            count(batch, answers)
-            if (batch.some(({ kind }) => kind !== "lease")) reach("after-commit")
-            return leavesWork(batch, answers) ? tick : Effect.void
+          (verdicts) => {
+            held = Math.max(0, held - verdicts.filter((verdict) => verdict !== "granted").length)
+            reach("after-commit")
+            return tick
           }
         )
     })
-    const fenced = (item: Transition) =>
-      Effect.flatMap(work(item), (verdict) => (verdict === "lost" ? lost(item) : Effect.void))
+    const fenced = (item: Step) =>
+      Effect.flatMap(step(item), (verdict) => (verdict === "lost" ? lost(item) : Effect.void))
+
+    /** The lease comes last: it gets what the transitions freed. */
+    const turn: WorkQueueService["turn"] = (transitions, request) =>
+      Effect.uninterruptible(
+        Effect.tap(
+          starting((query, time) =>
+            Effect.gen(function* () {
+              const verdicts = transitions.length === 0 ? [] : yield* carryOut(query, time, transitions)
+              const leases = request === undefined ? [] : yield* leaseAt(query, time, request)
+              return { verdicts: verdicts.map((verdict) => (verdict === "lost" ? "lost" : "ok")), leases }
+            })
+          ),
+          ({ leases }) => {
+            held = Math.max(0, held - transitions.length) + leases.length
+            if (transitions.length > 0) reach("after-commit")
+            // Less than it asked for: it would have found whatever is left.
+            return request === undefined || leases.length >= request.limit ? tick : Effect.void
+          }
+        )
+      )
     const ticking = <A, E>(effect: Effect.Effect<A, E>) => Effect.tap(effect, () => tick)
 
     const service: WorkQueueService = {
@@ -198,10 +188,8 @@ export const make = (
           yield* database.writeDurably(() => Effect.void)
           return yield* Ref.get(total)
         }),
-      lease: ({ limit, ttl, worker }) =>
-        Effect.map(work({ kind: "lease", worker, limit, ttlMs: Duration.toMillis(ttl) }), (answer) =>
-          typeof answer === "string" ? [] : answer
-        ),
+      turn,
+      lease: (request) => Effect.map(turn([], request), ({ leases }) => leases),
       heartbeat: (leases, ttl) =>
         leases.length === 0
           ? Effect.succeed([])
@@ -210,8 +198,8 @@ export const make = (
       failAndRetry: (lease, failed, history = []) => fenced({ kind: "failAndRetry", lease, failed, history }),
       release: (lease, released = {}, history = []) => fenced({ kind: "release", lease, released, history }),
       reroute: (lease, rerouted, history = []) => {
-        const item: Transition = { kind: "reroute", lease, rerouted, history }
-        return Effect.flatMap(work(item), (verdict) =>
+        const item: Step = { kind: "reroute", lease, rerouted, history }
+        return Effect.flatMap(step(item), (verdict) =>
           verdict === "lost" ? lost(item) : Effect.succeed(verdict === "queued" ? "queued" : "granted")
         )
       },

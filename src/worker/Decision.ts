@@ -1,0 +1,174 @@
+/**
+ * What becomes of a job by how its handler ended: a result, a failure class, a defect, an interruption, each has its
+ * transition here.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import { type Fatal, Retry } from "../Failure.ts"
+import type { HandlerError, Outcome } from "../Handler.ts"
+import type { Attempt, Lease } from "../Job.ts"
+import * as Telemetry from "../Telemetry.ts"
+import type { Ending } from "../Worker.ts"
+import { LeaseLost, type Transition, type WorkQueueError } from "../WorkQueue.ts"
+
+/** What a job that failed may cost. */
+export interface Costs {
+  readonly maxAttempts: number
+  readonly backoffMs: number
+  readonly maxBackoffMs: number
+}
+
+/** What is to be written about a job, and how its lease ends by that. */
+export interface Decision {
+  /** `null`: nothing, because the job was moved already or its lease is lost. */
+  readonly transition: Transition | null
+  readonly ending: Ending
+  /** Why the run can't go on, whether or not the transition can be written. */
+  readonly failure?: Fatal | WorkQueueError
+}
+
+/**
+ * The wait before retry number `retry` (1, 2, …) in milliseconds: exponential backoff with full jitter, a uniform
+ * draw from nothing to the doubled bound (Brooker, "Exponential Backoff and Jitter", 2015).
+ */
+export const retryDelay = (retry: number, baseMs: number, maxMs: number): Effect.Effect<number> =>
+  // Doubled no further than a number reaches: 0 * Infinity is none.
+  Effect.map(Random.next, (draw) =>
+    Math.round(draw * Math.min(maxMs, baseMs * 2 ** Math.min(retry - 1, 1023)))
+  )
+
+const DONE: Ending = { end: "done", reason: null, message: null }
+
+const MOVED: Decision = { transition: null, ending: { end: "moved", reason: null, message: null } }
+
+/** The job is somebody else's, and so is what becomes of it. */
+export const lost = ({ id, token }: Lease): Ending => ({
+  end: "lost",
+  reason: "lease-lost",
+  message: new LeaseLost({ id, token }).message
+})
+
+/** Gives the job back as it was. */
+export const interrupted = (lease: Lease, history: ReadonlyArray<Attempt>): Decision => ({
+  transition: { kind: "release", lease, history, released: {} },
+  ending: { end: "released", reason: "interrupted", message: null }
+})
+
+/** A failed try: to be had again later, or the end. */
+const retry = (costs: Costs, lease: Lease, failure: Retry, history: ReadonlyArray<Attempt>) =>
+  Effect.gen(function* () {
+    const tries = lease.attempts + 1
+    const { message, plan, reason } = failure
+    const to = (retryAt: number | null, ending: Ending): Decision => ({
+      transition: { kind: "failAndRetry", lease, history, failed: { reason, message, retryAt, plan } },
+      ending
+    })
+    if (tries >= costs.maxAttempts) return to(null, { end: "error", reason, message, exhausted: true })
+    const now = yield* Clock.currentTimeMillis
+    const delay = yield* retryDelay(tries, costs.backoffMs, costs.maxBackoffMs)
+    const retryAt = Math.max(now + delay, failure.notBefore ?? 0)
+    Telemetry.waits.note((retryAt - now) / 1000, "backoff")
+    return to(retryAt, { end: "retry", reason, message })
+  })
+
+/** A bug, of the handler or in what it wants written: a failed try, so that it doesn't go on for ever. */
+export const fault = (
+  costs: Costs,
+  lease: Lease,
+  cause: Cause.Cause<unknown>,
+  history: ReadonlyArray<Attempt>
+): Effect.Effect<Decision> =>
+  Effect.zipRight(
+    Effect.logError("the handler has a fault", cause),
+    retry(
+      costs,
+      lease,
+      new Retry({
+        reason: "internal-fault",
+        message: Cause.pretty(cause).split("\n", 1)[0] ?? "unknown"
+      }),
+      history
+    )
+  )
+
+const failed = (
+  costs: Costs,
+  lease: Lease,
+  error: HandlerError,
+  history: ReadonlyArray<Attempt>
+): Effect.Effect<Decision> => {
+  switch (error._tag) {
+    case "Retry":
+      return retry(costs, lease, error, history)
+    case "WaitLane": {
+      const { message, plan, reason, until } = error
+      return Effect.map(Clock.currentTimeMillis, (now) => {
+        Telemetry.waits.note(Math.max(0, until - now) / 1000, "hold")
+        return {
+          transition: { kind: "release", lease, history, released: { plan, hold: { until, reason } } },
+          ending: { end: "waiting", reason, message }
+        }
+      })
+    }
+    case "Skip": {
+      const { message, reason, result } = error
+      return Effect.succeed({
+        transition: { kind: "ack", lease, history, settled: { state: "skipped", reason, message, result } },
+        ending: { end: "skipped", reason, message }
+      })
+    }
+    case "Permanent": {
+      const { message, reason, result } = error
+      return Effect.succeed({
+        transition: {
+          kind: "failAndRetry",
+          lease,
+          history,
+          failed: { reason, message, retryAt: null, result }
+        },
+        ending: { end: "error", reason, message }
+      })
+    }
+    case "Fatal":
+      // It is why the run ends, whether or not the job can be released.
+      return Effect.succeed({ ...interrupted(lease, history), failure: error })
+    case "LeaseLost":
+      return Effect.succeed({ transition: null, ending: lost(lease) })
+    case "WorkQueueError":
+      return Effect.succeed({ ...interrupted(lease, history), transition: null, failure: error })
+  }
+}
+
+/** What becomes of the job, and how its lease ends. */
+export const decide = (
+  costs: Costs,
+  lease: Lease,
+  exit: Exit.Exit<Outcome, HandlerError>,
+  seen: { readonly moved: boolean; readonly interrupted: boolean },
+  history: ReadonlyArray<Attempt>
+): Effect.Effect<Decision> => {
+  if (Exit.isSuccess(exit)) {
+    if (exit.value._tag === "Done") {
+      const settled = { state: "done", result: exit.value.result } as const
+      return Effect.succeed({ transition: { kind: "ack", lease, history, settled }, ending: DONE })
+    }
+    // A job that only says so would be left to the expiry of its lease.
+    return seen.moved
+      ? Effect.succeed(MOVED)
+      : fault(costs, lease, Cause.die("the handler ended with Moved, but the job is where it was"), history)
+  }
+  const { cause } = exit
+  const error = Cause.failureOption(cause)
+  if (Option.isSome(error)) return failed(costs, lease, error.value, history)
+  // Only an interruption from outside gives the job back as it was: one that the handler brings about by itself
+  // would come again with each lease. What a clean-up has to say afterwards doesn't change that.
+  if (!seen.interrupted || !Cause.isInterrupted(cause)) return fault(costs, lease, cause, history)
+  const released = Effect.succeed(seen.moved ? MOVED : interrupted(lease, history))
+  return Cause.isInterruptedOnly(cause)
+    ? released
+    : Effect.zipRight(Effect.logError("the handler has a fault in its clean-up", cause), released)
+}
