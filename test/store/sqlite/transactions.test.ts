@@ -46,7 +46,7 @@ describe("a transaction", () => {
         const error = yield* Effect.flip(
           write((query) => Effect.zipRight(put("half")(query), query("INSERT INTO nowhere VALUES (1)")))
         )
-        expect(error).toMatchObject({ reason: "internal" })
+        expect(error).toMatchObject({ reason: "corrupt" })
         expect(error.message).not.toContain("\n")
         expect(yield* seen(at)).toMatchObject({ ids: [], ready: 0 })
       }
@@ -78,7 +78,7 @@ describe("a transaction", () => {
           Effect.zipRight(query("INSERT INTO bodies (job_id, payload) VALUES (999, '{}')"))
         )
       for (const write of [database.write, database.writeDurably]) {
-        expect(yield* Effect.flip(write(broken))).toMatchObject({ reason: "internal" })
+        expect(yield* Effect.flip(write(broken))).toMatchObject({ reason: "corrupt" })
         expect(yield* seen(at)).toMatchObject({ ids: [], ready: 0 })
       }
       yield* database.write(put("whole"))
@@ -95,7 +95,7 @@ describe("a transaction", () => {
           const error = yield* Effect.flip(
             database.write((query) => query(`UPDATE ${table} SET ${counter} = ${counter} - 2`))
           )
-          expect(error).toMatchObject({ reason: "internal" })
+          expect(error).toMatchObject({ reason: "corrupt" })
           expect(error.message).toContain("CHECK constraint failed")
         }
       }
