@@ -159,7 +159,11 @@ export const make = (options: KeyedLimiterOptions): Effect.Effect<KeyedLimiterSe
             return use(slot, restore(effect))
           }
           const measured = Effect.map(Clock.currentTimeMillis, (now) => waited(now - asked))
-          return Effect.zipRight(wait(slot, restore), use(slot, restore(Effect.zipRight(measured, effect))))
+          const waiting = Telemetry.step("wait", () => ({
+            "contentdownload.wait.cause": "permit",
+            "contentdownload.wait.for": key
+          }))(wait(slot, restore))
+          return Effect.zipRight(waiting, use(slot, restore(Effect.zipRight(measured, effect))))
         })
       )
 

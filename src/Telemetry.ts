@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Instrument from "./telemetry/Instrument.ts"
 
 export type { Definition, Instrument, Label, Values } from "./telemetry/Instrument.ts"
+export { type Attributes, job, type JobTrace, step, type Tracing } from "./telemetry/Span.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Jobs

@@ -29,8 +29,11 @@ export interface WorkerOptions {
   readonly backoff?: Duration.DurationInput | undefined
   /** The longest wait before a retry. Default 6 hours. */
   readonly maxBackoff?: Duration.DurationInput | undefined
-  /** A span around each job. Default false: a span costs more than the rest of this module. */
-  readonly spans?: boolean | undefined
+  /**
+   * A span for each job, with one for each of its steps under it; see `Tracing`. Default false: a span costs more than
+   * the rest of this module.
+   */
+  readonly spans?: Telemetry.Tracing | undefined
 }
 
 /** How one lease ended. */
@@ -59,6 +62,8 @@ export interface Handled extends Decision {
   /** When the worker got it, and when its handler was done, in milliseconds since the epoch. */
   readonly startedAt: number
   readonly handledAt: number
+  /** Its span, if it has one. */
+  readonly trace?: Telemetry.JobTrace
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -161,7 +166,7 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
         })
       )
 
-    const end: WorkerService["end"] = ({ ending, handledAt, lease, startedAt }, verdict) => {
+    const end: WorkerService["end"] = ({ ending, handledAt, lease, startedAt, trace }, verdict) => {
       const now = clock.unsafeCurrentTimeMillis()
       const told: JobEnd = {
         lease,
@@ -169,11 +174,12 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
         durationMs: now - startedAt
       }
       Telemetry.jobEnded(told.end, told.reason, told.durationMs, now - handledAt)
+      trace?.end(Exit.succeed(told))
       return told
     }
 
     /** Someone else's lease is an end like others; what couldn't be written is a fault of the handler. */
-    const settle: WorkerService["settle"] = (handled) => {
+    const settleUntold: WorkerService["settle"] = (handled) => {
       const { failure, lease, transition } = handled
       const written =
         transition === null ? Effect.succeed(handled) : Effect.as(settleBy(queue, transition), handled)
@@ -193,9 +199,16 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
       )
     }
 
-    const spanned: WorkerService["handle"] = (lease) =>
-      Effect.withSpan(handle(lease), "job", { attributes: { "job.id": lease.id, "job.lane": lease.lane } })
-    const watched = options.spans === true ? spanned : handle
+    const settle: WorkerService["settle"] = (handled) =>
+      handled.trace === undefined
+        ? settleUntold(handled)
+        : Effect.onError(settleUntold(handled), (cause) =>
+            Effect.sync(() => handled.trace?.end(Exit.failCause(cause)))
+          )
+
+    const spans = options.spans ?? false
+    const watched: WorkerService["handle"] =
+      spans === false ? handle : (lease) => Telemetry.job(spans, lease, handle(lease))
 
     return {
       run: (lease) => Effect.uninterruptible(Effect.flatMap(watched(lease), settle)),

@@ -29,7 +29,7 @@ import * as View from "./progress/View.ts"
 import { COMMIT_GAP } from "./Setup.ts"
 import { exitCode, Signals } from "./Signals.ts"
 import { type Summary, tally } from "./Summary.ts"
-import { tell } from "./telemetry/Telling.ts"
+import * as Telling from "./telemetry/Telling.ts"
 import { count } from "./Text.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -67,7 +67,8 @@ const layerLimiter = (settings: Settings): Layer.Layer<KeyedLimiter.KeyedLimiter
 
 /** A scheduler whose handler downloads, by the settings; over the queue. */
 export const layer = (
-  settings: Settings
+  settings: Settings,
+  options: Pick<Worker.WorkerOptions, "spans"> = {}
 ): Layer.Layer<
   Scheduler.Scheduler | Download.Storage.Storage | WorkerIdentity.WorkerIdentity,
   never,
@@ -84,7 +85,8 @@ export const layer = (
     Layer.provide(
       Worker.layer({
         maxAttempts: orchestrator.max_job_attempts,
-        backoff: Duration.seconds(orchestrator.retry_backoff_seconds)
+        backoff: Duration.seconds(orchestrator.retry_backoff_seconds),
+        ...options
       })
     ),
     Layer.provideMerge(
@@ -179,13 +181,14 @@ export const run = (
   Effect.gen(function* () {
     const { settings } = yield* Config
     const queue = yield* WorkQueue
+    const telling = yield* Telling.make(settings)
     return yield* Effect.gen(function* () {
       const scheduler = yield* Scheduler.Scheduler
       const workers = {
         all: settings.orchestrator.max_workers,
         busy: Effect.map(scheduler.running, (leases) => leases.length)
       }
-      yield* tell(settings, workers)
+      yield* telling.metrics(workers)
       yield* prepare
       yield* queue.applyPolicy(lanePolicy(settings))
       yield* Effect.forkScoped(obeySignals(scheduler))
@@ -222,8 +225,8 @@ export const run = (
         duplicates: null,
         at
       } satisfies Summary
-    }).pipe(Effect.scoped, Effect.provide(layer(settings)))
-  })
+    }).pipe(Effect.scoped, Effect.provide(layer(settings, { spans: telling.spans })), telling.traced)
+  }).pipe(Effect.scoped)
 
 /** What the exit code says of a run that came to its end; 0 fails with nothing. */
 export const ending = (summary: Summary): Effect.Effect<void, Exited, Signals> =>

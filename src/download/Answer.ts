@@ -271,7 +271,7 @@ export const make = (
             const response = yield* http
               .get(url, headersFor(known), namedBy)
               .pipe(
-                measured(target.candidate.resolver),
+                measured(target.candidate.resolver, url),
                 Effect.mapError(fromHttp),
                 Effect.provideService(Scope.Scope, connection)
               )

@@ -17,6 +17,7 @@ import type { Candidate } from "../resolver/Candidate.ts"
 import { PdfReader, type PdfReaderService } from "../pdf/PdfReader.ts"
 import type { Preferences } from "../resolver/Ranking.ts"
 import type { RobotsSettings } from "../robots/Robots.ts"
+import * as Telemetry from "../Telemetry.ts"
 import * as Answer from "./Answer.ts"
 import type { BreakerSettings } from "./Breaker.ts"
 import { FetchFailure, type HostWaits } from "./FetchFailure.ts"
@@ -133,8 +134,8 @@ const toReceipt = (
 
 const BY_HASH: Evidence = { identity: "confirmed", by: "sha256", confidence: 1 }
 
-/** Checks what came and gives it its place. */
-const keep = (
+/** Checks what came. */
+const check = (
   target: Target,
   position: Position,
   answer: Content,
@@ -166,8 +167,21 @@ const keep = (
             inspect: part.inspect
           })
         : BY_HASH
-    const path = yield* part.keep(verdict.extension)
-    return Fetched.Stored({ receipt: toReceipt(target, position, answer, verdict, path, evidence) })
+    return { type: verdict, evidence }
+  }).pipe(Telemetry.step("verify"))
+
+/** Checks what came and gives it its place. */
+const keep = (
+  target: Target,
+  position: Position,
+  answer: Content,
+  reader: PdfReaderService,
+  settings: InspectSettings
+) =>
+  Effect.gen(function* () {
+    const { evidence, type } = yield* check(target, position, answer, reader, settings)
+    const path = yield* Telemetry.step("store")(answer.part.keep(type.extension))
+    return Fetched.Stored({ receipt: toReceipt(target, position, answer, type, path, evidence) })
   })
 
 // ---------------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ import { Resolvers, type ResolversService } from "../resolver/Resolvers.ts"
 import * as Fetch from "./Fetch.ts"
 import type { FetchFailure } from "./FetchFailure.ts"
 import type { Http } from "../http/Http.ts"
+import * as Telemetry from "../Telemetry.ts"
 import * as Plan from "./Plan.ts"
 import { askedUrl } from "./Route.ts"
 import { Storage, type StorageService } from "./Storage.ts"
@@ -74,7 +75,10 @@ const walk = (
         stands = { lane, unused: false }
         return Effect.succeed(true)
       }
-      return Effect.map(job.reroute({ lane, plan }), (verdict) => {
+      const rerouted = Telemetry.step("reroute", () => ({ "contentdownload.job.lane": lane }))(
+        job.reroute({ lane, plan })
+      )
+      return Effect.map(rerouted, (verdict) => {
         if (verdict === "granted") stands = { lane, unused: false }
         return verdict === "granted"
       })
@@ -107,6 +111,7 @@ const walk = (
           return yield* enter(lane, Plan.withHop(plan, next))
         })
       ).pipe(
+        Telemetry.step("fetch", () => ({ "contentdownload.resolver": candidate.resolver })),
         Effect.flatMap(
           Fetch.Fetched.$match({
             Stored: ({ receipt }) =>
@@ -157,6 +162,7 @@ const walk = (
       const startedAt = yield* Clock.currentTimeMillis
       const step = { step: "resolve", target: resolver }
       return yield* resolvers.ask(resolver, artifact, Plan.known(plan)).pipe(
+        Telemetry.step("resolve", () => ({ "contentdownload.resolver": resolver })),
         Effect.tap(() => noteSince(startedAt, { ...step, class: "ok", reason: null, message: null })),
         Effect.map(({ candidates, pages }): Left => ({
           plan: Plan.resolved(plan, resolver, candidates, pages)

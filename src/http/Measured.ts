@@ -1,10 +1,12 @@
-/** How long requests take, and how they end, by whom they are for. */
+/**
+ * How long requests take and how they end, by whom they are for: as metrics, and in a job that is traced as spans by
+ * OpenTelemetry's conventions for HTTP clients.
+ */
 import { STATUS_CODES } from "node:http"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Cause from "effect/Cause"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import * as Span from "../telemetry/Span.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { Response } from "./Http.ts"
 import type { HttpError } from "./HttpError.ts"
@@ -15,12 +17,19 @@ const METHOD = "GET"
 export const knownStatus = (status: number): string =>
   STATUS_CODES[status] === undefined ? String(Math.floor(status / 100) * 100) : String(status)
 
-/** Why an answer that had begun didn't come to its end. */
-const reasonOf = (exit: Exit.Exit<unknown, unknown>): string => {
-  const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
-  return typeof error === "object" && error !== null && "reason" in error && typeof error.reason === "string"
-    ? error.reason
-    : ""
+const PORTS: Readonly<Record<string, number>> = { "http:": 80, "https:": 443 }
+
+/** What a span says of a request. The values of a query may be keys, and so may what stands before a host. */
+export const attributesOf = (url: string): Telemetry.Attributes => {
+  if (!URL.canParse(url)) return { "http.request.method": METHOD }
+  const { hostname, origin, pathname, port, protocol, searchParams } = new URL(url)
+  const query = [...searchParams.keys()].map((name) => `${encodeURIComponent(name)}=REDACTED`).join("&")
+  return {
+    "http.request.method": METHOD,
+    "server.address": hostname,
+    "server.port": port === "" ? (PORTS[protocol] ?? 0) : Number(port),
+    "url.full": `${origin}${pathname}${query === "" ? "" : `?${query}`}`
+  }
 }
 
 /**
@@ -28,25 +37,41 @@ const reasonOf = (exit: Exit.Exit<unknown, unknown>): string => {
  * that the answer belongs to.
  */
 export const measured =
-  (resolver: string) =>
+  (resolver: string, url: string) =>
   <R>(request: Effect.Effect<Response, HttpError, R>): Effect.Effect<Response, HttpError, R | Scope.Scope> =>
     Effect.flatMap(Effect.clock, (clock) => {
       const sentAt = clock.unsafeCurrentTimeMillis()
       const seconds = () => (clock.unsafeCurrentTimeMillis() - sentAt) / 1000
-      return request.pipe(
-        Effect.tapError(({ reason }) =>
-          Effect.sync(() => Telemetry.requestDuration.note(seconds(), METHOD, "", reason, resolver))
-        ),
-        Effect.tap(({ status }) => {
-          const code = knownStatus(status)
-          Telemetry.firstByteDuration.note(seconds(), resolver)
-          const noted = (exit: Exit.Exit<unknown, unknown>) =>
-            Effect.sync(() => {
-              const error = status >= 400 ? code : reasonOf(exit)
-              Telemetry.requestDuration.note(seconds(), METHOD, code, error, resolver)
+      /** Of the answer, once its head is there. */
+      let status: number | undefined
+      return Effect.flatMap(
+        Span.open(METHOD, "client", () => attributesOf(url)),
+        (span) => {
+          const over = (exit: Exit.Exit<unknown, unknown>) => {
+            const code = status === undefined ? "" : knownStatus(status)
+            const refused = status !== undefined && status >= 400
+            const reason = refused ? code : Exit.isFailure(exit) ? (Span.reasonOf(exit.cause) ?? "") : ""
+            // Interrupted before there was an answer: it came to no end that says anything.
+            if (code !== "" || reason !== "") {
+              Telemetry.requestDuration.note(seconds(), METHOD, code, reason, resolver)
+            }
+            if (span === undefined) return
+            if (status !== undefined) span.attribute("http.response.status_code", status)
+            if (reason !== "") span.attribute("error.type", reason)
+            const ending = refused ? Span.failed(code, STATUS_CODES[code] ?? code) : exit
+            span.end(clock.unsafeCurrentTimeNanos(), ending)
+          }
+          return Effect.zipRight(
+            // Straight to the scope: `Effect.addFinalizer` would keep the fiber's state for it, too.
+            Effect.flatMap(Effect.scope, (scope) =>
+              Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => over(exit)))
+            ),
+            Effect.tap(request, (response) => {
+              status = response.status
+              Telemetry.firstByteDuration.note(seconds(), resolver)
+              return Effect.void
             })
-          // Straight to the scope: `Effect.addFinalizer` would keep the fiber's state for it, too.
-          return Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizerExit(scope, noted))
-        })
+          )
+        }
       )
     })

@@ -156,7 +156,7 @@ export const make = (http: HttpService, service: Service): Get => {
       const own = new URL(url).origin === home ? headers : {}
       const response = yield* http
         .get(url, { accept: request.accept ?? "application/json", ...own }, "configuration")
-        .pipe(measured(name))
+        .pipe(measured(name, url))
       const { header, status } = response
       const judged = (answer: Answer) => request.judge?.(answer) ?? commonOutcome(answer)
       if (REDIRECTS.has(status) && judged({ header, status, text: "" }) === "failed") {

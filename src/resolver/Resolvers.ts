@@ -95,7 +95,10 @@ export const makeWith = (
         if (wait === 0) return Effect.void
         if (waited + wait <= longest) {
           Telemetry.waits.note(wait / 1000, "rate")
-          return Effect.zipRight(Effect.sleep(wait), takeToken(key, longest, waited + wait))
+          const sleeping = Telemetry.step("wait", () => ({ "contentdownload.wait.cause": "rate" }))(
+            Effect.sleep(wait)
+          )
+          return Effect.zipRight(sleeping, takeToken(key, longest, waited + wait))
         }
         const message = `${key}: its rate is used up`
         return Effect.flatMap(Clock.currentTimeMillis, (now) =>
@@ -158,11 +161,7 @@ export const makeWith = (
       }
     }
 
-    const ask = Effect.fn("Resolvers.ask")(function* (
-      name: string,
-      artifact: Artifact,
-      known: Known = NOTHING
-    ) {
+    const ask = Effect.fnUntraced(function* (name: string, artifact: Artifact, known: Known = NOTHING) {
       const member = byName.get(name)
       if (member === undefined) {
         return yield* new ResolverFailure({

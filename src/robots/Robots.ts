@@ -82,7 +82,7 @@ const fetchFile = (http: HttpService, permit: Permit, origin: string, namedBy: N
       // The origin was named by whoever wants a file of it; where it leads is its own word.
       const response = yield* http
         .get(url, { accept: "text/plain, */*;q=0.1" }, hops === 0 ? namedBy : "server")
-        .pipe(measured("robots"))
+        .pipe(measured("robots", url))
       const { status } = response
       const location = response.header("location")
       if (status >= 300 && status < 400 && location !== undefined && URL.canParse(location, url)) {

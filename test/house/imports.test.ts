@@ -39,7 +39,7 @@ const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
   artifact: ["contracts"],
   // The settings of resolvers stand in their files.
   config: ["contracts", "resolver"],
-  http: ["contracts"],
+  http: ["contracts", "telemetry"],
   resolver: ["contracts", "http"],
   download: ["contracts", "resolver", "http", "pdf", "robots"],
   pdf: [],

@@ -1,21 +1,10 @@
-import { createServer } from "node:net"
 import { expect, it } from "vitest"
 import { delayed, files, status } from "../../src/demo/Behaviour.ts"
+import { freePort } from "../telemetry/Receiver.ts"
 import { hasPromtool, named, promtool } from "../telemetry/Promtool.ts"
 import * as Strict from "../telemetry/Strict.ts"
 import * as Gate from "./Gate.ts"
 import * as Stage from "./Stage.ts"
-
-/** A port that was free a moment ago. */
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
 
 const scrapes = (port: number) => async (): Promise<string> => {
   const response = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => undefined)

@@ -1,23 +1,13 @@
 /** The endpoint that Prometheus asks. */
 import { expect, it } from "@effect/vitest"
-import { createServer } from "node:net"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import { serve } from "../../src/cli/telemetry/Endpoint.ts"
-
-const freePort = Effect.async<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() =>
-      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-    )
-  })
-})
+import { freePort } from "./Receiver.ts"
 
 it.scopedLive("answers 500 when the metrics can't be read, and goes on", () =>
   Effect.gen(function* () {
-    const port = yield* freePort
+    const port = yield* Effect.promise(freePort)
     let broken = true
     const readings = Effect.suspend(() => (broken ? Effect.dieMessage("a fault") : Effect.succeed([])))
     yield* serve({ host: "127.0.0.1", port }, readings)
