@@ -66,6 +66,26 @@ const ARXIV_STAMP = /\barxiv:\s*(\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?\/\d{7})(?
 /** The first page, where a work names itself; later pages name others. */
 const firstPage = (text: string): string => text.split("\f", 1)[0] ?? ""
 
+/** The line above the works that a work cites. */
+const REFERENCES =
+  /^[^\S\n]{0,9}(?:\d{1,2}\.?[^\S\n]{0,9})?(?:references(?: cited| and notes)?|bibliography|literature cited|works cited|notes and references)[^\S\n]{0,9}:?[^\S\n]{0,9}$/im
+
+/** A text as far as it speaks of itself: what stands behind its list of references names others. */
+const ownText = (text: string): string => {
+  const at = text.search(REFERENCES)
+  return at < 0 ? text : text.slice(0, at)
+}
+
+/** What stands before the title of another work that a work is about. */
+const ABOUT_ANOTHER =
+  /(?:comments?on|erratum(?:to|for)?|corrigendum(?:to|for)?|correction(?:to|for|of)?|addendum(?:to)?|(?:reply|response)to|retraction(?:of|note)?(?:to)?|supplement(?:ary|al)?(?:material|information|data)?(?:for|to)|reviewof)$/
+
+/** Whether the title of the wanted work stands here as that of another work: in a comment, a correction, a reply. */
+const isAboutAnother = (first: string, wanted: string): boolean => {
+  const at = first.indexOf(wanted)
+  return at > 0 && ABOUT_ANOTHER.test(first.slice(Math.max(0, at - 40), at))
+}
+
 // ---------------------------------------------------------------------------------------------------------------
 // Evidence
 // ---------------------------------------------------------------------------------------------------------------
@@ -93,25 +113,34 @@ export const identify = (
   if (doi === undefined && arxiv === undefined && title === undefined) {
     return { identity: "unknown", by: "nothing-known", confidence: 0 }
   }
-  const all = `${said.text}\n${said.about}`
-  const first = firstPage(said.text)
-  if (doi !== undefined && contains(`${first}\n${said.about}`, doi)) {
+  const text = ownText(said.text)
+  const all = `${text}\n${said.about}`
+  const first = firstPage(text)
+  const wanted = title === undefined ? "" : bare(title)
+  const bareFirst = bare(first)
+  if (wanted.length >= TITLE_LENGTH && isAboutAnother(bareFirst, wanted)) {
+    return { identity: "mismatch", by: "title", confidence: 0.8 }
+  }
+  const others =
+    first.match(DOI)?.filter((other) => doi === undefined || !other.toLowerCase().startsWith(doi)) ?? []
+  // A work that names the wanted one on its first page has a DOI of its own there, and another title.
+  const isCited = others.length > 0 && wanted.length >= TITLE_LENGTH && coverage(title ?? "", first) < 0.5
+  if (doi !== undefined && !isCited && contains(`${first}\n${said.about}`, doi)) {
     return { identity: "confirmed", by: "doi", confidence: 0.98 }
   }
   const paper = arxiv?.replace(/v\d+$/, "")
   if (paper !== undefined && contains(all.replaceAll(/v\d+(?=\s*\[)/g, ""), paper)) {
     return { identity: "confirmed", by: "arxiv", confidence: 0.98 }
   }
-  const wanted = title === undefined ? "" : bare(title)
   if (title !== undefined && wanted.length >= TITLE_LENGTH) {
-    if (bare(first).includes(wanted) || bare(said.title) === wanted) {
+    if (bareFirst.includes(wanted) || bare(said.title) === wanted) {
       return { identity: "confirmed", by: "title", confidence: 0.95 }
     }
     const share = Math.max(coverage(title, first), coverage(title, said.title))
     if (share >= 0.85) return { identity: "confirmed", by: "title", confidence: 0.7 }
   }
-  if (doi !== undefined && contains(said.text, doi)) {
-    // On a later page it may be one of the references.
+  if (doi !== undefined && others.length === 0 && contains(text, doi)) {
+    // On a later page it may be that of another work; all the more where the first page has one of its own.
     return { identity: "confirmed", by: "doi", confidence: 0.6 }
   }
   if (bare(said.text).length < LITTLE_TEXT && bare(said.about).length < LITTLE_TEXT) {
@@ -121,24 +150,17 @@ export const identify = (
   if (paper !== undefined && stamp !== undefined) {
     return { identity: "mismatch", by: "arxiv", confidence: 0.95 }
   }
-  const others = first.match(DOI) ?? []
   if (title !== undefined && wanted.length >= TITLE_LENGTH) {
-    const share = coverage(title, said.text)
+    const share = coverage(title, text)
     return share < 0.5
       ? { identity: "mismatch", by: "title", confidence: others.length > 0 ? 0.9 : 0.75 }
       : { identity: "unknown", by: "title", confidence: 0 }
   }
+  // Publishers write a work's DOI into its metadata; but each version of a work may have one.
+  if (doi !== undefined && (said.about.match(DOI) ?? []).length > 0) {
+    return { identity: "mismatch", by: "doi", confidence: 0.7 }
+  }
   return doi !== undefined && others.length > 0
     ? { identity: "mismatch", by: "doi", confidence: 0.5 }
     : { identity: "unknown", by: doi === undefined ? "arxiv" : "doi", confidence: 0 }
-}
-
-const COVER_WORDS =
-  /cover (?:page|sheet)|this is (?:the|an) (?:author['’]?s?|accepted|submitted|pre-?print|post-?print|peer[- ]reviewed)|to cite this|citation for published version|please cite|downloaded from|general rights|terms of use|link to publication|full text (?:is )?available|institutional repository|take-?down policy/gi
-
-/** How sure it is that this is a page about a document: one page alone, of the words that such pages have. */
-export const coverSheet = (pages: number, text: string): number | undefined => {
-  if (pages !== 1) return undefined
-  const signs = new Set(Array.from(text.matchAll(COVER_WORDS), ([match]) => match.toLowerCase())).size
-  return signs >= 2 ? 0.9 : signs === 1 ? 0.7 : undefined
 }

@@ -13,8 +13,9 @@ import type { Fatal, Retry } from "../Failure.ts"
 import { hostLane } from "../Lane.ts"
 import type { PdfReaderService } from "../pdf/PdfReader.ts"
 import { FetchFailure } from "./FetchFailure.ts"
-import { coverSheet, type Evidence, identify } from "./Identity.ts"
+import { type Evidence, identify } from "./Identity.ts"
 import { DOCUMENT_TEXT, pageKind, REFUSALS } from "./PageKind.ts"
+import { coverSheet, expectedPages } from "./Pages.ts"
 import { type ContentType, hasPdfEnd, HTML, PDF, XML } from "./Sniff.ts"
 
 /** How closely a document is looked at. */
@@ -84,7 +85,7 @@ const inspectPdf = (
     if (settings.structure && pages < 1) return yield* refuse("damaged-pdf", "the PDF has no pages")
     if (settings.identity === "off")
       return { identity: "unknown", by: "unread", confidence: 0, pages } satisfies Evidence
-    const cover = coverSheet(pages, facts.text)
+    const cover = coverSheet(pages, facts.text, expectedPages(artifact))
     return {
       ...identify(artifact, facts),
       pages,

@@ -1,7 +1,7 @@
 /** What a document's own words say about which work it is. */
 import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
-import { bare, coverSheet, identify } from "../../src/download/Identity.ts"
+import { bare, identify } from "../../src/download/Identity.ts"
 
 const TITLE = "On the Difficult Coefficients of Flow in Büchi Automata"
 const BODY = "We study what follows from the definition, in several steps and with many words. ".repeat(10)
@@ -109,20 +109,37 @@ describe("a document", () => {
     }
   )
 
+  it("is not known by what it cites, comments on or corrects", () => {
+    const cites = said(
+      `Growing Tomatoes in the Dark\n${BODY}\nReferences\n[1] ${TITLE}. doi:10.5555/wanted.1`
+    )
+    expect(identify({ doi: "10.5555/wanted.1" }, cites).identity).not.toBe("confirmed")
+    expect(identify({ doi: "10.5555/wanted.1", title: TITLE }, cites).identity).toBe("mismatch")
+    for (const before of ["Comment on", "Erratum to:", "Correction:", "Reply to", "Retraction note:"]) {
+      const about = said(`${before} “${TITLE}”\ndoi:10.5555/wanted.1\n${BODY}`)
+      expect(identify({ title: TITLE, doi: "10.5555/wanted.1" }, about)).toMatchObject({
+        identity: "mismatch"
+      })
+    }
+    const own = said(`Comment on the Orbits of Comets\n${BODY}`)
+    expect(identify({ title: "Comment on the Orbits of Comets" }, own).identity).toBe("confirmed")
+    const named = said(`Growing Tomatoes\ndoi:10.5555/own.2\n${BODY}\nas in doi:10.5555/wanted.1`)
+    expect(identify({ doi: "10.5555/wanted.1", title: TITLE }, named)).toMatchObject({ identity: "mismatch" })
+    // Its own DOI stands on the first page.
+    const later = said(`doi:10.5555/own.2\n${BODY}\n\f as in doi:10.5555/wanted.1`)
+    expect(identify({ doi: "10.5555/wanted.1" }, later).identity).not.toBe("confirmed")
+  })
+
+  it("is another one where its metadata have another DOI", () => {
+    expect(
+      identify({ doi: "10.5555/wanted.1" }, said(BODY, { about: "Journal 1 (2020). doi:10.5555/other.2" }))
+    ).toEqual({ identity: "mismatch", by: "doi", confidence: 0.7 })
+  })
+
   it("is surer by its first page than by a reference further on", () => {
     const first = identify({ doi: "10.5555/a.1" }, said(`doi:10.5555/a.1\n\f${BODY}`))
     const later = identify({ doi: "10.5555/a.1" }, said(`${BODY}\n\f[7] doi:10.5555/a.1`))
     expect(first.confidence).toBeGreaterThan(later.confidence)
-  })
-})
-
-describe("a page alone", () => {
-  it("is a cover sheet by the words that such pages have, and only then", () => {
-    const cover =
-      "This is the author's version. To cite this version: … Downloaded from the institutional repository."
-    expect(coverSheet(1, cover)).toBe(0.9)
-    expect(coverSheet(1, BODY)).toBeUndefined()
-    expect(coverSheet(9, cover)).toBeUndefined()
   })
 })
 
