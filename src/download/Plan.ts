@@ -137,13 +137,17 @@ export const failed = (plan: Plan, tried: Omit<Tried, "url" | "resolver">): Plan
   }
 }
 
-/** Those of the candidates that the plan doesn't have yet, each once. */
-const news = (plan: Plan, candidates: ReadonlyArray<Candidate>): ReadonlyArray<Candidate> => {
-  const known = new Set<string | null>([...plan.candidates, ...plan.tried].map(({ url }) => url))
-  return distinct(candidates.filter(({ url }) => !known.has(url)))
-}
-
 const isPage = ({ kind }: Candidate): boolean => kind === "landing"
+
+/** Those of the candidates that the plan doesn't have yet, each once. A page that was read may be the work itself, too. */
+const news = (plan: Plan, candidates: ReadonlyArray<Candidate>): ReadonlyArray<Candidate> => {
+  const tried = new Set(plan.tried.map(({ url }) => url))
+  const read = new Set(plan.candidates.filter(isPage).map(({ url }) => url))
+  const known = new Set(plan.candidates.filter((candidate) => !isPage(candidate)).map(({ url }) => url))
+  const isNew = ({ kind, url }: Candidate) =>
+    !tried.has(url) && !known.has(url) && (kind === "html" || !read.has(url))
+  return distinct(candidates.filter(isNew))
+}
 
 /** The resolvers that have opened pages. */
 const openers = (plan: Plan): ReadonlySet<string> =>

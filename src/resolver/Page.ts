@@ -146,7 +146,10 @@ export const read = (
   )
   const doi = values(signals, "citation_doi")[0]
   return {
-    candidates: candidates.filter(({ kind, url }) => kind !== "landing" && url !== page.url),
+    // A page may be the work itself, if pages are wanted.
+    candidates: candidates.filter(
+      ({ kind, url }) => kind === "html" || (kind !== "landing" && url !== page.url)
+    ),
     doi: doi === undefined || !/10\.\d{4,9}\//.test(doi) ? undefined : bareDoi(doi),
     leadsTo: leadsTo(signals.refresh, base)
   }

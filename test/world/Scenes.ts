@@ -356,7 +356,7 @@ export const SCENES: Readonly<Record<string, readonly [times: number, scene: Sce
     single(
       "pay.example.org",
       () => page(CONSENT),
-      () => error("html-instead-of-pdf")
+      () => error("consent-page")
     )
   ],
   "a cover sheet": [
