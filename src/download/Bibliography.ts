@@ -1,6 +1,7 @@
 /**
  * The manifest for reference managers: an entry of BibTeX for each stored file.
  */
+import { createHash } from "node:crypto"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Artifact } from "../Artifact.ts"
@@ -12,8 +13,6 @@ const decode = Schema.decodeUnknownOption(Artifact)
 /** What TeX takes for a command, as text. */
 const ESCAPES: Readonly<Record<string, string>> = {
   "\\": "\\textbackslash{}",
-  "{": "\\{",
-  "}": "\\}",
   "~": "\\textasciitilde{}",
   "^": "\\textasciicircum{}",
   "&": "\\&",
@@ -23,16 +22,45 @@ const ESCAPES: Readonly<Record<string, string>> = {
   _: "\\_"
 }
 
-/** Text as BibTeX takes it, on one line. */
-export const escape = (text: string): string =>
-  text.replaceAll(/\s+/g, " ").replaceAll(/[\\{}~^&%$#_]/g, (sign) => ESCAPES[sign] ?? sign)
+/** Braces as text. BibTeX counts them whatever stands before them, so they may only stand there in pairs. */
+const BRACES = {
+  paired: { "{": "\\{", "}": "\\}" },
+  single: { "{": "\\textbraceleft{}", "}": "\\textbraceright{}" }
+}
 
-/** A citation key out of an id: letters, digits and a few signs that every program takes. */
-export const citationKey = (id: string): string =>
-  id.replaceAll(/[^A-Za-z0-9:._/-]+/g, "-").replaceAll(/^-+|-+$/g, "") || "work"
+const arePaired = (text: string): boolean => {
+  let depth = 0
+  for (const sign of text) {
+    depth += sign === "{" ? 1 : sign === "}" ? -1 : 0
+    if (depth < 0) return false
+  }
+  return depth === 0
+}
+
+/** On one line, without signs that nothing shows. */
+const onOneLine = (text: string): string => text.replaceAll(/[\s\p{Cc}\p{Cs}]+/gu, " ").trim()
+
+/** Text as BibTeX takes it, on one line. */
+export const escape = (text: string): string => {
+  const braces: Readonly<Record<string, string>> = arePaired(text) ? BRACES.paired : BRACES.single
+  return onOneLine(text).replaceAll(/[\\{}~^&%$#_]/g, (sign) => ESCAPES[sign] ?? braces[sign] ?? sign)
+}
+
+/**
+ * A citation key out of an id: letters, digits and a few signs that every program takes. Where that isn't the id itself,
+ * eight digits of the id's hash keep it apart from those of other ids.
+ */
+export const citationKey = (id: string): string => {
+  const key = id.replaceAll(/[^A-Za-z0-9:._/-]+/g, "-").replaceAll(/^-+|-+$/g, "")
+  if (key === id) return key
+  return [key, createHash("sha256").update(id).digest("hex").slice(0, 8)]
+    .filter((part) => part !== "")
+    .join("-")
+}
 
 /** Fields that hold identifiers and paths, which programs read as they are; only their braces must match. */
-const verbatim = (text: string): string => text.replaceAll(/[{}\r\n]/g, "")
+const verbatim = (text: string): string =>
+  arePaired(text) ? onOneLine(text) : onOneLine(text).replaceAll(/[{}]/g, "")
 
 /** The entry of a job that ended with a file. */
 export const bibtexEntry = (job: JobDetail): Option.Option<string> =>

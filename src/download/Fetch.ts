@@ -97,10 +97,10 @@ interface Position {
 // Receipts
 // ---------------------------------------------------------------------------------------------------------------
 
-/** The media type of a header, without its parameters. */
+/** The media type of a header, without its parameters; nothing else that a server may have put there. */
 const mediaType = (header: string | undefined): string | undefined => {
-  const type = header?.split(";", 1)[0]?.trim().toLowerCase()
-  return type === undefined || type === "" ? undefined : type
+  const type = header?.split(";", 1)[0]?.trim().toLowerCase() ?? ""
+  return /^[a-z0-9][\w!#$&^.+-]{0,99}\/[\w!#$&^.+-]{1,100}$/.test(type) ? type : undefined
 }
 
 const toReceipt = (

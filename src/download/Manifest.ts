@@ -127,17 +127,27 @@ export const COLUMNS = [
   "finished_at"
 ] as const satisfies ReadonlyArray<keyof ManifestLine>
 
-/** A row of CSV (RFC 4180), without its line end. `null` is an empty field. */
+/** A row of CSV (RFC 4180), with its line end. `null` is an empty field. */
 export const csvRow = (values: ReadonlyArray<string | number | null>): string =>
-  values
+  `${values
     .map((value) => {
       const text = value === null ? "" : String(value)
       return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
     })
-    .join(",")
+    .join(",")}\r\n`
+
+/** What spreadsheets take for a formula, with what stands for it elsewhere in Unicode. */
+const FORMULA = /^[\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]/
+
+/**
+ * Text that a spreadsheet would carry out gets an apostrophe before it, as spreadsheets themselves mark text: ids and URLs
+ * come from lists and servers that others have written. JSON has every value exactly.
+ */
+const harmless = (value: string | number | null): string | number | null =>
+  typeof value === "string" && FORMULA.test(value) ? `'${value}` : value
 
 /** The first line of a manifest as CSV. */
 export const csvHeader: string = csvRow(COLUMNS)
 
 /** A line of the manifest as CSV. */
-export const csvLine = (line: ManifestLine): string => csvRow(COLUMNS.map((column) => line[column]))
+export const csvLine = (line: ManifestLine): string => csvRow(COLUMNS.map((column) => harmless(line[column])))

@@ -2,9 +2,20 @@
  * Licences by one name each.
  */
 
-/** A licence by its common short name: `CCBY`, `CC BY 4.0` and creativecommons.org URLs all become `cc-by…`. */
+/** A licence has no longer name. */
+const MAX_LENGTH = 200
+
+/**
+ * A licence by its common short name: `CCBY`, `CC BY 4.0` and creativecommons.org URLs all become `cc-by…`. What isn't
+ * known stays as it is, on one line.
+ */
 export const normaliseLicense = (raw: string): string => {
-  const text = raw.trim().toLowerCase()
+  const text = raw
+    .slice(0, 10 * MAX_LENGTH)
+    .replaceAll(/[\s\p{C}]+/gu, " ")
+    .trim()
+    .slice(0, MAX_LENGTH)
+    .toLowerCase()
   if (/creativecommons\.org\/publicdomain\/zero/.test(text)) return "cc0"
   const address = /creativecommons\.org\/licenses\/([a-z-]+)(?:\/(\d\.\d))?/.exec(text)
   if (address !== null) return ["cc", address[1], address[2]].filter((part) => part !== undefined).join("-")

@@ -319,7 +319,7 @@ describe("a queue with jobs that ended", () => {
       expect(one).toMatchObject({ id: "one", state: "done", path: "one/1.pdf", bytes: 10, attempts: 1 })
       expect(two).toMatchObject({ state: "error", reason: "http-404", path: null })
       const csv = yield* program("queue", "export", "--as", "csv", "--state", "error")
-      expect(csv.stdout).toMatch(/^id,state,reason,.*finished_at\n"two, ""quoted""",error,http-404,/)
+      expect(csv.stdout).toMatch(/^id,state,reason,.*finished_at\r\n"two, ""quoted""",error,http-404,/)
     })
   )
 

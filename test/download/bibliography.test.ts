@@ -19,13 +19,19 @@ const receipt = {
   redirects: 1
 }
 
+/** How deep in braces each sign stands, as BibTeX counts: whatever stands before a brace. */
 const depths = (text: string): ReadonlyArray<number> => {
   let depth = 0
-  return Array.from(
-    text.replaceAll(/\\[\\{}]/g, ""),
-    (sign) => (depth += sign === "{" ? 1 : sign === "}" ? -1 : 0)
-  )
+  return Array.from(text, (sign) => (depth += sign === "{" ? 1 : sign === "}" ? -1 : 0))
 }
+
+/** Texts full of what means something to BibTeX and TeX. */
+const odd = FastCheck.oneof(
+  FastCheck.fullUnicodeString(),
+  FastCheck.string({
+    unit: FastCheck.constantFrom("{", "}", "\\", "\n", "%", "@", ",", '"', "=", " ", "é", "字")
+  })
+)
 
 describe("an entry", () => {
   it("names the work, its file and its licence", () => {
@@ -56,15 +62,44 @@ describe("an entry", () => {
   })
 
   it.prop(
-    "has matching braces and a key without signs of its own",
-    [FastCheck.fullUnicodeString({ minLength: 1 }), FastCheck.fullUnicodeString()],
-    ([id, title]) => {
-      const text = Option.getOrElse(bibtexEntry(job(id, { title }, receipt)), () => "")
+    "has matching braces, whatever its title and its identifiers have, and a key without signs of its own",
+    [
+      FastCheck.oneof(
+        odd.filter((id) => id !== ""),
+        FastCheck.webUrl()
+      ),
+      odd,
+      odd
+    ],
+    ([id, title, license]) => {
+      const text = Option.getOrElse(
+        bibtexEntry(job(id, { title, doi: title }, { ...receipt, license })),
+        () => ""
+      )
       const all = depths(text)
       expect(Math.min(...all)).toBe(0)
       expect(all.at(-1)).toBe(0)
+      // It ends where it seems to, and nothing stands outside of it.
+      expect(all.slice(0, -1).indexOf(0, text.indexOf("{"))).toBe(all.length - 2)
       expect(citationKey(id)).toMatch(/^[A-Za-z0-9:._/-]+$/)
-      expect(escape(title)).not.toMatch(/[\r\n]/)
+      // oxlint-disable-next-line no-control-regex -- what a terminal would obey
+      expect(text.replaceAll("\n", "")).not.toMatch(/[\x00-\x1f\x7f]/)
+      expect(text.split("\n").length).toBeLessThanOrEqual(10)
     }
   )
+
+  it.prop("has a key of its own", [odd, odd], ([a, b]) => {
+    FastCheck.pre(a !== b)
+    expect(citationKey(a)).not.toBe(citationKey(b))
+  })
+
+  it("without a title or a licence has neither", () => {
+    const text = Option.getOrElse(bibtexEntry(job("a", {}, receipt)), () => "")
+    expect(text).toBe("@misc{a,\n  url = {http://b.test/1},\n  file = {ab/paper~01234567.pdf}\n}\n")
+  })
+
+  it("has single braces as text, and pairs as they are", () => {
+    expect(escape("a { b")).toBe("a \\textbraceleft{} b")
+    expect(escape("a {b} c")).toBe("a \\{b\\} c")
+  })
 })

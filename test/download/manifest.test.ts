@@ -97,7 +97,7 @@ describe("CSV", () => {
     "gives back exactly what went in",
     [FastCheck.array(value, { minLength: 2, maxLength: 6 })],
     ([values]) => {
-      const rows = parse(`${Manifest.csvRow(values)}\r\n`, {
+      const rows = parse(Manifest.csvRow(values), {
         record_delimiter: "\r\n",
         relax_column_count: true
       })
@@ -107,7 +107,29 @@ describe("CSV", () => {
 
   it("leaves out what there isn't", () => {
     expect(Manifest.csvLine(Manifest.manifestLine(job))).toBe(
-      "paper,done,,http://a.test/1,,,,,,,,,,,,,2,2026-11-24T12:00:00.000Z"
+      "paper,done,,http://a.test/1,,,,,,,,,,,,,2,2026-11-24T12:00:00.000Z\r\n"
     )
   })
+
+  it.prop(
+    "has nothing that a spreadsheet would carry out, and is exact otherwise",
+    [
+      FastCheck.oneof(
+        FastCheck.tuple(
+          FastCheck.constantFrom("=", "+", "-", "@", "\t=", " +", "＝"),
+          FastCheck.string()
+        ).map(([sign, rest]) => sign + rest),
+        FastCheck.fullUnicodeString({ minLength: 1 })
+      )
+    ],
+    ([id]) => {
+      const [row] = parse(Manifest.csvLine({ ...Manifest.manifestLine(job), id }), {
+        record_delimiter: "\r\n"
+      })
+      const cell: unknown = row?.[0]
+      expect(cell).not.toMatch(/^\s*[=+\-@＝＋－＠]/)
+      expect([id, `'${id}`]).toContain(cell)
+      if (/^[a-z0-9]/i.test(id)) expect(cell).toBe(id)
+    }
+  )
 })

@@ -17,7 +17,7 @@ import * as Setup from "../Setup.ts"
 
 const FORMATS = {
   jsonl: (job: JobDetail): string => `${json(manifestLine(job))}\n`,
-  csv: (job: JobDetail): string => `${csvLine(manifestLine(job))}\n`,
+  csv: (job: JobDetail): string => csvLine(manifestLine(job)),
   bibtex: (job: JobDetail): string => Option.getOrElse(bibtexEntry(job), () => "")
 }
 
@@ -26,7 +26,7 @@ export const exportManifest = Command.make(
   {
     as: Options.choice("as", ["jsonl", "csv", "bibtex"]).pipe(
       Options.withDescription(
-        "One JSON object a line, CSV with a header, or BibTeX of what has a file. Default: jsonl."
+        "One JSON object a line, CSV with a header, or BibTeX of what has a file. In CSV, text that a spreadsheet would carry out has an apostrophe before it. Default: jsonl."
       ),
       Options.withDefault("jsonl" as const)
     ),
@@ -42,7 +42,7 @@ export const exportManifest = Command.make(
         state: Option.getOrUndefined(args.state),
         lane: Option.getOrUndefined(args.lane)
       })
-      if (args.as === "csv") yield* out(`${csvHeader}\n`)
+      if (args.as === "csv") yield* out(csvHeader)
       const toText = FORMATS[args.as]
       yield* Stream.runForEachChunk(jobs, (chunk) => out(Array.from(chunk, toText).join("")))
     }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.run(args))
