@@ -79,7 +79,7 @@ export const fromLine = (json: unknown): Either.Either<Artifact, string> => {
     const reach =
       named !== undefined && isBare
         ? Either.mapLeft(reachOf(named), () => nothingToGet)
-        : Either.right(withDoiOfUrls(listed, given))
+        : Either.right(withIdsOfUrls(listed, given))
     return Either.flatMap(reach, (found) => {
       const id = named ?? derivedId(found)
       return id === undefined
@@ -120,27 +120,32 @@ const reachOf = (text: string): Either.Either<Reach, string> =>
     return { urls: [], [identifier.kind]: identifier.value }
   })
 
-const doiHost = /^https?:\/\/(?:dx\.|www\.)?doi\.org\//
-const arxivAbstract = /^https?:\/\/(?:[a-z]+\.)?arxiv\.org\/abs\//
+const WORK_HOST =
+  /^https?:\/\/(?:[a-z]+\.){0,3}(?:doi\.org|arxiv\.org|ncbi\.nlm\.nih\.gov|europepmc\.org|openalex\.org)\//
+
+/** What a URL stands for, if it is the address of a work at doi.org, arXiv, PubMed, PMC or OpenAlex. */
+const workOf = (url: string): { readonly key: Fields.IdentifierKey; readonly value: string } | undefined => {
+  // Most URLs are of other hosts, and lists of them are long.
+  if (!WORK_HOST.test(url)) return undefined
+  const found = Identifier.identify(url)
+  if (Either.isLeft(found) || found.right.kind === "url") return undefined
+  const { kind, value } = found.right
+  return { key: kind, value: found.right.kind === "arxiv" ? Identifier.pinned(found.right) : value }
+}
+
+const arxivFile = /^https?:\/\/(?:[a-z]+\.)?arxiv\.org\/pdf\//
 
 /**
- * A doi.org URL is never the file itself: it stands for its DOI. Nor is an abstract page of arXiv, which stands for its
- * paper. Taking them as such gives the artifact the same id however the work was written.
+ * A page about a work at such a place is never the file itself: it stands for its identifier. A PDF of arXiv is the file,
+ * and says which paper it is. Taking them as such gives the artifact the same id however the work was written.
  */
-const withDoiOfUrls = (urls: ReadonlyArray<string>, known: Fields.Identifiers): Reach => {
+const withIdsOfUrls = (urls: ReadonlyArray<string>, known: Fields.Identifiers): Reach => {
   const own: Fields.Identifiers = { ...known }
   const files = urls.filter((url) => {
-    const paper = arxivAbstract.test(url) ? Identifier.arxiv(url) : Either.left("")
-    if (Either.isRight(paper)) {
-      own.arxiv ??= paper.right
-      return own.arxiv !== paper.right
-    }
-    const doi = doiHost.test(url) ? Identifier.doi(url) : Either.left("")
-    if (Either.isLeft(doi)) {
-      return true
-    }
-    own.doi ??= doi.right
-    return own.doi !== doi.right
+    const work = workOf(url)
+    if (work === undefined) return true
+    own[work.key] ??= work.value
+    return own[work.key] !== work.value || arxivFile.test(url)
   })
   const arxiv = Option.orElse(Option.fromNullable(own.arxiv), () => arxivOf(own))
   return { ...own, ...(Option.isSome(arxiv) ? { arxiv: arxiv.value } : {}), urls: files }

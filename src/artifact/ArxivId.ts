@@ -57,7 +57,7 @@ export const arxivPaper = (text: string): Option.Option<Paper> => {
   const id =
     path === undefined
       ? trimmed
-          .replace(/^arxiv\s*:\s*/i, "")
+          .replace(/^(?:oai:arxiv\.org:|arxiv\s*:?\s*)/i, "")
           .replace(/\s+\[[a-z-]+(?:\.[a-z-]+)?\]$/i, "")
           .replace(/[.,;]$/, "")
       : path.replace(/\/$/, "").replace(/\.pdf$/i, "")

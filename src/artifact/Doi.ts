@@ -13,7 +13,7 @@ const MAX_TEXT_LENGTH = 8192
 
 type Normalised = Either.Either<string, string>
 
-export const doiLabel = /^(?:info:doi\/|doi\s*:)\s*/i
+export const doiLabel = /^(?:info:doi\/|urn:doi:|doi\s*[:=])\s*/i
 export const doiUrl = /^(?:https?:\/\/)?(?:dx\.|www\.)?doi\.org\/+([^?#]*)/i
 export const webUrl = /^https?:\/\//i
 const openers = /^[([{<"'“‘]+/
@@ -55,7 +55,7 @@ const lonelyDoi = (text: string): Normalised => {
       ? Either.right(unlabelled)
       : Either.try({ try: () => decodeURIComponent(path), catch: () => isNo("DOI", text) })
   return Either.flatMap(decoded, (raw) => {
-    const unescaped = anglesDecoded(raw.replace(doiLabel, ""))
+    const unescaped = signsDecoded(entitiesDecoded(raw.replace(doiLabel, "")))
     if (/^10\/\S/.test(unescaped)) {
       return Either.left(`${excerpt(text)} is a short DOI; the full one is needed`)
     }
@@ -73,9 +73,22 @@ const lonelyDoi = (text: string): Normalised => {
 
 const asciiLowerCase = (text: string): string => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 
-/** Old DOIs with `<…>` in them are often copied half-escaped. */
-const anglesDecoded = (text: string): string =>
-  /%3c/i.test(text) && /%3e/i.test(text) ? text.replace(/%3c/gi, "<").replace(/%3e/gi, ">") : text
+/**
+ * Signs that DOIs have and URLs and tables escape: brackets, colons, slashes. A `%` itself is none of them, so that what
+ * is unescaped once stays as it is.
+ */
+const ESCAPED = /%(?:2[1346-9bcf]|3[a-f]|40|5[bd]|7[bd])/gi
+
+/** A DOI out of a URL or a table is often escaped, or half of it. */
+const signsDecoded = (text: string): string => text.replace(ESCAPED, decodeURIComponent)
+
+const ENTITIES: Readonly<Record<string, string>> = { "&lt;": "<", "&gt;": ">", "&amp;": "&" }
+
+/** A DOI out of XML, however often it was escaped. */
+const entitiesDecoded = (text: string): string => {
+  const decoded = text.replace(/&(?:lt|gt|amp);/gi, (entity) => ENTITIES[entity.toLowerCase()] ?? entity)
+  return decoded === text ? text : entitiesDecoded(decoded)
+}
 
 const closers: Record<string, string> = { ")": "(", "]": "[", "}": "{", ">": "<" }
 
@@ -85,7 +98,7 @@ const withoutTrailing = (text: string): string => {
   for (; end > 0; end--) {
     const last = text.charAt(end - 1)
     const opener = closers[last]
-    if (opener === undefined ? !/[.,;"'”’]/.test(last) : !isUnbalanced(text.slice(0, end), opener, last)) {
+    if (opener === undefined ? !/[.,;/"'”’]/.test(last) : !isUnbalanced(text.slice(0, end), opener, last)) {
       break
     }
   }

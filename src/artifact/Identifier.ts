@@ -76,25 +76,31 @@ export const url = (text: string): Normalised => {
 const MAX_FORM_LENGTH = 300
 
 const pmidForms = [
-  /^pmid\s*:?\s*0*([1-9]\d{0,8})$/i,
+  /^(?:info:pmid\/|(?:pmid|pubmed)\s*[:=]?)\s*0*([1-9]\d{0,8})$/i,
   /^(?:https?:\/\/)?(?:www\.)?pubmed\.ncbi\.nlm\.nih\.gov\/0*([1-9]\d{0,8})\/?(?:[?#].*)?$/i,
-  /^(?:https?:\/\/)?(?:www\.)?ncbi\.nlm\.nih\.gov\/pubmed\/0*([1-9]\d{0,8})\/?(?:[?#].*)?$/i,
-  /^(?:https?:\/\/)?(?:www\.)?europepmc\.org\/article\/med\/0*([1-9]\d{0,8})\/?(?:#.*)?$/i
+  /^(?:https?:\/\/)?(?:www\.)?ncbi\.nlm\.nih\.gov\/pubmed\/(?:\?term=)?0*([1-9]\d{0,8})\/?(?:[?#].*)?$/i,
+  /^(?:https?:\/\/)?(?:www\.)?europepmc\.org\/(?:article|abstract)\/med\/0*([1-9]\d{0,8})\/?(?:#.*)?$/i
 ]
 
 const pmcidForms = [
-  /^pmc(?:id)?\s*:\s*(?:pmc)?\s*0*([1-9]\d{0,9})$/i,
-  /^pmc\s*0*([1-9]\d{0,9})$/i,
-  /^(?:https?:\/\/)?(?:www\.)?ncbi\.nlm\.nih\.gov\/pmc\/articles\/pmc0*([1-9]\d{0,9})(?:\/pdf(?:\/.*)?|\/)?(?:[?#].*)?$/i,
+  // A version, as of articles that are reviewed in public, is the article's too.
+  /^pmc(?:id)?\s*[:=]\s*(?:pmc)?\s*0*([1-9]\d{0,9})(?:\.\d{1,2})?$/i,
+  /^pmc\s*0*([1-9]\d{0,9})(?:\.\d{1,2})?$/i,
+  /^(?:https?:\/\/)?(?:www\.)?ncbi\.nlm\.nih\.gov\/pmc\/articles\/(?:pmc)?0*([1-9]\d{0,9})(?:\/pdf(?:\/.*)?|\/)?(?:[?#].*)?$/i,
   /^(?:https?:\/\/)?pmc\.ncbi\.nlm\.nih\.gov\/articles\/pmc0*([1-9]\d{0,9})(?:\/pdf(?:\/.*)?|\/)?(?:[?#].*)?$/i,
   // Not with a query: `?pdf=render` is the address of a file.
   /^(?:https?:\/\/)?(?:www\.)?europepmc\.org\/articles?\/(?:pmc\/)?pmc0*([1-9]\d{0,9})\/?(?:#.*)?$/i
 ]
 
 const openalexForms = [
-  /^(?:openalex\s*:\s*)?w([1-9]\d{0,14})$/i,
-  /^(?:https?:\/\/)?(?:www\.|api\.)?openalex\.org\/(?:works\/)?w([1-9]\d{0,14})\/?(?:[?#].*)?$/i
+  /^(?:openalex\s*[:=]\s*)?w([1-9]\d{0,14})$/i,
+  // The address of a work may stand in that of the interface.
+  /^(?:https?:\/\/)?(?:(?:www|api|explore)\.)?openalex\.org\/(?:works\/)?(?:https?:\/\/openalex\.org\/)?w([1-9]\d{0,14})\/?(?:[?#].*)?$/i
 ]
+
+/** OpenAlex's interface takes works by the identifiers of others, too. */
+const openalexOther =
+  /^(?:https?:\/\/)?(?:www\.|api\.)?openalex\.org\/works\/((?:doi:|pmid:|pmcid:|https?:\/\/(?:doi\.org|(?:www\.|pubmed\.)?ncbi\.nlm\.nih\.gov)\/)[^?#]+)/i
 
 const bareNumber = /^\s*0*([1-9]\d{0,8})\s*$/
 
@@ -149,7 +155,12 @@ export const identify = (text: string): Either.Either<Identifier, string> => {
   return Option.match(known(trimmed), { onSome: Either.right, onNone: () => urlOrReason(trimmed) })
 }
 
-const known = (text: string): Option.Option<Identifier> =>
+const known = (text: string): Option.Option<Identifier> => {
+  const [, other] = text.length > MAX_FORM_LENGTH ? [] : (openalexOther.exec(text) ?? [])
+  return other === undefined ? knownAsItIs(text) : knownAsItIs(other)
+}
+
+const knownAsItIs = (text: string): Option.Option<Identifier> =>
   (webUrl.test(text) && !doiUrl.test(text) && !/\s/.test(text)
     ? Option.none()
     : Either.getRight(doi(text))

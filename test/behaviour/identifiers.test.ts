@@ -1,8 +1,12 @@
 /** Identifiers have one spelling, whatever they were written like. */
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
+import * as Stream from "effect/Stream"
+import { fromBytes } from "../../src/artifact/ArtifactFile.ts"
 import { excerpt, MAX_EXCERPT_LENGTH } from "../../src/artifact/Excerpt.ts"
 import { fromLine, fromText } from "../../src/Artifact.ts"
 import * as Identifier from "../../src/artifact/Identifier.ts"
@@ -254,22 +258,130 @@ describe("one work", () => {
       ]
     ],
     [
+      "doi:10.1002/(sici)1097-4571(199605)47:5<405::aid-asi7>3.0.co;2-y",
+      [
+        "10.1002/(SICI)1097-4571(199605)47:5<405::AID-ASI7>3.0.CO;2-Y",
+        "https://doi.org/10.1002/(SICI)1097-4571(199605)47:5%3C405::AID-ASI7%3E3.0.CO;2-Y",
+        "https://doi.org/10.1002%2F%28SICI%291097-4571%28199605%2947%3A5%3C405%3A%3AAID-ASI7%3E3.0.CO%3B2-Y",
+        "10.1002/%28SICI%291097-4571%28199605%2947%3A5%3C405%3A%3AAID-ASI7%3E3.0.CO%3B2-Y",
+        "10.1002/(SICI)1097-4571(199605)47:5&lt;405::AID-ASI7&gt;3.0.CO;2-Y",
+        "10.1002/(SICI)1097-4571(199605)47:5&amp;lt;405::AID-ASI7&amp;gt;3.0.CO;2-Y"
+      ]
+    ],
+    [
+      "doi:10.1016/j.cell.2020.01.001",
+      [
+        "10.1016/J.CELL.2020.01.001/",
+        "https://doi.org/10.1016/j.cell.2020.01.001/",
+        "https://doi.org/doi:10.1016/j.cell.2020.01.001",
+        "urn:doi:10.1016/j.cell.2020.01.001",
+        "doi=10.1016/j.cell.2020.01.001",
+        "https://api.openalex.org/works/doi:10.1016/j.cell.2020.01.001",
+        "https://api.openalex.org/works/https://doi.org/10.1016/j.cell.2020.01.001?mailto=x@example.org"
+      ]
+    ],
+    ["doi:10.1000/a[b]{c}#d?e", ["10.1000/a[b]{c}#d?e", "https://doi.org/10.1000/A%5Bb%5D%7Bc%7D%23d%3Fe"]],
+    [
+      "arxiv:hep-th/9901001v3",
+      [
+        "hep-th/9901001v3",
+        "arXiv:hep-th/9901001v3",
+        "https://arxiv.org/abs/hep-th/9901001v3",
+        "http://arxiv.org/pdf/hep-th/9901001v3.pdf",
+        "10.48550/arXiv.hep-th/9901001v3"
+      ]
+    ],
+    ["arxiv:math/0309136", ["math.GT/0309136", "arXiv math.GT/0309136", "oai:arXiv.org:math/0309136"]],
+    [
+      "pmid:32939066",
+      [
+        "PMID: 32939066",
+        "pmid32939066",
+        "PMID=032939066",
+        "pubmed:32939066",
+        "info:pmid/32939066",
+        "https://pubmed.ncbi.nlm.nih.gov/32939066/?from_term=x",
+        "https://www.ncbi.nlm.nih.gov/pubmed/?term=32939066",
+        "https://europepmc.org/abstract/MED/32939066",
+        "https://api.openalex.org/works/pmid:32939066"
+      ]
+    ],
+    [
       "pmcid:PMC7759461",
-      ["PMC7759461", "https://pmc.ncbi.nlm.nih.gov/articles/PMC7759461/", "pmcid: 7759461"]
+      [
+        "PMC7759461",
+        "pmc 7759461",
+        "PMC7759461.2",
+        "pmcid: 7759461",
+        "PMCID=PMC7759461",
+        "https://pmc.ncbi.nlm.nih.gov/articles/PMC7759461/",
+        "https://www.ncbi.nlm.nih.gov/pmc/articles/7759461/",
+        "https://europepmc.org/article/PMC/PMC7759461"
+      ]
     ],
     [
       "openalex:W2032131498",
-      ["W2032131498", "https://openalex.org/W2032131498", "https://api.openalex.org/works/w2032131498"]
+      [
+        "W2032131498",
+        "openalex:w2032131498",
+        "https://openalex.org/W2032131498",
+        "http://openalex.org/works/w2032131498/",
+        "https://api.openalex.org/w2032131498",
+        "https://api.openalex.org/works/w2032131498?select=id",
+        "https://api.openalex.org/works/https://openalex.org/W2032131498",
+        "https://explore.openalex.org/works/W2032131498"
+      ]
     ]
   ])("is one job, %s, however it is written", (id, texts) => {
     assert.deepEqual([...idsOf(texts)], [id])
   })
 
-  it("is one job in a line's URLs, too", () => {
-    for (const url of ["https://arxiv.org/abs/2301.12345", "https://doi.org/10.48550/arXiv.2301.12345"]) {
-      const line = Either.getOrThrow(fromLine({ url }))
-      assert.strictEqual(line.id, "arxiv:2301.12345")
-      assert.deepEqual(line.urls, [])
-    }
+  it.each<readonly [string, string, number]>([
+    ["https://arxiv.org/abs/2301.12345", "arxiv:2301.12345", 0],
+    ["https://doi.org/10.48550/arXiv.2301.12345", "arxiv:2301.12345", 0],
+    ["https://doi.org/10.1038/nature12373", "doi:10.1038/nature12373", 0],
+    ["https://pubmed.ncbi.nlm.nih.gov/32939066/", "pmid:32939066", 0],
+    ["https://pmc.ncbi.nlm.nih.gov/articles/PMC7759461/", "pmcid:PMC7759461", 0],
+    ["https://openalex.org/W2032131498", "openalex:W2032131498", 0],
+    // The file itself.
+    ["https://arxiv.org/pdf/2301.12345", "arxiv:2301.12345", 1],
+    ["https://example.org/10.1038/nature12373.pdf", "https://example.org/10.1038/nature12373.pdf", 1]
+  ])("is one job as a line's URL %s, too", (url, id, urls) => {
+    const line = Either.getOrThrow(fromLine({ url }))
+    assert.strictEqual(line.id, id)
+    assert.lengthOf(line.urls, urls)
   })
+
+  it("keeps a URL that stands for another work than the one named", () => {
+    const line = Either.getOrThrow(fromLine({ doi: "10.1000/x", url: "https://doi.org/10.1000/y" }))
+    assert.strictEqual(line.id, "doi:10.1000/x")
+    assert.deepEqual(line.urls, ["https://doi.org/10.1000/y"])
+  })
+
+  it.effect("is one job in a plain list of all kinds, with a mark, comments and any line ends", () =>
+    Effect.gen(function* () {
+      const list =
+        "\ufeff# what we want\r\n10.1038/NATURE12373\r\n\r\n  https://doi.org/10.1038/nature12373  \n" +
+        "# arXiv\narXiv:hep-th/9901001v3\r\nhttps://arxiv.org/abs/hep-th/9901001v3\n\tPMID:32939066\n" +
+        "https://pubmed.ncbi.nlm.nih.gov/32939066/\nPMC7759461\npmcid: 7759461\r\nW2032131498\n" +
+        "https://openalex.org/works/w2032131498\nhttps://example.org/a.pdf#page=2\nHTTPS://EXAMPLE.ORG/a.pdf\n32939066"
+      const read = fromBytes(Stream.make(Buffer.from(list)), { source: "list.txt", format: "list" })
+      const lines = Chunk.toReadonlyArray(yield* Stream.runCollect(read))
+      const ids = lines.flatMap(({ result }) => (Either.isRight(result) ? [result.right.id] : []))
+      const refused = lines.flatMap(({ line, result }) => (Either.isLeft(result) ? [line] : []))
+      assert.deepEqual(
+        [...new Set(ids)],
+        [
+          "doi:10.1038/nature12373",
+          "arxiv:hep-th/9901001v3",
+          "pmid:32939066",
+          "pmcid:PMC7759461",
+          "openalex:W2032131498",
+          "https://example.org/a.pdf"
+        ]
+      )
+      assert.lengthOf(ids, 12)
+      assert.deepEqual(refused, [16])
+    })
+  )
 })
