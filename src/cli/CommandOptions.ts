@@ -4,6 +4,7 @@
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Flag, Settings } from "../Config.ts"
@@ -138,22 +139,64 @@ const UNIT_SECONDS: ReadonlyMap<string, number> = new Map([
   ["d", 86_400]
 ])
 
+/** The seconds of a text such as `90s` or `30d`. */
+const secondsOf = (text: string): number | undefined => {
+  const [, n, unit] = /^(\d{1,9}(?:\.\d+)?)([smhd]?)$/.exec(text) ?? []
+  const seconds = UNIT_SECONDS.get(unit ?? "?")
+  return n === undefined || seconds === undefined ? undefined : Number(n) * seconds
+}
+
 /** An option that takes a time such as `90s` or `30d`, in seconds; says so when it gets something else. */
 export const duration = (name: string): Options.Options<number> =>
   Options.text(name).pipe(
     Options.withPseudoName("T"),
     Options.mapEffect((text) => {
-      const [, n, unit] = /^(\d{1,9}(?:\.\d+)?)([smhd]?)$/.exec(text) ?? []
-      const seconds = UNIT_SECONDS.get(unit ?? "?")
-      return n === undefined || seconds === undefined
+      const seconds = secondsOf(text)
+      return seconds === undefined
         ? Effect.fail(
             ValidationError.invalidValue(
               HelpDoc.p(`--${name} is '${text.slice(0, 60)}'; allowed: a time such as 90s, 15m, 2h or 30d`)
             )
           )
-        : Effect.succeed(Number(n) * seconds)
+        : Effect.succeed(seconds)
     })
   )
+
+const ISO_TIME = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)?$/
+
+/** An ISO 8601 date and time in milliseconds since the epoch, in this machine's time zone where it names none. */
+const instantOf = (text: string): number | undefined => {
+  const [, date] = ISO_TIME.exec(text) ?? []
+  // The parser takes the 30th of February for the 2nd of March.
+  if (date === undefined || new Date(`${date}T00:00Z`).getUTCDate() !== Number(date.slice(-2)))
+    return undefined
+  const at = Date.parse(text)
+  return Number.isNaN(at) ? undefined : at
+}
+
+/** The earliest start of what is queued, in milliseconds since the epoch. */
+export const notBefore = Options.text("not-before").pipe(
+  Options.withPseudoName("TIME"),
+  Options.withDescription(
+    "Not to be started before that: from now, as 90s, 15m, 2h or 30d, or at a time, as 2030-01-31T18:00Z."
+  ),
+  Options.mapEffect((text) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const seconds = secondsOf(text)
+      const at = seconds === undefined ? instantOf(text) : Math.ceil(now + seconds * 1000)
+      return at === undefined
+        ? Effect.fail(
+            ValidationError.invalidValue(
+              HelpDoc.p(
+                `--not-before is '${text.slice(0, 60)}'; allowed: a time from now such as 15m or 2h, or one such as 2030-01-31T18:00Z`
+              )
+            )
+          )
+        : Effect.succeed(at)
+    })
+  ),
+  Options.optional
+)
 
 /** The setting an option stands for, if it was given. */
 export const flag = <A>(name: string, path: Flag["path"], value: Option.Option<A>): ReadonlyArray<Flag> =>

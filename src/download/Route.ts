@@ -38,12 +38,18 @@ export interface JobOptions {
   readonly resolverOrder: ReadonlyArray<string>
   /** The priority of artifacts that have none of their own. Default 0. */
   readonly priority?: number | undefined
+  /** Not to be started before this time, in milliseconds since the epoch. Default: at once. */
+  readonly availableAt?: number | undefined
 }
 
 /** The artifact as a job for the queue: its payload is the artifact itself. */
-export const toNewJob = (artifact: Artifact, { priority, resolverOrder }: JobOptions): NewJob => ({
+export const toNewJob = (
+  artifact: Artifact,
+  { availableAt, priority, resolverOrder }: JobOptions
+): NewJob => ({
   id: artifact.id,
   lane: firstLane(artifact, resolverOrder),
   payload: artifact,
-  priority: artifact.priority ?? priority
+  priority: artifact.priority ?? priority,
+  availableAt
 })

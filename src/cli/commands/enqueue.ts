@@ -47,6 +47,7 @@ export const enqueue = Command.make(
       Args.optional
     ),
     priority: CommandOptions.priority,
+    notBefore: CommandOptions.notBefore,
     ...CommandOptions.options
   },
   (args) =>
@@ -57,7 +58,8 @@ export const enqueue = Command.make(
         queue.enqueue(
           toNewJob(artifact, {
             resolverOrder: Setup.resolverOrder(settings),
-            priority: Option.getOrUndefined(args.priority)
+            priority: Option.getOrUndefined(args.priority),
+            availableAt: Option.getOrUndefined(args.notBefore)
           })
         )
       ).pipe(Effect.provide(Setup.layerQueue("create")))

@@ -76,6 +76,7 @@ export const importFile = Command.make(
       Options.optional
     ),
     priority: CommandOptions.priority,
+    notBefore: CommandOptions.notBefore,
     strict: Options.boolean("strict").pipe(Options.withDescription("Import nothing when a line is bad.")),
     ...CommandOptions.display,
     ...CommandOptions.options
@@ -95,7 +96,8 @@ export const importFile = Command.make(
         resolverOrder: Setup.resolverOrder(settings),
         rejected,
         read,
-        priority: Option.getOrUndefined(args.priority)
+        priority: Option.getOrUndefined(args.priority),
+        availableAt: Option.getOrUndefined(args.notBefore)
       }
       const lines = (limit: Option.Option<number>): Lines =>
         readFile({

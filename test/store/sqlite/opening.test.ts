@@ -91,7 +91,9 @@ describe("a queue file", () => {
       yield* Effect.scoped(
         Effect.map(driver(at), (db) => {
           const added = ["set_cap", "set_gap_ms", "set_burst", "policy_cap", "policy_gap_ms", "policy_burst"]
-          db.exec("DROP INDEX lanes_set; DELETE FROM effect_sql_migrations WHERE migration_id > 1")
+          db.exec(
+            "DROP INDEX lanes_set; DROP INDEX jobs_ended; DELETE FROM effect_sql_migrations WHERE migration_id > 1"
+          )
           for (const name of [...added, "held_until"]) db.exec(`ALTER TABLE lanes DROP COLUMN ${name}`)
         })
       )

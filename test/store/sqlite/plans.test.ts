@@ -5,6 +5,7 @@ import { uniform } from "../../../src/Lane.ts"
 import * as Database from "../../../src/store/sqlite/Database.ts"
 import { enqueue } from "../../../src/store/sqlite/Enqueue.ts"
 import * as Lease from "../../../src/store/sqlite/Lease.ts"
+import * as Prune from "../../../src/store/sqlite/Prune.ts"
 import * as Read from "../../../src/store/sqlite/Read.ts"
 import { settle } from "../../../src/store/sqlite/Settle.ts"
 import { takeBack } from "../../../src/store/sqlite/TakeBack.ts"
@@ -116,6 +117,22 @@ describe("the statements that run for every job", () => {
       for (const index of ["jobs_ready", "jobs_delayed", "jobs_leased", "lanes_runnable", "lanes_sleeping"]) {
         expect([...used]).toContain(index)
       }
+    })
+  )
+})
+
+describe("what is removed by its age", () => {
+  it.scopedLive("is found by an index, from the first to the last page", () =>
+    Effect.gen(function* () {
+      const at = yield* file
+      const database = yield* Database.open({ path: at })
+      const statements = yield* recorded(database, (query) =>
+        Prune.look(query, { finished_at: 5, state: "done", id: 1 }, { state: "done", finishedBefore: 10 })
+      )
+      const db = yield* driver(at)
+      const plans = statements.flatMap((statement) => planOf(db, statement))
+      expect(plans).toHaveLength(1)
+      expect(plans.join()).toMatch(/SEARCH jobs USING COVERING INDEX jobs_ended \(\(?finished_at/)
     })
   )
 })
