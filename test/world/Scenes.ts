@@ -466,12 +466,12 @@ export const SCENES: Readonly<Record<string, readonly [times: number, scene: Sce
   "nobody knows it": [14, ({ n }) => byDoi(doiOf(n), n, error("no-candidates"))]
 }
 
-/** Who refuses at first, and how that is said: each is asked by one at a time. */
+/** Who refuses at first, and how that is said: each is asked by one at a time. Longer than any wait of our own. */
 export const REFUSING: Readonly<Record<string, Behaviour.RetryAfter>> = {
-  "busy.example.org": { seconds: 1, form: "seconds" },
-  "dated.example.org": { seconds: 2, form: "date" },
-  [HOSTS.figshare]: { seconds: 1, form: "seconds" },
-  [HOSTS.osf]: { seconds: 2, form: "date" }
+  "busy.example.org": { seconds: 2, form: "seconds" },
+  "dated.example.org": { seconds: 3, form: "date" },
+  [HOSTS.figshare]: { seconds: 2, form: "seconds" },
+  [HOSTS.osf]: { seconds: 3, form: "date" }
 }
 
 /** So long an answer takes: it shows how many are under way at once. */
