@@ -1,7 +1,6 @@
 /**
  * The floor of free space on the output folder's disk: a body that would bring it lower isn't begun.
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { Fatal, type Retry } from "../Failure.ts"
 import type { DiskService } from "./Disk.ts"
@@ -33,18 +32,27 @@ export const make = (
       return disk.statfs(root)
     })
 
-  return (expected) =>
-    Effect.gen(function* () {
-      const now = yield* Clock.currentTimeMillis
-      const tooLittle = () => known.free - (expected ?? 0) < min_free_bytes
-      if (now - known.at >= FREE_FOR_MS || tooLittle()) {
-        const found = yield* attempt(look)
-        known = { at: now, free: found.bavail * found.bsize }
-      }
+  const tooLittle = (expected: number | undefined) => known.free - (expected ?? 0) < min_free_bytes
+
+  /** Counts what is to be written, or refuses it. */
+  const take = (expected: number | undefined): Effect.Effect<void, Fatal> => {
+    if (tooLittle(expected)) {
       const message =
         `the disk of the output folder ${out} has ${megabytes(known.free)} left; ` +
         `${megabytes(min_free_bytes)} are kept free (storage.min_free_bytes)`
-      yield* tooLittle() ? new Fatal({ reason: "disk-full", message }) : Effect.void
-      known = { at: known.at, free: known.free - (expected ?? UNKNOWN_BYTES) }
+      return new Fatal({ reason: "disk-full", message })
+    }
+    known = { at: known.at, free: known.free - (expected ?? UNKNOWN_BYTES) }
+    return Effect.void
+  }
+
+  return (expected) =>
+    Effect.clockWith((clock) => {
+      const now = clock.unsafeCurrentTimeMillis()
+      if (now - known.at < FREE_FOR_MS && !tooLittle(expected)) return take(expected)
+      return Effect.flatMap(attempt(look), ({ bavail, bsize }) => {
+        known = { at: now, free: bavail * bsize }
+        return take(expected)
+      })
     })
 }

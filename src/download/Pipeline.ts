@@ -5,7 +5,6 @@
  * Before each request the job stands in the lane of whom it asks; where that lane is full, the job goes back to the
  * queue with its plan, and the worker to another job. What may pass is tried again only when nothing else worked.
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -59,7 +58,8 @@ const walk = (
   job: Handler.Job<Artifact>,
   resolvers: ResolversService,
   fetch: Fetch.Fetch,
-  storage: StorageService
+  storage: StorageService,
+  now: () => number
 ) => {
   const artifact = job.payload
   const { job: number, token } = job.lease
@@ -87,10 +87,7 @@ const walk = (
   const noteSince = (
     startedAt: number,
     attempt: Pick<Attempt, "step" | "target" | "class" | "reason" | "message">
-  ) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      job.note({ ...attempt, startedAt, durationMs: Math.max(0, now - startedAt) })
-    )
+  ) => Effect.suspend(() => job.note({ ...attempt, startedAt, durationMs: Math.max(0, now() - startedAt) }))
 
   const fetchStep = (plan: Plan.Plan, candidate: Candidate, hop: Plan.Hop | undefined) =>
     Effect.gen(function* () {
@@ -102,7 +99,7 @@ const walk = (
       if (!(yield* enter(hostLane(url.right), plan))) {
         return { outcome: Handler.Moved() } satisfies Left
       }
-      const startedAt = yield* Clock.currentTimeMillis
+      const startedAt = now()
       const step = { step: "fetch", target: candidate.url }
       return yield* fetch({ artifact, candidate, owner, hop, previous: plan.previous }, (lane, next) =>
         Effect.gen(function* () {
@@ -159,7 +156,7 @@ const walk = (
       if (Option.isSome(lane) && !(yield* enter(lane.value, plan))) {
         return { outcome: Handler.Moved() } satisfies Left
       }
-      const startedAt = yield* Clock.currentTimeMillis
+      const startedAt = now()
       const step = { step: "resolve", target: resolver }
       return yield* resolvers.ask(resolver, artifact, Plan.known(plan)).pipe(
         Telemetry.step("resolve", () => ({ "contentdownload.resolver": resolver })),
@@ -219,6 +216,8 @@ export const layer = (
       const fetch = yield* Fetch.make(settings)
       const resolvers = yield* Resolvers
       const storage = yield* Storage
-      return yield* Handler.make(Artifact, (job) => walk(job, resolvers, fetch, storage))
+      const clock = yield* Effect.clock
+      const now = () => clock.unsafeCurrentTimeMillis()
+      return yield* Handler.make(Artifact, (job) => walk(job, resolvers, fetch, storage, now))
     })
   )

@@ -7,12 +7,11 @@
  * another try can go on with it.
  */
 import { join, resolve } from "node:path"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { Fatal, Retry } from "../Failure.ts"
 import type { LeaseRef } from "../Job.ts"
 import { Disk, type DiskService, node } from "./Disk.ts"
@@ -231,39 +230,51 @@ export const make = (settings: StorageSettings, disk: DiskService = node): Stora
       if (await file.release()) leftovers.add(owner.job, partName(owner.id, owner))
     })
 
-  const resume: StorageService["resume"] = (owner, url, options = {}) =>
+  /** A part that its scope closes. Straight to the scope: `acquireRelease` would keep the fiber's state for it, too. */
+  const owned = (owner: Owner, file: PartFile) =>
+    Effect.flatMap(Effect.scope, (scope) => Effect.as(Scope.addFinalizer(scope, release(owner, file)), file))
+
+  /** Takes over the part `name`. */
+  const adopt = (owner: Owner, name: string, url: string, md5: boolean) =>
     Effect.gen(function* () {
-      const found = leftovers.find(owner, yield* Clock.currentTimeMillis)
-      const name = found instanceof Promise ? yield* attempt(() => found) : found
-      if (name === undefined) return Option.none()
       const own = partName(owner.id, owner)
-      const md5 = options.md5 === true
-      return yield* Effect.uninterruptible(
-        Effect.gen(function* () {
-          const adopted = yield* attempt(() => leftovers.take(owner, name, own, { id: owner.id, url, md5 }))
-          if (adopted === undefined) return Option.none<Beginning>()
-          const { bytes, head, log, tail } = adopted
-          const file = new PartFile(disk, join(partial, own), { md5, from: adopted })
-          file.left = true
-          yield* Effect.addFinalizer(() => release(owner, file))
-          const { total, url: from, validator } = log.identity
-          const discard = Effect.promise(() => file.drop())
-          return Option.some({ identity: { url: from, validator, total }, bytes, head, tail, file, discard })
-        })
-      )
+      const adopted = yield* attempt(() => leftovers.take(owner, name, own, { id: owner.id, url, md5 }))
+      if (adopted === undefined) return Option.none<Beginning>()
+      const { bytes, head, log, tail } = adopted
+      const file = yield* owned(owner, new PartFile(disk, join(partial, own), { md5, from: adopted }))
+      file.left = true
+      const { total, url: from, validator } = log.identity
+      const discard = Effect.promise(() => file.drop())
+      return Option.some({ identity: { url: from, validator, total }, bytes, head, tail, file, discard })
+    }).pipe(Effect.uninterruptible)
+
+  const resume: StorageService["resume"] = (owner, url, options = {}) =>
+    Effect.clockWith((clock) => {
+      const adoptAny = (name: string | undefined) =>
+        name === undefined
+          ? Effect.succeed(Option.none<Beginning>())
+          : adopt(owner, name, url, options.md5 === true)
+      const found = leftovers.find(owner, clock.unsafeCurrentTimeMillis())
+      return found instanceof Promise
+        ? Effect.flatMap(
+            attempt(() => found),
+            adoptAny
+          )
+        : adoptAny(found)
     })
 
   /** A part of its own for a lease. */
-  const create = (owner: Owner, md5: boolean) =>
-    Effect.gen(function* () {
-      const name = partName(owner.id, owner)
-      // An earlier candidate of this lease has left its own there.
-      if (leftovers.known(owner) === name) yield* Effect.promise(() => leftovers.remove(owner.job))
-      return yield* Effect.acquireRelease(
-        Effect.sync(() => new PartFile(disk, join(partial, name), { md5 })),
-        (file) => release(owner, file)
-      )
-    })
+  const create = (owner: Owner, md5: boolean) => {
+    const name = partName(owner.id, owner)
+    const fresh = Effect.suspend(() => owned(owner, new PartFile(disk, join(partial, name), { md5 })))
+    // An earlier candidate of this lease may have left its own there.
+    return leftovers.known(owner) === name
+      ? Effect.zipRight(
+          Effect.promise(() => leftovers.remove(owner.job)),
+          fresh
+        )
+      : fresh
+  }
 
   const receive: StorageService["receive"] = <E>(owner: Owner, source: Source<E>, options: Receiving = {}) =>
     Effect.gen(function* () {
