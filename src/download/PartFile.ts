@@ -52,6 +52,8 @@ export class PartFile {
   #handle: OpenFile | undefined
   #buffered: Array<Uint8Array> = []
   #bufferedBytes = 0
+  /** The last write; no other begins before it has ended. */
+  #handed: Promise<OpenFile> | undefined
   #opened = false
   #kept = false
   #bytes = 0
@@ -107,9 +109,16 @@ export class PartFile {
       this.#buffered.push(chunk)
       this.#bufferedBytes += chunk.length
       if (this.#bufferedBytes >= BUFFER_BYTES) {
-        await this.#flush()
+        await this.#handed
+        const first = !this.#opened
+        const handed = this.#hand()
+        // Where the disk refuses from the start, nothing more is read.
+        if (first) await handed
         reach("written")
-        if (this.#bytes - this.#checkpoint >= CHECKPOINT_EVERY) await this.#check()
+        if (this.#bytes - this.#checkpoint >= CHECKPOINT_EVERY) {
+          await this.#flush()
+          await this.#check()
+        }
       }
     }
   }
@@ -164,6 +173,7 @@ export class PartFile {
 
   /** Closes and removes what wasn't kept. */
   async drop(): Promise<void> {
+    await this.#handed?.catch(() => undefined)
     await this.#handle?.close().catch(() => undefined)
     this.#handle = undefined
     await this.#removeLog()
@@ -187,23 +197,41 @@ export class PartFile {
     await this.#disk.rm(logPath(this.#path), { force: true }).catch(() => undefined)
   }
 
-  async #flush(): Promise<OpenFile> {
-    if (this.#handle === undefined) {
-      this.#handle = await this.#open()
-      this.#opened = true
-    }
-    let rest = this.#buffered
-    let at = this.#bytes - this.#bufferedBytes
+  /**
+   * Hands what is buffered to the disk, which is done with what it got before: it writes while the next piece comes in.
+   * What goes wrong is told to who awaits `#handed` next.
+   */
+  #hand(): Promise<OpenFile> {
+    const handed = this.#write(this.#buffered, this.#bytes - this.#bufferedBytes)
+    handed.catch(() => undefined)
+    this.#handed = handed
     this.#buffered = []
     this.#bufferedBytes = 0
+    return handed
+  }
+
+  /** Everything filled in is written. */
+  async #flush(): Promise<OpenFile> {
+    await this.#handed
+    return this.#hand()
+  }
+
+  async #write(buffers: ReadonlyArray<Uint8Array>, from: number): Promise<OpenFile> {
+    let handle = this.#handle
+    if (handle === undefined) {
+      handle = this.#handle = await this.#open()
+      this.#opened = true
+    }
+    let rest = buffers
+    let at = from
     while (rest.length > 0) {
       const total = rest.reduce((sum, chunk) => sum + chunk.length, 0)
-      const { bytesWritten } = await this.#handle.writev(rest, at)
+      const { bytesWritten } = await handle.writev(rest, at)
       at += bytesWritten
       // A disk that runs full takes a part of it, and says so only at the next write.
       rest = bytesWritten < total ? [Buffer.concat(rest).subarray(bytesWritten)] : []
     }
-    return this.#handle
+    return handle
   }
 
   /** Opens afresh: what a dead holder of the same lease left is not content. */
