@@ -4,6 +4,7 @@
  */
 import { downloads } from "./suite/Downloads.ts"
 import { fairness } from "./suite/Fairness.ts"
+import { faults } from "./suite/Faults.ts"
 import { lanes } from "./suite/Lanes.ts"
 import { drain, processes } from "./suite/Processes.ts"
 import { queue } from "./suite/Queue.ts"
@@ -11,7 +12,7 @@ import { scale } from "./suite/Scale.ts"
 import { scheduler } from "./suite/Scheduler.ts"
 import type { Row, Suite } from "./Measure.ts"
 
-const SUITES: ReadonlyArray<Suite> = [queue, scheduler, lanes, processes, fairness, scale, downloads]
+const SUITES: ReadonlyArray<Suite> = [queue, scheduler, lanes, processes, fairness, scale, downloads, faults]
 
 const number = (value: number): string =>
   value >= 100 ? Math.round(value).toLocaleString("en-GB") : value.toPrecision(3)

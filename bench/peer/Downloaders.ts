@@ -8,7 +8,8 @@ export interface Downloader {
   readonly run: (urls: ReadonlyArray<string>, folder: string, atOnce: number) => Promise<void>
 }
 
-const command = (name: string, args: ReadonlyArray<string>): Promise<number | undefined> =>
+/** Runs a program to its end and answers its exit code; `undefined`: it isn't there. */
+export const command = (name: string, args: ReadonlyArray<string>): Promise<number | undefined> =>
   new Promise((resolve) => {
     const child = spawn(name, args, { stdio: "ignore" })
     child.on("error", () => resolve(undefined))

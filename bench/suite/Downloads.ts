@@ -1,23 +1,14 @@
 /** The whole of a download run, from the queue to the file, against a bare loop and other programs. */
 import { fork } from "node:child_process"
 import { once } from "node:events"
-import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
-import { layer } from "../../src/cli/Run.ts"
-import { COMMIT_GAP } from "../../src/cli/Setup.ts"
-import { lanePolicy } from "../../src/config/Limits.ts"
-import { Settings } from "../../src/config/Settings.ts"
 import * as Download from "../../src/download/index.ts"
-import * as Route from "../../src/download/Route.ts"
-import { Handler, KeyedLimiter, Lane, Scheduler, TokenBucket, WorkQueue } from "../../src/index.ts"
-import * as Sqlite from "../../src/store/sqlite/index.ts"
+import { Handler, KeyedLimiter, Lane, TokenBucket } from "../../src/index.ts"
 import { bareFetch } from "../bound/BareFetch.ts"
 import { inFolder, medians, type Row, seconds, type Suite } from "../Measure.ts"
+import * as OurDownloads from "../OurDownloads.ts"
 import { downloaders } from "../peer/Downloaders.ts"
 
 const AT_ONCE = 64
@@ -37,14 +28,10 @@ const loads = (quick: boolean): ReadonlyArray<Load> => [
 ]
 
 const settingsFor = (folder: string) =>
-  Schema.decodeSync(Settings)({
+  OurDownloads.settingsFor(folder, {
     orchestrator: { max_workers: AT_ONCE, max_per_host: AT_ONCE },
-    // The origin is on this machine, and has no robots.txt.
-    http: { allow_private_hosts: true },
-    robots: { enabled: false },
     // The loop doesn't look into what comes.
-    download: { out: join(folder, "out"), max_bytes: 2_000_000_000, structure: false, identity: "off" },
-    resolvers: { order: [] }
+    download: { max_bytes: 2_000_000_000, structure: false, identity: "off" }
   })
 
 /** The handler alone, with jobs that come from no queue: what the queue and the scheduler cost is the difference. */
@@ -80,29 +67,10 @@ const handlerAlone = (urls: ReadonlyArray<string>, folder: string): Promise<numb
     Effect.runPromise
   )
 
-const ours = (urls: ReadonlyArray<string>, folder: string): Promise<number> => {
-  const settings = settingsFor(folder)
-  const queue = Sqlite.layer({
-    path: join(folder, "queue.sqlite"),
-    policy: lanePolicy(settings),
-    commitGap: COMMIT_GAP
-  })
-  return Effect.gen(function* () {
-    const jobs = urls.map((url, n) =>
-      Route.toNewJob({ id: `paper-${n}`, urls: [url] }, { resolverOrder: [] })
-    )
-    yield* (yield* WorkQueue.WorkQueue).enqueueAll(Stream.fromIterable(jobs))
-    const scheduler = yield* Scheduler.Scheduler
-    const from = performance.now()
-    const { ends } = yield* scheduler.run({ drain: true })
-    if (ends.done !== urls.length) return yield* Effect.dieMessage(`${ends.done} of ${urls.length} were done`)
-    return (performance.now() - from) / 1000
-  }).pipe(
-    Effect.provide(layer(settings).pipe(Layer.provideMerge(queue))),
-    Effect.provide(Logger.remove(Logger.defaultLogger)),
-    Effect.scoped,
-    Effect.runPromise
-  )
+const ours = async (urls: ReadonlyArray<string>, folder: string): Promise<number> => {
+  const { ends, seconds: took } = await OurDownloads.drainUrls(urls, folder, settingsFor(folder))
+  if (ends.done !== urls.length) throw new Error(`${ends.done} of ${urls.length} were done`)
+  return took
 }
 
 export const downloads: Suite = {
