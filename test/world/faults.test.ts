@@ -8,7 +8,7 @@ import * as Stage from "../run/Stage.ts"
 
 it(
   "of fifty-one URLs with faults every right file is kept, and no wrong one",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     let count = 0
     const { faults, hosts } = Faults.make(() => `fault-${(count += 1)}.example.org`)

@@ -21,7 +21,7 @@ const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes)
 
 it(
   `five hundred identifiers end as they should, and no server is asked too much (WORLD_SEED=${SEED})`,
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     let made: World.World | undefined
     const stage = await Stage.make({ hosts: (port) => (made = World.make(port, SEED)).hosts }, (origin) => {
