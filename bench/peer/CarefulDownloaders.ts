@@ -47,9 +47,8 @@ const curl: Downloader = {
     const limits = ["--max-redirs", String(REDIRECTS), "--speed-time", String(PATIENCE), "--speed-limit", "1"]
     const retries = ["--retry", String(RETRIES), "--retry-all-errors", "--retry-delay", "1"]
     const careful = ["--fail", "--location", "--remove-on-error", ...limits, ...retries]
-    await command("curl", [
-      ...["--parallel", "--parallel-max", String(atOnce), "--silent", ...careful, "--config", list]
-    ])
+    const many = ["--parallel", "--parallel-max", String(atOnce), "--silent"]
+    await command("curl", [...many, ...careful, "--config", list])
   }
 }
 
