@@ -126,7 +126,8 @@ const valueAt = (raw: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
     raw
   )
 
-const show = (value: unknown): string => {
+const show = (value: unknown, personal: boolean): string => {
+  if (personal && value !== null) return "***"
   const text = value === null ? "empty (null)" : (JSON.stringify(value) ?? "not set")
   return text.length > 120 ? `${text.slice(0, 119)}…` : text
 }
@@ -161,8 +162,8 @@ const refuse = (merged: Merged, raw: unknown, error: ParseResult.ParseError): Co
       found._tag === "Unexpected"
         ? `there is no setting ${name}${suggestion(path)}${place}`
         : section === undefined
-          ? `${name} is ${show(valueAt(raw, path))}; allowed: ${key?.allowed ?? found.message}${place}`
-          : `${name} is ${show(valueAt(raw, path))}; allowed: a section with ${section.members.join(", ")}${place}`
+          ? `${name} is ${show(valueAt(raw, path), key?.personal === true)}; allowed: ${key?.allowed ?? found.message}${place}`
+          : `${name} is ${show(valueAt(raw, path), false)}; allowed: a section with ${section.members.join(", ")}${place}`
     issues.set(name, { path: name, message })
   }
   return new ConfigError({ issues: [...issues.values()] })
@@ -208,14 +209,17 @@ const inheritedBy = (raw: unknown, env: NonNullable<Sources["env"]>): ReadonlyAr
     ({ origin, path, value }) => ({ path: ["resolvers", ...path], value, origin, where: () => origin })
   )
 
-const fileOf = (sources: Sources): Effect.Effect<string | null, never, FileSystem.FileSystem> => {
+/** The file to read, and whether it was named or only lies in the folder. */
+const fileOf = (
+  sources: Sources
+): Effect.Effect<{ readonly path: string; readonly named: boolean } | null, never, FileSystem.FileSystem> => {
   const named = sources.file ?? sources.env?.["CONTENTDOWNLOAD_CONFIG"]
-  if (named !== undefined && named !== "") return Effect.succeed(named)
+  if (named !== undefined && named !== "") return Effect.succeed({ path: named, named: true })
   return Effect.flatMap(FileSystem.FileSystem, (fs) =>
     fs.exists(DEFAULT_FILE).pipe(
-      Effect.map((there) => (there ? DEFAULT_FILE : null)),
       // Whether it is there can't be told: reading it says why.
-      Effect.orElseSucceed(() => DEFAULT_FILE)
+      Effect.orElseSucceed(() => true),
+      Effect.map((there) => (there ? { path: DEFAULT_FILE, named: false } : null))
     )
   )
 }
@@ -224,9 +228,10 @@ const fileOf = (sources: Sources): Effect.Effect<string | null, never, FileSyste
 export const load = (sources: Sources = {}): Effect.Effect<Loaded, ConfigError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const env = sources.env ?? {}
-    const file = yield* fileOf(sources)
+    const found = yield* fileOf(sources)
+    const file = found?.path ?? null
     const reads = [
-      file === null ? { entries: [], issues: [] } : yield* Source.readFile(file),
+      found === null ? { entries: [], issues: [] } : yield* Source.readFile(found.path, found),
       yield* Source.readEnvironment(env),
       Source.readFlags(sources.flags ?? [])
     ]

@@ -4,6 +4,9 @@
  */
 import * as Context from "effect/Context"
 
+/** Variables by name. */
+export type Env = { readonly [name: string]: string | undefined }
+
 export class Environment extends Context.Reference<Environment>()("contentdownload/cli/Environment", {
-  defaultValue: (): { readonly [name: string]: string | undefined } => process.env
+  defaultValue: (): Env => process.env
 }) {}

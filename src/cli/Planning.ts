@@ -1,11 +1,11 @@
 /**
  * Plans shown and not carried out: of one work (`resolve`) and of what is queued (`queue run --dry-run`).
  */
-import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Artifact } from "../Artifact.ts"
 import { lanePolicy, resolverBucket } from "../config/Limits.ts"
+import { Environment } from "./Environment.ts"
 import { Config, type Settings } from "../Config.ts"
 import type * as Preview from "../download/Preview.ts"
 import * as Http from "../http/Http.ts"
@@ -13,7 +13,6 @@ import * as KeyedLimiter from "../KeyedLimiter.ts"
 import type { Candidate } from "../resolver/Candidate.ts"
 import * as Resolvers from "../resolver/Resolvers.ts"
 import * as TokenBucket from "../TokenBucket.ts"
-import { Environment } from "./Environment.ts"
 import { isoTime } from "./Text.ts"
 
 /** The resolvers with their caps and rates, as a run has them. */
@@ -56,16 +55,6 @@ export const json = (artifact: Artifact, { asked, candidates }: Preview.Preview)
   candidates: candidates.map(candidateJson)
 })
 
-/** Provides the resolvers of the settings, with the credentials of the environment. */
+/** Provides the resolvers of the settings. */
 export const withResolvers = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function* () {
-    const { settings } = yield* Config
-    const env = yield* Environment
-    const given = Object.entries(env).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, value] as const]
-    )
-    return yield* effect.pipe(
-      Effect.provide(layer(settings)),
-      Effect.withConfigProvider(ConfigProvider.fromMap(new Map(given)))
-    )
-  })
+  Effect.flatMap(Config, ({ settings }) => Effect.provide(effect, layer(settings)))

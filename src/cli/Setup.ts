@@ -3,6 +3,7 @@
  */
 import { resolve } from "node:path"
 import * as FileSystem from "@effect/platform/FileSystem"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -15,6 +16,7 @@ import { type Common, flag } from "./CommandOptions.ts"
 import { Environment } from "./Environment.ts"
 import { type Exited, usage } from "./Exit.ts"
 import { defectsLogged } from "./Failures.ts"
+import * as KeyFiles from "./KeyFiles.ts"
 import * as Logging from "./Logging.ts"
 import type { Output } from "./Output.ts"
 import { type Signals, untilSignal } from "./Signals.ts"
@@ -39,6 +41,19 @@ export const layerSettings = (
     )
   )
 
+/** The environment with what its key files hold, also for whoever reads it as a configuration. */
+const withKeyFiles = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | ConfigError, R> =>
+  Effect.gen(function* () {
+    const env = yield* KeyFiles.read(yield* Environment)
+    const given = Object.entries(env).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, value] as const]
+    )
+    return yield* effect.pipe(
+      Effect.provideService(Environment, env),
+      Effect.withConfigProvider(ConfigProvider.fromMap(new Map(given)))
+    )
+  })
+
 /** Settings and the log. For commands that listen to signals themselves. */
 export const withSettings =
   (common: Common, flags: ReadonlyArray<Flag> = []) =>
@@ -46,7 +61,8 @@ export const withSettings =
     effect: Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | ConfigError, Exclude<R, Config> | FileSystem.FileSystem | Output> =>
     defectsLogged(effect).pipe(
-      Effect.provide(Logging.layer.pipe(Layer.provideMerge(layerSettings(common, flags))))
+      Effect.provide(Logging.layer.pipe(Layer.provideMerge(layerSettings(common, flags)))),
+      withKeyFiles
     )
 
 /** Settings and the log; the first signal interrupts the command. */

@@ -3,10 +3,16 @@
  * stand. Nothing is decoded here; a value that can't be read at all, such as broken YAML, is refused with its
  * place.
  */
+import { isUtf8 } from "node:buffer"
+import { createReadStream } from "node:fs"
+import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { findKey, findSection, formatPath, keys, type Path, sections } from "./Keys.ts"
 import { nearest } from "./Nearest.ts"
+import { mistrust, self } from "./Trust.ts"
 
 /** What is wrong with one setting, in one line. */
 export interface Issue {
@@ -61,34 +67,58 @@ export const flatten = (
 // File
 // ---------------------------------------------------------------------------------------------------------------
 
+/** What the file system says while it is read. */
+class UnreadableError extends Data.TaggedError("UnreadableError")<{ readonly message: string }> {}
+
 const cannotRead = (file: string, why: string): Read => ({
   entries: [],
   issues: [{ path: "", message: `the configuration file ${file} can't be read: ${why}` }]
 })
 
-/** Reads a YAML file. */
-export const readFile = (file: string): Effect.Effect<Read, never, FileSystem.FileSystem> =>
+const whyUnreadable = (error: PlatformError | UnreadableError): string => {
+  if (error._tag === "SystemError" && error.reason === "NotFound") return "there is no such file"
+  if (error._tag === "SystemError" && error.reason === "PermissionDenied") return "permission denied"
+  return error.message.startsWith("EACCES") ? "permission denied" : error.message
+}
+
+/** The first bytes of a file, one more than is taken: a device tells no size, and may have no end. */
+const beginning = (file: string) =>
+  Effect.tryPromise({
+    try: async (signal) => {
+      const pieces: Array<Uint8Array> = []
+      let size = 0
+      const content: AsyncIterable<Uint8Array> = createReadStream(file, { signal })
+      for await (const piece of content) {
+        pieces.push(piece)
+        size += piece.length
+        if (size > MAX_FILE_BYTES) break
+      }
+      return Buffer.concat(pieces)
+    },
+    catch: (cause) => new UnreadableError({ message: cause instanceof Error ? cause.message : String(cause) })
+  })
+
+/**
+ * Reads a YAML file. One that nobody `named` and that only lies in the folder has to be the user's own: settings say where
+ * files are written, and which services get the user's keys.
+ */
+export const readFile = (
+  file: string,
+  { named }: { readonly named: boolean }
+): Effect.Effect<Read, never, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const info = yield* fs.stat(file)
     if (info.type === "Directory") return cannotRead(file, "it is a folder")
-    if (info.size > MAX_FILE_BYTES) return cannotRead(file, `it is larger than ${MAX_FILE_BYTES} bytes`)
-    const text = yield* fs.readFileString(file)
-    return yield* parseYaml(text, file)
-  }).pipe(
-    Effect.catchAll((error) =>
-      Effect.succeed(
-        cannotRead(
-          file,
-          error._tag === "SystemError" && error.reason === "NotFound"
-            ? "there is no such file"
-            : error._tag === "SystemError" && error.reason === "PermissionDenied"
-              ? "permission denied"
-              : error.message
-        )
-      )
-    )
-  )
+    const why = named
+      ? undefined
+      : mistrust({ mode: info.mode, uid: Option.getOrUndefined(info.uid) }, self())
+    if (why !== undefined) return cannotRead(file, `${why}; if it is what you want, name it with --config`)
+    const bytes = yield* beginning(file)
+    if (bytes.length > MAX_FILE_BYTES) return cannotRead(file, `it is larger than ${MAX_FILE_BYTES} bytes`)
+    if (!isUtf8(bytes)) return cannotRead(file, "it isn't valid UTF-8")
+    return yield* parseYaml(bytes.toString("utf8"), file)
+  }).pipe(Effect.catchAll((error) => Effect.succeed(cannotRead(file, whyUnreadable(error)))))
 
 /** Reads YAML text; `file` is its name in messages. */
 export const parseYaml = (text: string, file: string): Effect.Effect<Read> =>

@@ -16,6 +16,7 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import { type ArtifactFileError, read as readFile } from "../../artifact/ArtifactFile.ts"
+import { openStream } from "../../artifact/Source.ts"
 import { Config } from "../../Config.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
 import * as CommandOptions from "../CommandOptions.ts"
@@ -35,20 +36,31 @@ const keepHeapSmall = Effect.sync(() => setFlagsFromString("--semi-space-growth-
 
 const notReadable = (error: ArtifactFileError) => usage(error.message)
 
-const notKept = (why: string) =>
-  new Exited({ code: ExitCode.fatal, message: `stdin can't be kept in a file: ${why}` })
+const notKept = (name: string, why: string) =>
+  new Exited({ code: ExitCode.fatal, message: `${name} can't be kept in a file: ${why}` })
 
-/** Stdin, kept in a file that is removed with the scope, so that it can be read twice. */
-const spooled = Effect.gen(function* () {
-  const fs = yield* FileSystem.FileSystem
-  const file = yield* fs.makeTempFileScoped({ prefix: "contentdownload-" })
-  const stdin = NodeStream.fromReadable<Exited>(
-    () => process.stdin,
-    (error) => notKept(error instanceof Error ? error.message : String(error))
-  )
-  yield* Stream.run(stdin, fs.sink(file))
-  return file
-}).pipe(Effect.catchAll((error) => (error._tag === "Exited" ? error : notKept(error.message))))
+/** What can be read only once, kept in a file that is removed with the scope. */
+const spooled = (path: string, name: string) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const file = yield* fs.makeTempFileScoped({ prefix: "contentdownload-" })
+    const bytes = NodeStream.fromReadable<Exited>(
+      () => openStream(path),
+      (error) => notKept(name, error instanceof Error ? error.message : String(error))
+    )
+    yield* Stream.run(bytes, fs.sink(file))
+    return file
+  }).pipe(Effect.catchAll((error) => (error._tag === "Exited" ? error : notKept(name, error.message))))
+
+/** Whether it is standard input, a pipe or a device: what was read of it is gone. */
+const isReadOnce = (path: string) =>
+  path === "-"
+    ? Effect.succeed(true)
+    : Effect.flatMap(FileSystem.FileSystem, (fs) => fs.stat(path)).pipe(
+        Effect.map(({ type }) => type !== "File" && type !== "Directory"),
+        // Reading it says what is wrong.
+        Effect.orElseSucceed(() => false)
+      )
 
 /** The command to type next, for who is watching. */
 const suggestRun = (args: CommandOptions.Common) =>
@@ -90,7 +102,8 @@ export const importFile = Command.make(
       const tell = (lines: { readonly new: number; readonly duplicate: number; readonly rejected: number }) =>
         args.quiet && args.format === "table" ? Effect.void : report(lines, args.format)
       const name = args.file === "-" ? "stdin" : args.file
-      const source = args.file === "-" && args.strict ? yield* spooled : args.file
+      const once = yield* isReadOnce(args.file)
+      const source = once && args.strict ? yield* spooled(args.file, name) : args.file
       const options = {
         name,
         resolverOrder: Setup.resolverOrder(settings),
@@ -107,7 +120,7 @@ export const importFile = Command.make(
         })
 
       // A file that can't be read is said before a queue is made for it.
-      if (source !== "-") yield* Stream.runDrain(lines(Option.some(1)))
+      if (!once || args.strict) yield* Stream.runDrain(lines(Option.some(1)))
       const showing =
         args.quiet || args.noProgress
           ? undefined
