@@ -7,7 +7,7 @@
 import { isIP } from "node:net"
 import * as Schema from "effect/Schema"
 import { isName, NAMES, Sections } from "../resolver/Registry.ts"
-import { key, optionalKey, section } from "../Setting.ts"
+import { key, optionalKey, Personal, section } from "../Setting.ts"
 import {
   contact,
   flag,
@@ -117,7 +117,8 @@ const sections = Schema.Struct({
       contact: key(
         orNull(contact),
         null,
-        "Who servers may turn to: a mail address or a URL, sent in the User-Agent."
+        "Who servers may turn to: a mail address or a URL, sent in the User-Agent.",
+        { [Personal]: true }
       ),
       user_agent: key(
         orNull(headerText),
