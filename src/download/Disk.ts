@@ -69,6 +69,8 @@ export interface DiskService {
   readonly unlink: (path: string) => Promise<void>
   readonly rm: (path: string, options: { readonly force: true }) => Promise<void>
   readonly stat: (path: string) => Promise<FileStat>
+  /** Whether it has symbolic links, which lead anywhere. Left out: it hasn't. */
+  readonly hasLinks?: boolean
   readonly statfs: (path: string) => Promise<{ readonly bavail: number; readonly bsize: number }>
 }
 
@@ -86,6 +88,7 @@ export const node: DiskService = {
   unlink,
   rm,
   stat,
+  hasLinks: true,
   statfs
 }
 

@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Fatal, Retry } from "../Failure.ts"
 import type { LeaseRef } from "../Job.ts"
+import { confined } from "./Confined.ts"
 import { Disk, type DiskService, node } from "./Disk.ts"
 import { makeFolder, partOf } from "./Files.ts"
 import * as FreeSpace from "./FreeSpace.ts"
@@ -168,8 +169,9 @@ export class Storage extends Context.Tag("contentdownload/Storage")<Storage, Sto
 // ---------------------------------------------------------------------------------------------------------------
 
 /** The folder isn't touched before it is used; see `check`. */
-export const make = (settings: StorageSettings, disk: DiskService = node): StorageService => {
+export const make = (settings: StorageSettings, files: DiskService = node): StorageService => {
   const root = resolve(settings.out)
+  const disk = files.hasLinks === true ? confined(files, root) : files
   const partial = join(root, PARTIAL)
 
   const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, Fatal | Retry> =>

@@ -17,16 +17,25 @@ const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   ENOENT: ["output-unwritable", "the folder is gone"],
   ELOOP: ["output-unwritable", "its links lead in a circle"],
   ENAMETOOLONG: ["output-unwritable", "its path is too long for the file system"],
+  EFBIG: [
+    "disk-error",
+    "a file would be larger than its file system, or the limit of this process (ulimit -f), lets it be"
+  ],
   EIO: ["disk-error", "the disk reports an input or output error"]
 }
 
 /** The code for a part that somebody removed while it was written. */
 export const PART_REMOVED = "PART_REMOVED"
 
+/** The code for a link below the output folder, or a path, that leads out of it. */
+export const LEADS_OUTSIDE = "LEADS_OUTSIDE"
+
 export const codeOf = (cause: unknown): string =>
   typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
     ? cause.code
     : ""
+
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
 /** The failure for what the file system threw while working in the output folder. */
 export const fromCause = (cause: unknown, out: string): Fatal | Retry => {
@@ -43,11 +52,17 @@ export const fromCause = (cause: unknown, out: string): Fatal | Retry => {
       message: "the unfinished file was removed while it was written"
     })
   }
+  if (code === LEADS_OUTSIDE) {
+    return new Fatal({
+      reason: "output-unwritable",
+      message: `can't write to the output folder ${out}: ${messageOf(cause)}`
+    })
+  }
   const known = REASONS[code]
   return known === undefined
     ? new Fatal({
         reason: "disk-error",
-        message: `can't write to the output folder ${out}: ${cause instanceof Error ? cause.message : String(cause)}`
+        message: `can't write to the output folder ${out}: ${messageOf(cause)}`
       })
     : new Fatal({
         reason: known[0],

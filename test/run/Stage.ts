@@ -174,8 +174,10 @@ export const make = async (
   const program = (...args: ReadonlyArray<string>) => startProgram(...args).ended
   /** Commands that only look, or only queue, run in this process: starting one costs more than they do. */
   const places = ["--config", join(folder, "contentdownload.yaml"), "--queue", queueFile]
+  // Its folder isn't this process's.
+  const env = { CONTENTDOWNLOAD_DOWNLOAD__OUT: join(folder, OUT) }
   const here = (...args: ReadonlyArray<string>) =>
-    Effect.map(run([...args, ...places]), withoutRobots).pipe(Effect.runPromise)
+    Effect.runPromise(Effect.map(run([...args, ...places], { env }), withoutRobots))
   const told = async (...args: ReadonlyArray<string>) => {
     const { code, stderr, stdout } = await here(...args)
     expect({ code, stderr }, args.join(" ")).toEqual({ code: 0, stderr: "" })

@@ -1,0 +1,162 @@
+/**
+ * A file system that writes nothing outside one folder: no link below the folder is followed by anything that makes,
+ * changes, moves or removes, whoever planted it and whenever. The folder itself may be a link: that is its owner's choice.
+ *
+ * A folder is opened, without following a link, from the open one above it, and what stands in it is named by the open
+ * folder: what its path leads to a moment later makes no difference. That takes Linux' names for open files; where they
+ * aren't, each folder is looked at right before it is used. Reading follows links: it does no harm.
+ */
+import { constants, existsSync } from "node:fs"
+import * as fs from "node:fs/promises"
+import { basename, dirname, join, relative, resolve, sep } from "node:path"
+import type { DiskService } from "./Disk.ts"
+import { codeOf, LEADS_OUTSIDE } from "./StorageError.ts"
+
+/** Where a process finds its open files by their numbers. */
+const OPEN_FILES = "/proc/self/fd"
+
+const named = existsSync(OPEN_FILES)
+
+const FOLDER = constants.O_RDONLY | (constants.O_DIRECTORY ?? 0) | (constants.O_NOFOLLOW ?? 0)
+
+/** `w` and `w+` make a new file: what has the name already, such as a link, only loses it. */
+const FLAGS = {
+  r: constants.O_RDONLY,
+  "r+": constants.O_RDWR | (constants.O_NOFOLLOW ?? 0),
+  w: constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
+  "w+": constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
+}
+
+/** Somebody may put something in the place of what was removed, but not for ever. */
+const ATTEMPTS = 10
+
+const failure = (message: string, code: string): Error => Object.assign(new Error(message), { code })
+
+const leadsOutside = (path: string): Error => failure(`${path} leads out of it`, LEADS_OUTSIDE)
+
+/** Fails for a link; `shown` is the path for people. */
+const refuseLink = async (path: string, shown: string): Promise<void> => {
+  if ((await fs.lstat(path)).isSymbolicLink()) throw leadsOutside(shown)
+}
+
+/** A link that leads in a circle, or that may not be followed, is as good as nothing. */
+const asNothing = (cause: unknown): never => {
+  throw codeOf(cause) === "ELOOP" ? failure("only a link is there", "ENOENT") : cause
+}
+
+/** A new file, in the place of whatever has its name. */
+const create = async (at: string, flags: "w" | "w+"): Promise<fs.FileHandle> => {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await fs.open(at, FLAGS[flags])
+    } catch (cause) {
+      if (codeOf(cause) !== "EEXIST" || attempt === ATTEMPTS) throw cause
+      await fs.rm(at, { force: true })
+    }
+  }
+}
+
+/** The file system, so that nothing is written outside the folder. */
+export const confined = (disk: DiskService, folder: string): DiskService => {
+  const root = resolve(folder)
+
+  /** The names that lead from the folder to a path in it. */
+  const below = (path: string): ReadonlyArray<string> => {
+    const names = relative(root, resolve(path)).split(sep)
+    if (names[0] === "..") throw leadsOutside(path)
+    return names.filter((name) => name !== "")
+  }
+
+  /** Runs `use` with what names the folder at `path` as long as it runs. */
+  const within = async <A>(path: string, use: (at: string) => Promise<A>): Promise<A> => {
+    let handle: fs.FileHandle | undefined
+    let at = root
+    let shown = root
+    try {
+      for (const name of below(path)) {
+        shown = join(shown, name)
+        const next = join(at, name)
+        if (named) {
+          const opened: fs.FileHandle = await fs.open(next, FOLDER).catch(async (cause: unknown) => {
+            // Systems differ in what they say of a link.
+            if (codeOf(cause) !== "ENOENT") await refuseLink(next, shown)
+            throw cause
+          })
+          await handle?.close()
+          handle = opened
+          at = `${OPEN_FILES}/${handle.fd}`
+        } else {
+          await refuseLink(next, shown)
+          at = next
+        }
+      }
+      return await use(at)
+    } finally {
+      await handle?.close()
+    }
+  }
+
+  /** The same for what stands in a folder. */
+  const entry = async <A>(path: string, use: (at: string) => Promise<A>): Promise<A> =>
+    below(path).length === 0 ? use(path) : within(dirname(path), (at) => use(join(at, basename(path))))
+
+  const open: DiskService["open"] = (path, flags) =>
+    flags === "r"
+      ? disk.open(path, flags)
+      : entry(path, (at) => (flags === "r+" ? fs.open(at, FLAGS[flags]).catch(asNothing) : create(at, flags)))
+
+  /** Folder by folder, since each has to be one. */
+  const mkdir: DiskService["mkdir"] = async (path, options) => {
+    let first = await disk.mkdir(root, options)
+    let made = root
+    for (const name of below(path)) {
+      made = join(made, name)
+      const created = await entry(made, (at) =>
+        fs.mkdir(at).then(
+          () => true,
+          (cause: unknown) => {
+            if (codeOf(cause) === "EEXIST") return false
+            throw cause
+          }
+        )
+      )
+      if (created) first ??= made
+    }
+    await within(path, () => Promise.resolve())
+    return first
+  }
+
+  const both = (from: string, to: string, use: (from: string, to: string) => Promise<void>): Promise<void> =>
+    entry(from, (source) => entry(to, (target) => use(source, target)))
+
+  return {
+    ...disk,
+    open,
+    mkdir,
+    writeFile: async (path, text) => {
+      const handle = await open(path, "w")
+      try {
+        await handle.appendFile(text)
+      } finally {
+        await handle.close()
+      }
+    },
+    rename: (from, to) => both(from, to, disk.rename),
+    link: (from, to) => both(from, to, disk.link),
+    copyFile: (from, to, mode) =>
+      both(from, to, async (source, target) => {
+        await disk.rm(target, { force: true })
+        await disk.copyFile(source, target, mode | constants.COPYFILE_EXCL)
+      }),
+    // A name with a link that leads nowhere isn't free.
+    stat: (path) =>
+      disk.stat(path).catch(async (cause: unknown) => {
+        const found = await fs.lstat(path).catch(() => undefined)
+        if (found?.isSymbolicLink() !== true) throw cause
+        return found
+      }),
+    readFile: (path, encoding) => disk.readFile(path, encoding).catch(asNothing),
+    unlink: (path) => entry(path, disk.unlink),
+    rm: (path, options) => entry(path, (at) => disk.rm(at, options))
+  }
+}

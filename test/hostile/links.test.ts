@@ -1,0 +1,172 @@
+/** Links planted in the output folder: whatever they lead to, nothing outside the folder is made, changed or removed. */
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { describe, expect, it } from "vitest"
+import { files } from "../../src/demo/Behaviour.ts"
+import { confined } from "../../src/download/Confined.ts"
+import * as Disk from "../../src/download/Disk.ts"
+import { codeOf, LEADS_OUTSIDE } from "../../src/download/StorageError.ts"
+import { fileName, folderOf, objectName, partName } from "../../src/download/StoredName.ts"
+import { checkRefusal } from "../faults/Plain.ts"
+import * as Stage from "../run/Stage.ts"
+
+const ID = "one.test-0"
+const MINE = "not yours"
+
+/** A stage with one job, and a folder of somebody's files beside the output folder. */
+const stageOf = async (layout: "id" | "content") => {
+  const stage = await Stage.make(
+    { hosts: { "one.test": files({ size: 2_000_000 }) } },
+    { storage: { layout } }
+  )
+  const [wanted] = Stage.filesOf(["one.test"], 1)
+  if (wanted === undefined) throw new Error("one file is wanted")
+  await stage.queue([wanted])
+  const outside = join(stage.folder, "outside")
+  await mkdir(outside)
+  await writeFile(join(outside, "mine.txt"), MINE)
+  const out = join(stage.folder, Stage.OUT)
+  await mkdir(join(out, ".partial"), { recursive: true })
+  const { sha256 } = stage.origin.expected(wanted.host, wanted.path)
+  /** What was there is there, as it was, and nothing else. */
+  const checkOutside = async () => {
+    expect(await readdir(outside)).toEqual(["mine.txt"])
+    expect(await readFile(join(outside, "mine.txt"), "utf8")).toBe(MINE)
+  }
+  return {
+    stage,
+    wanted,
+    outside,
+    out,
+    sha256,
+    checkOutside,
+    run: () => stage.here("queue", "run", "--drain")
+  }
+}
+
+/** A link at a path in the output folder. */
+const plant = async (target: string, path: string) => {
+  await mkdir(dirname(path), { recursive: true })
+  await symlink(target, path)
+}
+
+describe.each(["id", "content"] as const)("in a folder of layout %s, a link", (layout) => {
+  it("in the place of a folder ends the run with one line that names it", async () => {
+    const { checkOutside, out, outside, run, sha256, stage } = await stageOf(layout)
+    const folders = [".partial", folderOf(ID), ...(layout === "content" ? [dirname(objectName(sha256))] : [])]
+    for (const name of folders) {
+      await rm(join(out, name), { recursive: true, force: true })
+      await plant(outside, join(out, name))
+      checkRefusal(
+        await run(),
+        6,
+        new RegExp(`can't write .*${name.replace(".", "\\.")} leads out of it`),
+        name
+      )
+      await checkOutside()
+      expect(await stage.counts()).toMatchObject({ queued: 1, in_progress: 0 })
+      await rm(join(out, name))
+    }
+    expect((await run()).code).toBe(0)
+  })
+
+  it("in the place of a file loses its name to the file", async () => {
+    const { checkOutside, out, outside, run, sha256, stage, wanted } = await stageOf(layout)
+    const mine = join(outside, "mine.txt")
+    const part = join(out, ".partial", partName(ID, { job: 1, token: 1 }))
+    const names = [8, 64].map((digits) => join(out, folderOf(ID), fileName(ID, sha256, ".pdf", digits)))
+    const objects = layout === "content" ? [join(out, objectName(sha256))] : []
+    for (const path of [part, `${part}.log`, `${part}.link`, ...names, ...objects]) await plant(mine, path)
+    const ended = await run()
+    expect(ended.code, ended.stderr).toBe(0)
+    await checkOutside()
+    const line = (await stage.manifest()).get(ID)
+    if (line === undefined) throw new Error("it is in the manifest")
+    await stage.checkFile(line, wanted.host, wanted.path)
+    expect((await stage.here("verify")).code).toBe(0)
+    await checkOutside()
+  })
+
+  it("that leads nowhere, or in a circle, isn't gone after either", async () => {
+    const { checkOutside, out, outside, run, sha256, stage } = await stageOf(layout)
+    const name = join(out, folderOf(ID), fileName(ID, sha256, ".pdf"))
+    await plant(join(outside, "made.txt"), name)
+    const part = join(out, ".partial", partName(ID, { job: 1, token: 1 }))
+    await plant(part, part)
+    await plant(join(outside, "made.log"), `${part}.log`)
+    const ended = await run()
+    expect(ended.code, ended.stderr).toBe(0)
+    await checkOutside()
+    expect(await stage.counts()).toMatchObject({ done: 1 })
+  })
+})
+
+it("the output folder itself may be a link, since it is the user who names it", async () => {
+  const { checkOutside, out, run, stage } = await stageOf("id")
+  const elsewhere = join(stage.folder, "elsewhere")
+  await rename(out, elsewhere)
+  await symlink(elsewhere, out)
+  expect((await run()).code).toBe(0)
+  expect(await readdir(elsewhere)).toContain(folderOf(ID))
+  await checkOutside()
+})
+
+it("a receipt whose path leads out of the folder moves nothing", async () => {
+  const { checkOutside, out, outside, stage } = await stageOf("id")
+  const disk = confined(Disk.node, out)
+  const mine = join(outside, "mine.txt")
+  const tries: ReadonlyArray<() => Promise<unknown>> = [
+    () => disk.rename(mine, join(out, "x")),
+    () => disk.rename(join(out, ".partial"), join(outside, "x")),
+    () => disk.unlink(join(out, "..", "outside", "mine.txt")),
+    () => disk.rm(`${out}/../outside/mine.txt`, { force: true }),
+    () => disk.open(mine, "w"),
+    () => disk.writeFile(join(outside, "x"), "x"),
+    () => disk.link(mine, join(out, "x")),
+    () => disk.copyFile(join(out, "x"), mine, 0),
+    () => disk.mkdir(join(outside, "x"), { recursive: true })
+  ]
+  for (const attempt of tries) {
+    const failed: unknown = await attempt().then(
+      () => undefined,
+      (cause: unknown) => cause
+    )
+    expect(codeOf(failed)).toBe(LEADS_OUTSIDE)
+  }
+  await checkOutside()
+  expect(await stage.counts()).toMatchObject({ queued: 1 })
+})
+
+it("a folder that becomes a link between look and use, again and again, leads nothing out", async () => {
+  const { checkOutside, out, outside } = await stageOf("id")
+  const disk = confined(Disk.node, out)
+  const folder = join(out, "ab")
+  const real = join(out, "real")
+  await mkdir(folder)
+  const state = { over: false }
+  const swap = async () => {
+    while (!state.over) {
+      await rename(folder, real)
+      await symlink(outside, folder)
+      await rm(folder)
+      await rename(real, folder)
+    }
+  }
+  const write = async () => {
+    let written = 0
+    for (let n = 0; n < 400; n++) {
+      await disk.writeFile(join(out, ".partial", `${n}`), MINE)
+      written += await disk.rename(join(out, ".partial", `${n}`), join(folder, `${n}`)).then(
+        () => 1,
+        () => 0
+      )
+    }
+    state.over = true
+    return written
+  }
+  const [written] = await Promise.all([write(), swap()])
+  await checkOutside()
+  const found = await readdir(folder).catch(() => readdir(real))
+  expect(found).toHaveLength(written)
+  expect(written).toBeGreaterThan(0)
+})
