@@ -6,6 +6,7 @@ import { EXIT_MEANINGS, ExitCode } from "../../src/cli/Exit.ts"
 import { leavesOf } from "../../src/cli/Grammar.ts"
 import { formatPath, keys, sections } from "../../src/config/Keys.ts"
 import { envName } from "../../src/config/Source.ts"
+import { type Definition, REGISTRY } from "../../src/resolver/Registry.ts"
 import { run } from "../cli/Program.ts"
 
 const MADE = "<!-- Made by `npm run docs` from the code; changes by hand are overwritten. -->"
@@ -27,7 +28,33 @@ export const configuration = (): string => {
     "",
     "`contentdownload.yaml` in the working folder, or what `--config` names; `contentdownload config init` writes one with every",
     "setting as a comment. A variable of the environment stands above the file, an option above both. `config show` prints what",
-    "is in force and where it comes from."
+    "is in force and where it comes from.",
+    "",
+    "A file in the working folder that belongs to another user, or that everybody may write, isn't read unless `--config` names",
+    "it: settings say where files go, and which services get your keys.",
+    "",
+    "## Keys and addresses",
+    "",
+    "Keys come from the environment only, addresses also from it. `NAME_FILE` in place of `NAME` names a file that holds the",
+    "value; it has to be readable by its owner alone (`chmod 600`). Both are in no log, message, manifest or metric, and",
+    "`config show` hides them. What your own list holds is kept as you gave it, the signature of a signed URL too; the log hides",
+    "that. A URL with a password in it is refused.",
+    "",
+    "| variable | resolver | what |",
+    "|---|---|---|",
+    ...REGISTRY.flatMap(({ credential, fallbacks, name }: Definition) => [
+      ...fallbacks.map(
+        ({ contact, env, needed }) =>
+          [
+            env,
+            name,
+            `${contact === true ? "mail address" : "name"}${needed === true ? ", needed" : ""}`
+          ] as const
+      ),
+      ...(credential === undefined
+        ? []
+        : [[credential.env, name, `key${credential.needed ? ", needed" : ""}`] as const])
+    ]).map(([env, name, what]) => `| \`${env}\` | ${name} | ${what} |`)
   ]
   for (const section of sections) {
     const own = keys.filter(
