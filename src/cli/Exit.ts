@@ -18,6 +18,7 @@ export const ExitCode = {
   deferred: 4,
   /** The disk or the queue can't be used. */
   fatal: 6,
+  sighup: 129,
   sigint: 130,
   sigterm: 143
 } as const
@@ -31,6 +32,7 @@ export const EXIT_MEANINGS: { readonly [name in keyof typeof ExitCode]: string }
     "drained, and some jobs are in error; `verify`: files are missing or damaged; `doctor`: warnings",
   deferred: "drained as far as allowed; the rest waits, and the summary says until when",
   fatal: "the disk or the queue can't be used; `doctor`: errors",
+  sighup: "its terminal is gone (SIGHUP); ended cleanly",
   sigint: "interrupted by Ctrl-C, cleanly",
   sigterm: "ended by SIGTERM, cleanly"
 }

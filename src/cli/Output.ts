@@ -258,6 +258,10 @@ const write = (
     })
   })
 
+/** Whether nobody reads the stream any more: the pipe is closed, or the terminal is. */
+const isGone = (error: NodeJS.ErrnoException, stream: NodeJS.WriteStream): boolean =>
+  error.code === "EPIPE" || (error.code === "EIO" && stream.isTTY)
+
 /** The streams of this process. */
 export const layer: Layer.Layer<Output> = Layer.sync(Output, () => {
   const stderr = terminal(process.stderr, process.env)
@@ -265,7 +269,7 @@ export const layer: Layer.Layer<Output> = Layer.sync(Output, () => {
   return {
     out: (text) =>
       Effect.catchAll(write(process.stdout, live, text), (error) =>
-        error.code === "EPIPE"
+        isGone(error, process.stdout)
           ? new Exited({ code: ExitCode.ok })
           : new Exited({
               code: ExitCode.fatal,

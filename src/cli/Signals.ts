@@ -1,5 +1,5 @@
 /**
- * SIGINT and SIGTERM as effects.
+ * SIGINT, SIGTERM and SIGHUP as effects.
  *
  * While this service is there no signal kills the process by itself: whoever runs something has to listen. Commands
  * that have nothing to wind down use `untilSignal`, which interrupts them at the first one.
@@ -12,7 +12,12 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { Exited, ExitCode } from "./Exit.ts"
 
-export type Signal = "SIGINT" | "SIGTERM"
+/** The signals, each with the exit code that tells of it. SIGHUP: the terminal is gone. */
+const CODES = { SIGINT: ExitCode.sigint, SIGTERM: ExitCode.sigterm, SIGHUP: ExitCode.sighup } as const
+export type Signal = keyof typeof CODES
+
+const isSignal = (name: string): name is Signal => Object.hasOwn(CODES, name)
+const SIGNALS = Object.keys(CODES).filter(isSignal)
 
 export interface SignalsService {
   /** Waits for the first signal; answers at once when it has come already. */
@@ -24,7 +29,7 @@ export interface SignalsService {
 export class Signals extends Context.Tag("contentdownload/cli/Signals")<Signals, SignalsService>() {}
 
 /** The exit code that says which signal ended the program. */
-export const exitCode = (signal: Signal): number => (signal === "SIGINT" ? ExitCode.sigint : ExitCode.sigterm)
+export const exitCode = (signal: Signal): number => CODES[signal]
 
 /**
  * Runs an effect until the first signal, which interrupts it. The second one doesn't wait for its finalizers.
@@ -61,18 +66,16 @@ export const layer: Layer.Layer<Signals> = Layer.scoped(
       Effect.sync(() => {
         let received = 0
         const listener = (signal: NodeJS.Signals) => {
-          if (signal !== "SIGINT" && signal !== "SIGTERM") return
+          if (!isSignal(signal)) return
           received += 1
           Deferred.unsafeDone(received === 1 ? first : second, Effect.succeed(signal))
         }
-        process.on("SIGINT", listener)
-        process.on("SIGTERM", listener)
+        for (const signal of SIGNALS) process.on(signal, listener)
         return listener
       }),
       (listener) =>
         Effect.sync(() => {
-          process.off("SIGINT", listener)
-          process.off("SIGTERM", listener)
+          for (const signal of SIGNALS) process.off(signal, listener)
         })
     )
     return { first: Deferred.await(first), second: Deferred.await(second) }

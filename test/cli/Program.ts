@@ -2,6 +2,7 @@
  * The program for tests: run in this process with its streams caught, or as a process of its own.
  */
 import { type ChildProcess, spawn } from "node:child_process"
+import { constants } from "node:os"
 import { fileURLToPath } from "node:url"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
@@ -66,7 +67,7 @@ export const run = (
     return { code, ...written }
   })
 
-const BIN = fileURLToPath(new URL("../../dist/bin.js", import.meta.url))
+export const BIN = fileURLToPath(new URL("../../dist/bin.js", import.meta.url))
 
 /** Starts the built program as a process of its own, in a folder. */
 export const start = (
@@ -95,7 +96,8 @@ export const ended = (child: ChildProcess): Promise<Ended> =>
     })
     child.on("error", reject)
     child.on("close", (code, signal) => {
-      resolve({ code: code ?? (signal === "SIGINT" ? 130 : 143), stdout, stderr })
+      // As a shell tells of a process that a signal has ended.
+      resolve({ code: code ?? 128 + (constants.signals[signal ?? "SIGTERM"] ?? 0), stdout, stderr })
     })
   })
 

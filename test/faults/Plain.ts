@@ -3,7 +3,7 @@ import { expect } from "vitest"
 import type { Ended } from "../cli/Program.ts"
 
 /** The codes of expected ends. 1 is a fault of the program itself. */
-const CODES = [0, 2, 3, 4, 6, 130, 143]
+const CODES = [0, 2, 3, 4, 6, 129, 130, 143]
 
 /** Fails when the program crashed, printed a stack, or left somebody's control characters in its messages. */
 export const checkEnd = ({ code, stderr }: Ended, what: string): void => {

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type { Flag } from "../../Config.ts"
 import * as CommandOptions from "../CommandOptions.ts"
 import { dryRun } from "../DryRun.ts"
+import { ExitCode } from "../Exit.ts"
 import * as Output from "../Output.ts"
 import { ending, run as runQueue } from "../Run.ts"
 import { data, lines } from "../Summary.ts"
@@ -98,8 +99,19 @@ export const run = Command.make(
         quiet: args.quiet
       })
       const words = CommandOptions.queueWords(args)
-      if (args.format === "json") yield* Output.value(data(summary, words))
-      else if (!args.quiet) yield* Output.line(lines(summary, words, yield* Output.width).join("\n"))
+      const width = yield* Output.width
+      const tell =
+        args.format === "json"
+          ? Output.value(data(summary, words))
+          : args.quiet
+            ? Effect.void
+            : Output.line(lines(summary, words, width).join("\n"))
+      // Whoever no longer reads it is told by the code all the same.
+      yield* Effect.catchIf(
+        tell,
+        ({ code }) => code === ExitCode.ok,
+        () => Effect.void
+      )
       yield* ending(summary)
     }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.withSettings(args, flags))
   }
