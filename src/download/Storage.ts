@@ -315,7 +315,12 @@ export const make = (settings: StorageSettings, files: DiskService = node): Stor
         bytes: part.bytes,
         sha256,
         md5,
-        inspect: (read) => attempt(async () => read(await part.written())),
+        // Not interrupted: whoever drops the part has to find it written, or not opened.
+        inspect: (read) =>
+          attempt(() => part.written()).pipe(
+            Effect.uninterruptible,
+            Effect.flatMap((path) => attempt(() => read(path)))
+          ),
         keep: (extension) =>
           Effect.gen(function* () {
             // Eight digits tell contents apart; should they ever not, the whole hash does.

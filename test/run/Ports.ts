@@ -1,5 +1,5 @@
-/** Ports of loopback. */
-import { createServer, type Server } from "node:net"
+/** Servers of loopback. */
+import type { Server } from "node:net"
 
 /** Listens on a port of the system's choice, and answers it. */
 export const listen = (server: Server): Promise<number> =>
@@ -10,11 +10,3 @@ export const listen = (server: Server): Promise<number> =>
       resolve(typeof address === "object" && address !== null ? address.port : 0)
     })
   })
-
-/** A port that was free a moment ago. */
-export const freePort = async (): Promise<number> => {
-  const server = createServer()
-  const port = await listen(server)
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
