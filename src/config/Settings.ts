@@ -224,7 +224,7 @@ const sections = Schema.Struct({
       layout: key(
         oneOf("id", "content"),
         "id",
-        "content: store each content once, under objects/ by its SHA-256; the names of files are hard links to it."
+        "How files are stored. With content, each content once, under objects/ by its SHA-256; the names of files are hard links to it."
       ),
       min_free_bytes: key(integer(0), 100 * 1024 * 1024, "A run stops when the disk has less room than this.")
     }),

@@ -108,7 +108,10 @@ export const arbitraries: { readonly [path: string]: FastCheck.Arbitrary<unknown
     identity: FastCheck.constantFrom("off", "warn", "require")
   }),
   ...under("robots", { enabled: FastCheck.boolean(), max_crawl_delay_seconds: seconds(0, 3600) }),
-  ...under("storage", { min_free_bytes: int(0, 2 ** 40) }),
+  ...under("storage", {
+    layout: FastCheck.constantFrom("id", "content"),
+    min_free_bytes: int(0, 2 ** 40)
+  }),
   "resolvers.order": FastCheck.shuffledSubarray([...NAMES]),
   "resolvers.prefer": FastCheck.constantFrom("version", "repository"),
   ...Object.assign({}, ...NAMES.map((name) => under(`resolvers.${name}`, { ...resolver, ...own[name] }))),

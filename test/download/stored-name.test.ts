@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
+import { linkPath, logPath, partOf } from "../../src/download/Files.ts"
 import * as StoredName from "../../src/download/StoredName.ts"
 
 /** Ids of all kinds, and pairs that differ only in what a file system may not tell apart. */
@@ -41,6 +42,43 @@ describe("a stored name", () => {
       expect(StoredName.leaseOf(StoredName.fileName(id, content, ".pdf"))).toBeUndefined()
     }
   )
+
+  it.prop(
+    "is short enough for every file system, in its longest form and while it is written",
+    [anyId, FastCheck.maxSafeNat(), FastCheck.maxSafeNat()],
+    ([id, job, token]) => {
+      const part = StoredName.partName(id, { job, token })
+      for (const name of [StoredName.fileName(id, content, ".djvu", 64), logPath(part), linkPath(part)]) {
+        // File systems count bytes, up to 255.
+        expect(Buffer.byteLength(name)).toBeLessThanOrEqual(200)
+        expect(name).toMatch(/^[ -~]+$/)
+        expect(name).not.toMatch(/[. ]$/)
+      }
+      expect(partOf(logPath(part))).toBe(part)
+      expect(partOf(linkPath(part))).toBe(part)
+      expect(partOf(part)).toBeUndefined()
+    }
+  )
+
+  it("is never shared by ids that look the same", () => {
+    const alike = [
+      "caf\u00e9",
+      "cafe\u0301",
+      "CAF\u00c9",
+      "cafe",
+      "caf\uff45",
+      "cafe.",
+      "cafe ",
+      "caf\u0435",
+      "café\u200b"
+    ]
+    const names = alike.map((id) => StoredName.safeId(id).normalize("NFKC").toLowerCase())
+    expect(new Set(names).size).toBe(alike.length)
+  })
+
+  it("of a content is its hash, in a folder of its first digits", () => {
+    expect(StoredName.objectName(content)).toBe(`objects/${content.slice(0, 2)}/${content}`)
+  })
 
   it("begins with the id, as far as that is possible", () => {
     const start = (id: string) => StoredName.fileName(id, content, ".pdf")
