@@ -15,7 +15,6 @@ import { measured } from "../http/Measured.ts"
 import { KeyedLimiter } from "../KeyedLimiter.ts"
 import { hostLane } from "../Lane.ts"
 import { type Candidate, DIRECT } from "../resolver/Candidate.ts"
-import * as Telemetry from "../Telemetry.ts"
 import * as Bandwidth from "./Bandwidth.ts"
 import { tooLarge, watch } from "./Body.ts"
 import * as Breaker from "./Breaker.ts"
@@ -176,14 +175,12 @@ export const make = (
           before: onto?.beginning,
           bandwidth
         })
-        const part = yield* storage
-          .receive(owner, body.source, {
-            md5: expected.md5 !== undefined,
-            expectedBytes: response.contentLength,
-            identity: onto === undefined ? identityOf(url, response) : undefined,
-            onto: onto?.beginning
-          })
-          .pipe(Effect.ensuring(Effect.sync(() => Telemetry.downloadedBytes.note(body.bytes()))))
+        const part = yield* storage.receive(owner, body.source, {
+          md5: expected.md5 !== undefined,
+          expectedBytes: response.contentLength,
+          identity: onto === undefined ? identityOf(url, response) : undefined,
+          onto: onto?.beginning
+        })
         if (total !== undefined && part.bytes !== total) return yield* truncated(part.bytes, total)
         return {
           _tag: "Content",

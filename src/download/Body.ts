@@ -4,6 +4,7 @@
  */
 import type { Bandwidth, Turn } from "./Bandwidth.ts"
 import type { Response } from "../http/Http.ts"
+import * as Telemetry from "../Telemetry.ts"
 import { FetchFailure, fromHttp } from "./FetchFailure.ts"
 import { HEAD_BYTES, PDF_TAIL } from "./Sniff.ts"
 import type { Source } from "./Storage.ts"
@@ -32,8 +33,6 @@ export interface Rules {
 
 export interface Watched {
   readonly source: Source<FetchFailure>
-  /** Bytes received. */
-  readonly bytes: () => number
   readonly head: () => Uint8Array
   readonly tail: () => Uint8Array
 }
@@ -104,6 +103,8 @@ export const watch = (response: Response, rules: Rules): Watched => {
       if (step.done === true) return
       const chunk = step.value
       bytes += chunk.length
+      // As they come: a large body takes long, and its rate is looked at meanwhile.
+      Telemetry.downloadedBytes.note(chunk.length)
       if (before + bytes > rules.maxBytes) throw tooLarge(before + bytes, rules.maxBytes)
       remember(chunk)
       pace(rules.now() - asked, chunk.length)
@@ -124,7 +125,6 @@ export const watch = (response: Response, rules: Rules): Watched => {
       passing: (error) => error.class === "retry",
       failed: (cause) => (cause instanceof FetchFailure ? cause : fromHttp(response.bodyError(cause)))
     },
-    bytes: () => bytes,
     head: () => Buffer.concat(head),
     tail: () => tail
   }

@@ -6,6 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Behaviour from "../../src/demo/Behaviour.ts"
+import { downloadedBytes } from "../../src/Telemetry.ts"
 import { type Changes, type World, world } from "./Fetching.ts"
 import { filesIn } from "./Rig.ts"
 
@@ -127,6 +128,20 @@ describe("a candidate", () => {
       const failure = result._tag === "Left" && result.left._tag === "FetchFailure" ? result.left : undefined
       expect(failure?.notBefore).toBeGreaterThanOrEqual(before + 100_000)
     })
+  )
+
+  it.live("is counted by its bytes while they come", () =>
+    world({ "a.test": Behaviour.stalled(Behaviour.files({ size: 200_000 })) }, ({ fetch, origin }) =>
+      Effect.gen(function* () {
+        const before = downloadedBytes.value()
+        const fiber = yield* Effect.fork(fetch(origin.url("a.test", "/paper.pdf")))
+        yield* Effect.sleep(5).pipe(
+          Effect.repeat({ until: () => downloadedBytes.value() - before === 100_000 })
+        )
+        yield* Fiber.interrupt(fiber)
+        expect(downloadedBytes.value() - before).toBe(100_000)
+      })
+    )
   )
 
   it.live.each([
