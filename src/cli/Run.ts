@@ -40,7 +40,7 @@ import { count } from "./Text.ts"
 const LOOK_EVERY = Duration.seconds(1)
 
 /** The caps of the lanes, once more where the connections are opened; also those set by hand meanwhile. */
-const layerLimiter = (settings: Settings): Layer.Layer<KeyedLimiter.KeyedLimiter, never, WorkQueue> =>
+export const layerLimiter = (settings: Settings): Layer.Layer<KeyedLimiter.KeyedLimiter, never, WorkQueue> =>
   Layer.scoped(
     KeyedLimiter.KeyedLimiter,
     Effect.gen(function* () {
@@ -138,7 +138,7 @@ const asExit = (error: Retry) => new Exited({ code: ExitCode.fatal, message: err
  * Makes sure that files can be stored, and removes what dead workers left of theirs. Their leases may not have been
  * taken back yet; the parts under them are nobody's all the same.
  */
-const prepare = Effect.gen(function* () {
+export const prepare = Effect.gen(function* () {
   const queue = yield* WorkQueue
   const storage = yield* Download.Storage.Storage
   const identity = yield* WorkerIdentity.WorkerIdentity

@@ -70,6 +70,20 @@ const holds = (torture: Torture, what: string, isTrue: boolean): void => {
   if (!isTrue) throw new Broken(what)
 }
 
+/** The counters of every lane are those of a recount, and it keeps its cap. */
+export const counted = (
+  db: Database.Database,
+  cap: number,
+  check: (what: string, isTrue: boolean) => void
+): void => {
+  for (const row of db.prepare<[], Record<string, number | string>>(RECOUNT).all()) {
+    for (const name of COUNTERS) {
+      check(`lane ${row["key"]}: ${name} is counted right`, row[name] === row[`${name}_now`])
+    }
+    check(`lane ${row["key"]} keeps its cap`, Number(row["in_flight"]) <= cap)
+  }
+}
+
 /** What is true at any moment, also right after a kill. */
 export const always = (torture: Torture, log: ReadonlyArray<Seen>): void => {
   const db = new Database(torture.queue)
@@ -82,12 +96,7 @@ export const always = (torture: Torture, log: ReadonlyArray<Seen>): void => {
       )
       .all()
     holds(torture, "every job is there once", jobs.length === torture.wanted.length)
-    for (const row of db.prepare<[], Record<string, number | string>>(RECOUNT).all()) {
-      for (const name of COUNTERS) {
-        holds(torture, `lane ${row["key"]}: ${name} is counted right`, row[name] === row[`${name}_now`])
-      }
-      holds(torture, `lane ${row["key"]} keeps its cap`, Number(row["in_flight"]) <= torture.cap)
-    }
+    counted(db, torture.cap, (what, isTrue) => holds(torture, what, isTrue))
     const held = jobs.filter(({ state }) => state === "in_progress")
     holds(
       torture,

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url"
 const ROOT = fileURLToPath(new URL("../..", import.meta.url))
 
 const torture = ["node", "test/torture/run.mjs", "--cycles", "25", "--seed", "1"]
+const simulation = ["node", "test/simulation/run.mjs", "--schedules", "300", "--seed", "1"]
 const contract = ["npx", "vitest", "run", "test/contract/sqlite.test.ts"]
 
 /** What is changed, from what into what, and which check has to find it. */
@@ -59,15 +60,15 @@ const MUTANTS = [
   {
     name: "the part of a file that is there already left",
     file: "src/download/Placing.ts",
-    from: 'if (there === "same") await unlink(part.path)',
+    from: 'if (there === "same") await disk.unlink(part.path)',
     to: 'if (there === "same") await Promise.resolve()',
     check: torture
   },
   {
     name: "acknowledged before the file has its name",
     file: "src/download/Placing.ts",
-    from: "else await inFolder(folder, part.path, () => rename(part.path, path))",
-    to: "else setTimeout(() => void inFolder(folder, part.path, () => rename(part.path, path)), 300)",
+    from: "else await inFolder(disk, folder, part.path, () => disk.rename(part.path, path))",
+    to: "else setTimeout(() => void inFolder(disk, folder, part.path, () => disk.rename(part.path, path)), 300)",
     check: torture
   },
   {
@@ -76,6 +77,55 @@ const MUTANTS = [
     from: "found.nlink === 2",
     to: "found.nlink === 9",
     check: ["node", "test/torture/run.mjs", "--cycles", "10", "--seed", "1", "--point", "linked"]
+  },
+  {
+    name: "a body not synced before it is renamed",
+    file: "src/download/PartFile.ts",
+    from: "await handle.sync()",
+    to: "await Promise.resolve()",
+    check: simulation
+  },
+  {
+    name: "a folder not synced before its file is acknowledged",
+    file: "src/download/Files.ts",
+    from: "await handle.sync()",
+    to: "await Promise.resolve()",
+    check: simulation
+  },
+  {
+    name: "fencing off, in a simulation",
+    file: "src/store/sqlite/Settle.ts",
+    from: "ON jobs.id = s.id AND jobs.fencing_token = s.token AND jobs.state = 'in_progress'",
+    to: "ON jobs.id = s.id AND jobs.state = 'in_progress'",
+    check: simulation
+  },
+  {
+    name: "counters not restored, in a simulation",
+    file: "src/store/sqlite/TakeBack.ts",
+    from: "yield* applyTally(query, changes)",
+    to: "void changes",
+    check: simulation
+  },
+  {
+    name: "Retry-After not kept",
+    file: "src/worker/Decision.ts",
+    from: "hold: { until, reason }",
+    to: "hold: { until: 0 * until, reason }",
+    check: simulation
+  },
+  {
+    name: "a wake-up lost",
+    file: "src/scheduler/Turns.ts",
+    from: "          else ending = true\n          ring()",
+    to: "          else ending = true",
+    check: simulation
+  },
+  {
+    name: "a slot that isn't given back",
+    file: "src/scheduler/Turns.ts",
+    from: "if (handled.failure === undefined) handling -= 1",
+    to: "if (handled.failure === undefined && job.lease.token % 3 > 0) handling -= 1",
+    check: simulation
   }
 ]
 
@@ -103,7 +153,7 @@ for (const { also, check, file, from, name, to } of MUTANTS) {
     if (status === 0) missed += 1
     const how = (stderr.trim().split("\n").at(-1) ?? "").slice(0, 160)
     process.stdout.write(
-      `${status === 0 ? "MISSED" : "found "}  ${name}${check === torture ? `: ${how}` : ""}\n`
+      `${status === 0 ? "MISSED" : "found "}  ${name}${check === contract ? "" : `: ${how}`}\n`
     )
   } finally {
     rmSync(copy, { recursive: true, force: true })

@@ -57,13 +57,10 @@ export interface SqliteWorkQueueOptions extends DatabaseOptions {
 
 const lost = ({ lease }: Step) => Effect.fail(new LeaseLost({ id: lease.id, token: lease.token }))
 
-/** Opens the queue; it is closed with the scope. */
-export const make = (
-  options: SqliteWorkQueueOptions
-): Effect.Effect<WorkQueueService, WorkQueueError, Scope.Scope> =>
+/** The queue over a file that is open, as one process uses it. Whoever opened it closes it. */
+export const over = (opened: Database, options: SqliteWorkQueueOptions): Effect.Effect<WorkQueueService> =>
   Effect.gen(function* () {
     const now = Clock.currentTimeMillis
-    const opened = yield* open(options)
     let lastWrite = 0
     const noting = <A, E>(write: Effect.Effect<A, E>) =>
       Effect.ensuring(
@@ -274,6 +271,12 @@ export const make = (
     }
     return service
   })
+
+/** Opens the queue; it is closed with the scope. */
+export const make = (
+  options: SqliteWorkQueueOptions
+): Effect.Effect<WorkQueueService, WorkQueueError, Scope.Scope> =>
+  Effect.flatMap(open(options), (opened) => over(opened, options))
 
 /** The queue in a file; it is opened with the layer. */
 export const layer = (options: SqliteWorkQueueOptions): Layer.Layer<WorkQueue, WorkQueueError> =>

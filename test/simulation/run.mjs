@@ -1,0 +1,4 @@
+// `npm run simulate -- --schedules N --seed S`.
+import { runBundled } from "../bundled.mjs"
+
+await runBundled(import.meta.url)

@@ -1,0 +1,5 @@
+// `npm run soak -- --minutes N`.
+import { fileURLToPath } from "node:url"
+import { runBundled } from "../bundled.mjs"
+
+await runBundled(import.meta.url, ["--program", fileURLToPath(new URL("../../dist/bin.js", import.meta.url))])
