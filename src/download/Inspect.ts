@@ -73,10 +73,10 @@ const inspectPdf = (
               return yield* inspect<never>(() => Promise.reject(Object.assign(new Error(message), { code })))
             }
             if (reason === "gave-up" || !settings.structure) {
-              yield* Effect.logWarning(`${artifact.id}: the PDF was not looked at: ${message}`)
+              yield* Effect.logWarning(`${artifact.id}: the PDF was not looked at: ${readable(message)}`)
               return undefined
             }
-            return yield* refuse(reason === "encrypted" ? "encrypted-pdf" : "damaged-pdf", message)
+            return yield* refuse(reason === "encrypted" ? "encrypted-pdf" : "damaged-pdf", readable(message))
           })
         )
       )
@@ -118,6 +118,13 @@ const faultOfXml = async (path: string): Promise<string | undefined> => {
   return fault
 }
 
+/** What a parser says may quote the document, which has names as long as it likes. */
+const readable = (fault: string): string =>
+  fault
+    .slice(0, 2000)
+    .replaceAll(/[\s\p{C}]+/gu, " ")
+    .slice(0, 200)
+
 const readStart = async (path: string): Promise<Uint8Array> => {
   const file = await open(path, "r")
   try {
@@ -141,7 +148,9 @@ const inspectText = (settings: InspectSettings, artifact: Artifact, document: Do
     const { finalUrl, inspect, type } = document
     if (settings.structure && type === XML) {
       const fault = yield* inspect(faultOfXml)
-      if (fault !== undefined) return yield* refuse("damaged-xml", `the XML is not well-formed: ${fault}`)
+      if (fault !== undefined) {
+        return yield* refuse("damaged-xml", `the XML is not well-formed: ${readable(fault)}`)
+      }
     }
     if (settings.identity === "off" && type === XML) return undefined
     const start = yield* inspect(readStart)

@@ -117,6 +117,18 @@ describe("XML", () => {
       expect((yield* fetchedXml(article(""))).end).toMatchObject({ left: { reason: "damaged-xml" } })
     })
   )
+
+  it.live("with names as long as it likes is refused in a line that is not", () =>
+    Effect.gen(function* () {
+      const { end } = yield* fetchedXml(`<?xml version="1.0"?><a></${"b\n\u0007".repeat(200_000)}>`)
+      expect(end).toMatchObject({ left: { reason: "damaged-xml" } })
+      if (end._tag === "Left") {
+        expect(end.left.message.length).toBeLessThan(300)
+        // oxlint-disable-next-line no-control-regex -- what a terminal would obey
+        expect(end.left.message).not.toMatch(/[\x00-\x1f\x7f]/)
+      }
+    })
+  )
 })
 
 const broken = () => Promise.reject(Object.assign(new Error("EIO: i/o error"), { code: "EIO" }))
