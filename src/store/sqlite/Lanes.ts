@@ -59,6 +59,16 @@ export const newest = (query: Query) =>
     (rows) => rows[0]?.id ?? 0
   )
 
+/** By how much a clock may have been wrong without a lane's pace being doubted. */
+const CLOCK_MS = 60 * 60 * 1000
+
+/**
+ * A pace can't reach further into the future than its burst allows. One that does was kept under a clock that was hours
+ * ahead, and would hold the lane up for as long; what a host has asked for stays.
+ */
+const doubtPaces = `UPDATE lanes SET tat = :now + burst * gap_ms, next_at = max(held_until, :now + gap_ms)
+  WHERE gap_ms > 0 AND tat > :now + burst * gap_ms + ${CLOCK_MS}`
+
 /**
  * Gives all pools, and the lanes made after that number, the limits of the policy, under those set by hand; a lane that changes its pool takes
  * its counts along. A stricter pace counts at once: the lane must sleep until then, or it would stand runnable in front
@@ -66,6 +76,7 @@ export const newest = (query: Query) =>
  */
 export const applyPolicy = (query: Query, policy: LanePolicy, now: number, after: number) =>
   Effect.gen(function* () {
+    if (after === 0) yield* query(doubtPaces, { now })
     const lanes = yield* query<{
       readonly id: number
       readonly key: string

@@ -132,11 +132,26 @@ const version = (client: SqlClient.SqlClient) =>
     (rows) => rows[0]?.version ?? 0
   )
 
+const isNewest = (client: SqlClient.SqlClient) =>
+  Effect.flatMap(
+    client.unsafe<{ readonly made: number }>(
+      "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'effect_sql_migrations') AS made"
+    ),
+    ([row]) =>
+      row?.made === 1
+        ? Effect.map(version(client), (found) => found === SCHEMA_VERSION)
+        : Effect.succeed(false)
+  )
+
 /**
  * Brings the tables to `SCHEMA_VERSION`. The migrator reports success also when it applied nothing because another
  * process held its lock, so the version is read back, and the whole tried again until it is right.
  */
 export const migrate = (client: SqlClient.SqlClient): Effect.Effect<void, SqlError> =>
+  // Nothing is to be done for most, and the migrator would wait for the write lock to find that out.
+  Effect.flatMap(isNewest(client), (newest) => (newest ? Effect.void : bringUp(client)))
+
+const bringUp = (client: SqlClient.SqlClient): Effect.Effect<void, SqlError> =>
   Migrator.make({})({ loader: Migrator.fromRecord(steps) }).pipe(
     Effect.provideService(SqlClient.SqlClient, client),
     Effect.catchTag("MigrationError", (error) =>
