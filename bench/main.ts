@@ -10,9 +10,20 @@ import { drain, processes } from "./suite/Processes.ts"
 import { queue } from "./suite/Queue.ts"
 import { scale } from "./suite/Scale.ts"
 import { scheduler } from "./suite/Scheduler.ts"
+import { sizing } from "./suite/Sizing.ts"
 import type { Row, Suite } from "./Measure.ts"
 
-const SUITES: ReadonlyArray<Suite> = [queue, scheduler, lanes, processes, fairness, scale, downloads, faults]
+const SUITES: ReadonlyArray<Suite> = [
+  queue,
+  scheduler,
+  lanes,
+  processes,
+  fairness,
+  scale,
+  downloads,
+  faults,
+  sizing
+]
 
 const number = (value: number): string =>
   value >= 100 ? Math.round(value).toLocaleString("en-GB") : value.toPrecision(3)

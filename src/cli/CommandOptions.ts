@@ -89,7 +89,7 @@ export interface Common {
 }
 
 /** A word as a shell takes it for what it is. */
-const quoted = (word: string): string =>
+export const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 
 /** The options that lead to this queue, as they were typed, for a command that is suggested. */

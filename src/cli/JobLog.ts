@@ -15,7 +15,7 @@
  * | lost     | warning | the lease was taken away; whoever has it now reports the job     |
  *
  * Two more come from those who alone know of them. `rerouted` (debug): the job goes on in another lane at once, under
- * the lease it has. `reclaimed` (warning): the queue took a lease back from a worker that is gone; the job is queued
+ * the lease it has. `reclaimed` (info): the queue took a lease back from a worker that is gone; the job is queued
  * again, or ends in error at the last crash it is allowed.
  */
 import * as Effect from "effect/Effect"

@@ -55,9 +55,7 @@ export const make = (options: {
       const workers = new Set(held.map((lease) => lease.worker))
       const dead = [...workers].filter((name) => identity.isDead(name))
       if (dead.length === 0) return
-      const count = yield* queue.reclaim(dead)
-      Telemetry.leasesReclaimed.note(count)
-      if (count > 0) yield* Effect.logInfo(`took back ${count} leases of ${dead.length} dead workers`)
+      Telemetry.leasesReclaimed.note(yield* queue.reclaim(dead))
     })
 
   const interruptLost = (lost: ReadonlyArray<LeaseRef>) =>

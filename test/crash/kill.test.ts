@@ -113,7 +113,7 @@ describe("kill -9", () => {
 
     const second = await stage.program("queue", "run", "--drain")
     expect(second.code).toBe(0)
-    expect(second.stderr).toMatch(/took back 1 lease/)
+    expect(second.stderr).toMatch(/ reclaimed /)
     expect(second.stderr).toMatch(/removed 1 unfinished file/)
     expect(stage.log().map(({ headers, status }) => [status, headers.range])).toEqual([
       [200, null],

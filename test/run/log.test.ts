@@ -99,7 +99,7 @@ it("has an event for each transition, and nothing secret in any", async () => {
     new Set(["leased", "rerouted", "reclaimed", ...Object.values(ENDS).flat()])
   )
   for (const [event, expected] of [
-    ["reclaimed", { job: "stuck", lane: "host:gate.test", level: "warning", reason: "worker-died" }],
+    ["reclaimed", { job: "stuck", lane: "host:gate.test", level: "info", reason: "worker-died" }],
     ["skipped", { job: "large.test", lane: "host:large.test", level: "info", reason: "too-large" }],
     ["failed", { job: "gone.test", lane: "host:gone.test", level: "warning", reason: "http-404" }],
     ["dead", { job: "down.test", lane: "host:down.test", level: "warning", reason: "reset", attempt: 2 }],

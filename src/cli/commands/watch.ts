@@ -60,7 +60,11 @@ export const watch = Command.make(
       const living = stderr.tty && stdout.tty && args.format === "table"
       const text = (now: Observer.Now): string =>
         args.format === "json" ? looked(now) : View.headline(...now)
-      const write = Effect.flatMap(observer.now, (now) => line(text(now)))
+      let last: Observer.Now | undefined
+      const write = Effect.flatMap(observer.now, (now) => {
+        last = now
+        return line(text(now))
+      })
       const everyMs = Math.max(100, Option.getOrElse(args.every, () => 30) * 1000)
       const show = living
         ? Effect.zipRight(showing(observer), Effect.never)
@@ -72,8 +76,8 @@ export const watch = Command.make(
         Effect.scoped(show),
         Effect.raceFirst(observer.failed, Effect.raceFirst(drained, signals.first))
       )
-      // What it has come to stays, where the living lines have gone.
-      yield* write
+      // What it has come to stays, where the living lines have gone; it isn't said twice.
+      if ((yield* observer.now) !== last) yield* write
     }).pipe(Effect.scoped, Effect.provide(Setup.layerQueue("existing")), Setup.withSettings(args))
 ).pipe(
   Command.withDescription(

@@ -3,6 +3,7 @@
  */
 import type { Facts, Inspection, OddLane, WorkerLeases } from "../../store/sqlite/Inspect.ts"
 import type { Settings } from "../../Config.ts"
+import { quoted } from "../CommandOptions.ts"
 import { duration, number, size } from "../progress/Numbers.ts"
 import { count, cut, localTimeNear } from "../Text.ts"
 import { error, type Finding, note, ok, warning } from "./Finding.ts"
@@ -133,7 +134,7 @@ const ofLane = (lane: OddLane, { now }: Judging): ReadonlyArray<Finding> => {
       error(
         "lane",
         `${name} has a cap of ${lane.cap}: nothing ever starts in it`,
-        `contentdownload queue lane set ${name} --cap 1`
+        `contentdownload queue lane set ${quoted(lane.lane)} --cap 1`
       )
     ]
   }
@@ -144,7 +145,7 @@ const ofLane = (lane: OddLane, { now }: Judging): ReadonlyArray<Finding> => {
           warning(
             "lane",
             `${name} is paused with ${count(lane.jobs, "job")}`,
-            `contentdownload queue resume --lane ${name}`
+            `contentdownload queue resume --lane ${quoted(lane.lane)}`
           )
         ]
   }

@@ -68,7 +68,7 @@ export const takeBack = (query: Query, request: TakeBackRequest) =>
 
 /** A lease that ends without its holder: nobody else tells of it. */
 const logged = ({ attempts, lane, name, worker }: Taken, reason: TakeBackRequest["reason"]) =>
-  Effect.logWarning("reclaimed").pipe(
+  Effect.logInfo("reclaimed").pipe(
     Effect.annotateLogs({ event: "reclaimed", job: name, lane, attempt: attempts + 1, reason, worker })
   )
 
