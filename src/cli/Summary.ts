@@ -32,6 +32,9 @@ export interface Tally {
   readonly lanes: ReadonlyMap<string, Trouble>
 }
 
+/** What a job waits for whose host's robots.txt is asked for first: once for each host, and no matter of the host's. */
+const ROBOTS = "robots-txt"
+
 /** Different reasons and lanes that are counted apart; further ones only count in the totals. */
 const MOST = 1000
 
@@ -47,7 +50,8 @@ export const tally = (): Tally => {
     reasons,
     lanes,
     note: ({ end, lease, reason }) => {
-      if (end === "error" || end === "retry" || end === "waiting") {
+      // Asking for the robots.txt first is no trouble with a host.
+      if (reason !== ROBOTS && (end === "error" || end === "retry" || end === "waiting")) {
         const trouble = lanes.get(lease.lane) ?? { error: 0, retry: 0, waiting: 0 }
         if (lanes.has(lease.lane) || lanes.size < MOST) {
           lanes.set(lease.lane, { ...trouble, [end]: trouble[end] + 1 })
@@ -149,7 +153,8 @@ export const lines = (
   counted("skipped", ends.skipped, named(seen.reasons.get("skipped"), 4))
   counted("error", ends.error, named(seen.reasons.get("error"), 4))
   counted("retried", ends.retry, named(seen.reasons.get("retry"), 4))
-  counted("held", ends.waiting, named(seen.reasons.get("waiting"), 4))
+  const { [ROBOTS]: robots = 0, ...held } = Object.fromEntries(seen.reasons.get("waiting") ?? [])
+  counted("held", ends.waiting - robots, named(new Map(Object.entries(held)), 4))
   counted("released", ends.released, "")
   counted("lost", ends.lost, "leases another worker has taken over")
   counted("spared", duplicates ?? 0, "duplicates, not fetched again")

@@ -113,6 +113,16 @@ describe("the summary", () => {
     }
   )
 
+  it("takes a robots.txt that is asked for first for no trouble with the host", () => {
+    const waits = ["robots-txt", "http-429", "robots-txt"].map((reason) => jobEnd("waiting", reason))
+    const given = summary([...ends, ...waits])
+    expect(Summary.lines(given, [], WIDE)).toContain("  held             1  http-429 1")
+    expect(Summary.data(given, [])).toMatchObject({
+      reasons: { waiting: { "robots-txt": 2, "http-429": 1 } },
+      lanes: { "host:a.example": { waiting: 1 } }
+    })
+  })
+
   it("tells what is left, and until when", () => {
     const left = { queued: 2, in_progress: 0, done: 0, skipped: 0, error: 4, total: 6 }
     const at = Date.UTC(2024, 0, 1, 12)
