@@ -5,6 +5,7 @@
  * |-----------|---------------------------------------------------------------------------------------------|
  * | Retry     | `failAndRetry`: the try counts, the job waits with exponential backoff; `error` at the last   |
  * | WaitLane  | the job's lane starts nothing before `until`; the job is released, no try is counted          |
+ * | Later     | the job itself isn't due before `until`, others of its lane are; no try is counted            |
  * | Skip      | `ack` as `skipped`                                                                            |
  * | Permanent | `failAndRetry` without a retry: `error`                                                       |
  * | Fatal     | the job is released and the run stops                                                         |
@@ -25,6 +26,16 @@ export class Retry extends Data.TaggedError("Retry")<{
 
 /** The lane has to wait, whatever the job: a 429, a Retry-After, an open breaker. */
 export class WaitLane extends Data.TaggedError("WaitLane")<{
+  readonly reason: string
+  readonly message: string
+  readonly until: number
+  /** The milliseconds the other side wants between two starts, from now on. */
+  readonly gapMs?: number | undefined
+  readonly plan?: unknown
+}> {}
+
+/** The job has to wait for something that its lane hasn't: a quota of somebody else. */
+export class Later extends Data.TaggedError("Later")<{
   readonly reason: string
   readonly message: string
   readonly until: number
@@ -52,4 +63,4 @@ export class Fatal extends Data.TaggedError("Fatal")<{
 }> {}
 
 /** Any of the classes. */
-export type Failure = Retry | WaitLane | Skip | Permanent | Fatal
+export type Failure = Retry | WaitLane | Later | Skip | Permanent | Fatal

@@ -60,8 +60,21 @@ export const repaced = (tat: number, fromGapMs: number, toGapMs: number, now: nu
 const HOST = "host:"
 const RESOLVER = "resolver:"
 
-/** A host's name as its lane has it: in lower case, without the root's dot. */
-export const hostName = (host: string): string => host.toLowerCase().replace(/\.$/, "")
+/** Hosts whose operators count what they are asked together: the first names the lane of all. */
+const FAMILIES: ReadonlyArray<readonly [name: string, ...others: ReadonlyArray<string>]> = [
+  // "one request every three seconds", whichever machine answers (info.arxiv.org/help/api/tou.html)
+  ["arxiv.org", "export.arxiv.org", "www.arxiv.org"]
+]
+
+const familyOf: ReadonlyMap<string, string> = new Map(
+  FAMILIES.flatMap(([name, ...others]) => others.map((other) => [other, name]))
+)
+
+/** A host's name as its lane has it: in lower case, without the root's dot; of a family, the family's. */
+export const hostName = (host: string): string => {
+  const name = host.toLowerCase().replace(/\.$/, "")
+  return familyOf.get(name) ?? name
+}
 
 /**
  * The lane of a URL's host, whatever the port and the scheme, so that no spelling of a URL escapes the host's cap.

@@ -57,7 +57,20 @@ export interface FailedTry {
 export interface Released {
   readonly plan?: unknown
   /** Nothing starts in the job's lane before `until`; an earlier time than the lane already has changes nothing. */
-  readonly hold?: { readonly until: number; readonly reason: string } | undefined
+  readonly hold?: LaneHold | undefined
+  /** The job itself isn't due before `until`. */
+  readonly later?: { readonly until: number; readonly reason: string; readonly message: string } | undefined
+}
+
+/** What a lane was asked for. */
+export interface LaneHold {
+  readonly until: number
+  readonly reason: string
+  /**
+   * The milliseconds between two starts that were asked for, until something else is: the lane's pace, where the
+   * policy's is shorter and none was set by hand. Left out: what was asked for before stays.
+   */
+  readonly gapMs?: number | undefined
 }
 
 /** Where a job goes on: in the lane of the host its plan leads to. */

@@ -41,7 +41,7 @@ export interface JobEnd {
   /** As it was at its end: in the lane the job had come to. */
   readonly lease: Lease
   /**
-   * `done`, `skipped`, `error`: the job's state. `retry`: it failed and waits. `waiting`: its lane has to wait.
+   * `done`, `skipped`, `error`: the job's state. `retry`: it failed and waits. `waiting`: it or its lane has to wait.
    * `moved`: it goes on in another lane. `released`: interrupted. `lost`: someone else has it.
    */
   readonly end: "done" | "skipped" | "error" | "retry" | "waiting" | "moved" | "released" | "lost"

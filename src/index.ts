@@ -3,6 +3,7 @@
  * `contentdownload/memory`, `contentdownload/download`, `contentdownload/testing`.
  */
 export * as Artifact from "./Artifact.ts"
+export * as CacheStore from "./CacheStore.ts"
 export * as Config from "./Config.ts"
 export * as Failure from "./Failure.ts"
 export * as Handler from "./Handler.ts"

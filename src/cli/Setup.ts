@@ -118,7 +118,8 @@ export const layerQueue = (
         timeout: Duration.seconds(timeout_sec),
         maxCrashes: settings.orchestrator.max_job_crashes,
         commitGap: COMMIT_GAP,
-        policy: lanePolicy(settings)
+        policy: lanePolicy(settings),
+        cache: { maxBytes: settings.http.cache.max_bytes }
       })
     })
   )

@@ -38,9 +38,11 @@ export const resolverBucket =
  */
 export const lanePolicy = (settings: Settings): LanePolicy => {
   const { hosts, max_per_host } = settings.orchestrator
-  const byHost = new Map<string, HostLimits>(
-    Object.entries(hosts).map(([name, limits]) => [hostName(name), limits])
-  )
+  const byHost = new Map<string, HostLimits>()
+  for (const [host, limits] of Object.entries(hosts)) {
+    const name = hostName(host)
+    byHost.set(name, { ...byHost.get(name), ...limits })
+  }
   return {
     lane: (key) => {
       const resolver = resolverOf(key)

@@ -36,8 +36,7 @@ export type HostLimits = typeof HostLimits.Type
 
 /** Limits that hosts have asked for in public. A configured entry of the same name is laid over them key by key. */
 export const BUILT_IN_HOSTS: { readonly [name: string]: HostLimits } = {
-  "arxiv.org": { max: 1, gap_ms: 3000, burst: 1 },
-  "export.arxiv.org": { max: 1, gap_ms: 3000, burst: 1 }
+  "arxiv.org": { max: 1, gap_ms: 3000, burst: 1 }
 }
 
 const sections = Schema.Struct({
@@ -159,6 +158,23 @@ const sections = Schema.Struct({
         positive(3600),
         15,
         "How long it is left alone at first; then one request finds out, and the time doubles, up to an hour."
+      ),
+      cache: section(
+        Schema.Struct({
+          enabled: key(
+            flag,
+            true,
+            "Keep answers of services, and robots.txt files, in the queue, and don't ask again while they count (RFC 9111)."
+          ),
+          default_seconds: key(
+            integer(0, WEEK),
+            86_400,
+            "How long the answer of a service counts that doesn't say."
+          ),
+          max_age_seconds: key(integer(0, 52 * WEEK), WEEK, "How long an answer is kept at most."),
+          max_bytes: key(integer(0), 64 * 1024 * 1024, "What all of them may take; the oldest go first.")
+        }),
+        "Answers that needn't be asked for again."
       ),
       resolve: key(
         {

@@ -139,7 +139,7 @@ export const make = (
     const breaker = Breaker.make(settings.http)
     yield* Effect.addFinalizer(() => breaker.close)
     const pace = settings.http.adaptive_pace ? HostPace.make() : HostPace.none
-    const permitted = Permission.make(http, limiter, settings)
+    const permitted = yield* Permission.make(http, limiter, settings)
 
     /** What the server asked for, and a little more, so that those who wait don't all come back at once. */
     const withJitter = (until: number) =>

@@ -24,6 +24,7 @@ import { FetchFailure, type HostWaits } from "./FetchFailure.ts"
 import type { Evidence } from "./Identity.ts"
 import { inspect, type InspectSettings } from "./Inspect.ts"
 import type { Http, HttpSettings } from "../http/Http.ts"
+import type { CacheSettings } from "../http/HttpCache.ts"
 import type { Content } from "./Answer.ts"
 import type { Receipt } from "./Manifest.ts"
 import type { Hop } from "./Plan.ts"
@@ -47,6 +48,7 @@ export interface FetchSettings {
       /** Of all downloads of this process together. 0: no limit. */
       readonly max_bytes_per_second: number
       readonly adaptive_pace: boolean
+      readonly cache: CacheSettings
     }
   readonly robots: RobotsSettings
   readonly download: InspectSettings & { readonly max_bytes: number; readonly kinds: Preferences["kinds"] }

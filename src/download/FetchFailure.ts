@@ -21,6 +21,8 @@ export class HostWaits extends Data.TaggedError("HostWaits")<{
   readonly reason: string
   readonly message: string
   readonly until: number
+  /** The milliseconds it wants between two requests. */
+  readonly gapMs?: number | undefined
 }> {}
 
 /** What each failure of a connection means for the candidate. */

@@ -5,6 +5,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { NamedBy } from "../http/Addresses.ts"
 import { type HttpService, type HttpSettings, userAgent } from "../http/Http.ts"
+import * as HttpCache from "../http/HttpCache.ts"
 import type { KeyedLimiterService } from "../KeyedLimiter.ts"
 import { hostLane } from "../Lane.ts"
 import * as Robots from "../robots/Robots.ts"
@@ -13,23 +14,38 @@ import { FetchFailure, HostWaits } from "./FetchFailure.ts"
 /** Asks before a request to `url` is sent. */
 export type Permitted = (url: string, namedBy: NamedBy) => Effect.Effect<void, FetchFailure | HostWaits>
 
+/** How much earlier than its lane's clock a request may seem to be: it was leased at its time. */
+const TOLERANCE_MS = 100
 /** Lanes whose next start is remembered; those first met go first. */
 const MOST_LANES = 10_000
 
 /**
  * Permission by these settings; robots.txt is fetched under its host's permit. Who had to fetch the file has used up a start in the lane for it, and waits for
- * another. The pauses of a Crawl-delay are kept by each process for itself.
+ * another. A Crawl-delay becomes the lane's pace, for all processes; here it is seen to that a redirect within the host
+ * waits for it, too.
  */
 export const make = (
   http: HttpService,
   limiter: KeyedLimiterService,
-  settings: { readonly http: HttpSettings; readonly robots: Robots.RobotsSettings }
-): Permitted => {
-  if (!settings.robots.enabled) return () => Effect.void
-  const robots = Robots.make(http, settings.robots, {
-    userAgent: userAgent(settings.http),
-    permit: (url) => limiter.withPermit(hostLane(url))
-  })
+  settings: {
+    readonly http: HttpSettings & { readonly cache: HttpCache.CacheSettings }
+    readonly robots: Robots.RobotsSettings
+  }
+): Effect.Effect<Permitted> =>
+  settings.robots.enabled
+    ? Effect.map(HttpCache.make(Robots.caching(settings.http)), (cache) =>
+        over(
+          Robots.make(http, settings.robots, {
+            userAgent: userAgent(settings.http),
+            permit: (url) => limiter.withPermit(hostLane(url)),
+            cache
+          }),
+          settings.http.allow_private_hosts
+        )
+      )
+    : Effect.succeed(() => Effect.void)
+
+const over = (robots: Robots.Robots, anyMayBeNamed: boolean): Permitted => {
   /** When the next start of a lane may be that has a Crawl-delay. */
   const startsAt = new Map<string, number>()
 
@@ -44,7 +60,7 @@ export const make = (
     Effect.gen(function* () {
       const lane = hostLane(url)
       // Where nobody may name a private host, who named it makes no difference.
-      const { fresh, verdict } = yield* robots(url, settings.http.allow_private_hosts ? namedBy : "server")
+      const { fresh, verdict } = yield* robots(url, anyMayBeNamed ? namedBy : "server")
       const { message } = verdict
       if (verdict._tag === "Disallowed") {
         return yield* new FetchFailure({ class: "try-next", reason: "robots-disallowed", message })
@@ -56,10 +72,13 @@ export const make = (
       const now = yield* Clock.currentTimeMillis
       const next = startsAt.get(lane) ?? 0
       const { crawlDelayMs } = verdict
-      if (crawlDelayMs > 0 && (fresh || next <= now)) startsNext(lane, now + crawlDelayMs)
+      if (crawlDelayMs > 0 && (fresh || next - now <= TOLERANCE_MS)) startsNext(lane, now + crawlDelayMs)
       if (fresh) {
-        return yield* new HostWaits({ reason: "robots-txt", message, until: now + Math.max(1, crawlDelayMs) })
+        const until = now + Math.max(1, crawlDelayMs)
+        return yield* new HostWaits({ reason: "robots-txt", message, until, gapMs: crawlDelayMs })
       }
-      if (next > now) return yield* new HostWaits({ reason: "crawl-delay", message, until: next })
+      if (next - now > TOLERANCE_MS) {
+        return yield* new HostWaits({ reason: "crawl-delay", message, until: next, gapMs: crawlDelayMs })
+      }
     })
 }

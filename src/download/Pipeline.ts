@@ -5,6 +5,7 @@
  * Before each request the job stands in the lane of whom it asks; where that lane is full, the job goes back to the
  * queue with its plan, and the worker to another job. What may pass is tried again only when nothing else worked.
  */
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -52,6 +53,9 @@ const RESOLVER_REASONS: Readonly<Record<ResolverFailure["outcome"], string>> = {
   config_error: "resolver-config",
   failed: "resolver-failed"
 }
+
+/** The job waits in the queue now. */
+class NoRoom extends Data.TaggedError("NoRoom") {}
 
 /** Walks the plan of one job. Not shared: it remembers in which lane the job stands. */
 const walk = (
@@ -129,10 +133,10 @@ const walk = (
                 })
               ),
             Moved: () => Effect.succeed<Left>({ outcome: Handler.Moved() }),
-            Held: ({ hop: from, waits: { message, reason, until } }) =>
+            Held: ({ hop: from, waits: { gapMs, message, reason, until } }) =>
               Effect.zipRight(
                 noteSince(startedAt, { ...step, class: "wait", reason, message }),
-                new WaitLane({ reason, message, until, plan: Plan.withHop(plan, from) })
+                new WaitLane({ reason, message, until, gapMs, plan: Plan.withHop(plan, from) })
               )
           })
         ),
@@ -153,19 +157,26 @@ const walk = (
   const askStep = (plan: Plan.Plan, resolver: string) =>
     Effect.gen(function* () {
       const lane = resolvers.lane(resolver)
-      if (Option.isSome(lane) && !(yield* enter(lane.value, plan))) {
-        return { outcome: Handler.Moved() } satisfies Left
-      }
+      /** Only whoever asks the service has to stand in its lane. */
+      const entered = Option.isNone(lane)
+        ? Effect.void
+        : Effect.flatMap(enter(lane.value, plan), (may) => (may ? Effect.void : new NoRoom()))
       const startedAt = now()
       const step = { step: "resolve", target: resolver }
-      return yield* resolvers.ask(resolver, artifact, Plan.known(plan)).pipe(
+      return yield* resolvers.ask(resolver, artifact, Plan.known(plan), entered).pipe(
         Telemetry.step("resolve", () => ({ "contentdownload.resolver": resolver })),
         Effect.tap(() => noteSince(startedAt, { ...step, class: "ok", reason: null, message: null })),
         Effect.map(({ candidates, pages }): Left => ({
           plan: Plan.resolved(plan, resolver, candidates, pages)
         })),
-        Effect.catchTag("ResolverFailure", ({ message, outcome, passing, until }) => {
+        Effect.catchTag("ResolverFailure", ({ away, message, outcome, passing, until }) => {
           const reason = RESOLVER_REASONS[outcome]
+          if (until !== undefined && away === true) {
+            const lesson: Lesson = { class: "wait", reason, message, not_before: until }
+            return Effect.as(noteSince(startedAt, { ...step, class: "wait", reason, message }), {
+              plan: Plan.unresolved(plan, resolver, lesson)
+            } satisfies Left)
+          }
           if (until !== undefined) {
             return Effect.zipRight(
               noteSince(startedAt, { ...step, class: "wait", reason, message }),
@@ -176,7 +187,8 @@ const walk = (
           return Effect.as(noteSince(startedAt, { ...step, ...lesson }), {
             plan: Plan.unresolved(plan, resolver, lesson)
           } satisfies Left)
-        })
+        }),
+        Effect.catchTag("NoRoom", () => Effect.succeed<Left>({ outcome: Handler.Moved() }))
       )
     })
 
@@ -189,7 +201,7 @@ const walk = (
       if (step._tag === "Exhausted") {
         const verdict = Plan.verdict(plan)
         // What was left unfinished is for a next try.
-        if (verdict._tag !== "Retry") yield* storage.forget(owner)
+        if (verdict._tag === "Skip" || verdict._tag === "Permanent") yield* storage.forget(owner)
         return yield* verdict
       }
       const left: Left = yield* step._tag === "Fetch"

@@ -12,7 +12,7 @@
 import * as Data from "effect/Data"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Permanent, Retry, Skip } from "../Failure.ts"
+import { Later, Permanent, Retry, Skip } from "../Failure.ts"
 import { Candidate, DIRECT, distinct, Version } from "../resolver/Candidate.ts"
 import { Receipt } from "./Manifest.ts"
 import type { Known } from "../resolver/Resolver.ts"
@@ -21,11 +21,14 @@ import type { Known } from "../resolver/Resolver.ts"
 // Models
 // ---------------------------------------------------------------------------------------------------------------
 
-/** A candidate, or a resolver where `url` is `null`, that led to nothing. `retry`: it may do later. */
+/**
+ * A candidate, or a resolver where `url` is `null`, that led to nothing. `retry`: it may do later. `wait`: it asks to be
+ * left alone until `not_before`.
+ */
 export const Tried = Schema.Struct({
   url: Schema.NullOr(Schema.String),
   resolver: Schema.String,
-  class: Schema.Literal("retry", "try-next", "skip"),
+  class: Schema.Literal("retry", "wait", "try-next", "skip"),
   reason: Schema.String,
   message: Schema.String,
   /** The other side asked not to be tried before this time. */
@@ -209,16 +212,18 @@ export const unresolved = (plan: Plan, resolver: string, tried: Omit<Tried, "url
   tried: [...plan.tried, { url: null, resolver, ...tried }]
 })
 
+const mayPass = (tried: Tried): boolean => tried.class === "retry" || tried.class === "wait"
+
 /** The plan of the job's next try: only what failed in a way that may pass, in the same order. */
 export const again = (plan: Plan): Plan => {
-  const passing = plan.tried.filter((tried) => tried.class === "retry")
+  const passing = plan.tried.filter(mayPass)
   const resolvers = new Set(passing.flatMap(({ resolver, url }) => (url === null ? [resolver] : [])))
   // A resolver that answers only now may name further pages.
   const reopen = resolvers.size > 0 ? openers(plan) : new Set<string>()
   return {
     candidates: plan.candidates.filter(({ url }) => passing.some((tried) => tried.url === url)),
     cursor: 0,
-    tried: plan.tried.filter((tried) => tried.class !== "retry"),
+    tried: plan.tried.filter((tried) => !mayPass(tried)),
     asked: plan.asked.filter((name) => !resolvers.has(name) && !reopen.has(name)),
     ...(plan.pages === undefined ? {} : { pages: plan.pages }),
     ...(plan.previous === undefined ? {} : { previous: plan.previous })
@@ -242,11 +247,15 @@ const describe = (tried: ReadonlyArray<Tried>): string => {
 }
 
 /**
- * What becomes of a job whose plan is exhausted. If anything may pass, the job is tried again, with that alone;
+ * What becomes of a job whose plan is exhausted. If anything may pass, the job is tried again, with that alone, and no
+ * try is counted if that is only somebody who wants to be left alone;
  * if all its candidates were skipped, so is the job; else there is no use.
  */
-export const verdict = (plan: Plan): Retry | Skip | Permanent => {
+export const verdict = (plan: Plan): Retry | Later | Skip | Permanent => {
   const passing = plan.tried.filter((tried) => tried.class === "retry")
+  const [waiting] = plan.tried
+    .filter((tried) => tried.class === "wait")
+    .toSorted((a, b) => (a.not_before ?? 0) - (b.not_before ?? 0))
   const [transient] = passing
   if (transient !== undefined) {
     const times = passing.flatMap(({ not_before }) => (not_before === undefined ? [] : [not_before]))
@@ -255,6 +264,14 @@ export const verdict = (plan: Plan): Retry | Skip | Permanent => {
       message: describe(plan.tried),
       plan: again(plan),
       ...(times.length === 0 ? {} : { notBefore: Math.max(...times) })
+    })
+  }
+  if (waiting !== undefined) {
+    return new Later({
+      reason: waiting.reason,
+      message: describe(plan.tried),
+      until: waiting.not_before ?? 0,
+      plan: again(plan)
     })
   }
   const result = { tried: plan.tried }

@@ -56,6 +56,7 @@ export const definition = define({
   }),
   accepts: (artifact) => arxivId(artifact) !== undefined,
   remote: ({ check }) => check,
+  countedBy: ({ export_url }) => export_url,
   improve: ({ base_url, export_files, export_url }) => {
     const base = export_files ? export_url : base_url
     return (candidate) =>

@@ -7,6 +7,7 @@
 import * as Schema from "effect/Schema"
 import type * as Effect from "effect/Effect"
 import type { Artifact } from "../Artifact.ts"
+import { hostLane } from "../Lane.ts"
 import { baseUrl, flag, integer, key, positive, section } from "../Setting.ts"
 import type { Candidate } from "./Candidate.ts"
 import type { Known, Question, Resolver, ResolverFailure } from "./Resolver.ts"
@@ -91,6 +92,8 @@ export interface Parts<Name extends string, Own, OwnEncoded> {
   readonly acceptsWith?: (settings: CommonSettings & Own, artifact: Artifact) => boolean
   /** Whether it asks a service. Default: yes. */
   readonly remote?: (settings: CommonSettings & Own) => boolean
+  /** An address of the host that counts its questions together with the files it serves. Default: none does. */
+  readonly countedBy?: (settings: CommonSettings & Own) => string
   /** What it makes of the candidates of every resolver, itself included: the same copy at a better address. */
   readonly improve?: (settings: CommonSettings & Own) => (candidate: Candidate) => Candidate
   readonly resolve: (
@@ -125,6 +128,7 @@ export const define = <const Name extends string, Own, OwnEncoded>(parts: Parts<
     build: (sections: Sections): Resolver => ({
       name,
       remote: parts.remote?.(sections[name]) ?? true,
+      lane: parts.countedBy === undefined ? undefined : hostLane(parts.countedBy(sections[name])),
       opensPages: parts.opensPages ?? false,
       accepts: (artifact, known) =>
         parts.accepts(artifact, known) || (parts.acceptsWith?.(sections[name], artifact) ?? false),

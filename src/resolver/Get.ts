@@ -11,14 +11,15 @@
  * | 408, other 5xx               | `failed`, may pass                                                       |
  * | everything else              | `failed`                                                                 |
  *
- * Where a service means something else, its resolver says so (`Request.judge`). Credentials go to the origin of the
+ * An answer that is known still counts is taken from the cache, and costs no request. Where a service means something else, its resolver says so (`Request.judge`). Credentials go to the origin of the
  * service's base URL and to no other: a redirect elsewhere isn't followed, since nobody asked that host's permission
  * either. What says who is asking appears in no message.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { type HttpService, readStart, type Response } from "../http/Http.ts"
+import { type HttpService, readStart } from "../http/Http.ts"
+import * as HttpCache from "../http/HttpCache.ts"
 import type { HttpError } from "../http/HttpError.ts"
 import { measured } from "../http/Measured.ts"
 import * as RetryAfter from "../http/RetryAfter.ts"
@@ -37,8 +38,19 @@ export interface Service {
   /** Credentials, sent to the origin of `baseUrl` only. */
   readonly headers: Readonly<Record<string, string>>
   readonly maxRetryAfterSeconds: number
-  /** Waits until one more request may be sent. The first of a question was waited for by who asks it. */
+  /** Whether a text says who asks: then it isn't kept. */
+  readonly saysWhoAsks: (text: string) => boolean
+  /** Waits until one more request may be sent. */
   readonly nextRequest: Effect.Effect<void, ResolverFailure>
+}
+
+/** The requests of one question. */
+export interface Asking {
+  readonly get: Get
+  /** Keeps the answers for later, since they were understood. */
+  readonly keep: Effect.Effect<void>
+  /** Forgets the kept ones it was given, since they are no use. */
+  readonly forget: Effect.Effect<void>
 }
 
 /** More than any real answer has. */
@@ -90,11 +102,15 @@ const isPassing = (status: number): boolean =>
 // Constructor
 // ---------------------------------------------------------------------------------------------------------------
 
-/** Asks on behalf of one question; the first request is the one that was waited for. */
-export const make = (http: HttpService, service: Service): Get => {
-  const { headers, maxRetryAfterSeconds, name } = service
+const all = (effects: ReadonlyArray<Effect.Effect<void>>) =>
+  Effect.suspend(() => Effect.all(effects, { discard: true }))
+
+/** Asks on behalf of one question. */
+export const make = (http: HttpService, cache: HttpCache.HttpCache, service: Service): Asking => {
+  const { maxRetryAfterSeconds, name } = service
   const home = new URL(service.baseUrl).origin
-  let sent = 0
+  const keeps: Array<Effect.Effect<void>> = []
+  const forgets: Array<Effect.Effect<void>> = []
 
   const fail = (outcome: Outcome, status: number, detail = WORDS[outcome], passing = false) =>
     new ResolverFailure({ outcome, message: `${name}: ${detail} (HTTP ${status})`, passing })
@@ -129,7 +145,7 @@ export const make = (http: HttpService, service: Service): Get => {
     )
 
   /** Where a redirect leads, if it may be followed. */
-  const target = (response: Response, from: string, hops: number) => {
+  const target = (response: Answer, from: string, hops: number) => {
     const location = response.header("location")
     if (location === undefined || !URL.canParse(location, from)) {
       return fail("failed", response.status, "a redirect without a target")
@@ -145,41 +161,58 @@ export const make = (http: HttpService, service: Service): Get => {
     return hops >= MAX_REDIRECTS ? fail("failed", response.status, "too many redirects") : to.href
   }
 
+  const send = (url: string, headers: Readonly<Record<string, string>>) =>
+    Effect.gen(function* () {
+      yield* service.nextRequest
+      const response = yield* http.get(url, headers, "configuration").pipe(measured(name, url))
+      const { header, status } = response
+      if (REDIRECTS.has(status)) {
+        yield* response.discard
+        return { header, status, text: "" }
+      }
+      const { text, whole } = yield* readStart(response, MAX_ANSWER_BYTES)
+      return whole ? { header, status, text } : yield* fail("failed", status, "its answer is too long")
+    }).pipe(Effect.scoped)
+
+  /** The answer of the cache, or else of the service. */
+  const answerOf = (url: string, request: Request) =>
+    Effect.gen(function* () {
+      const own = new URL(url).origin === home ? service.headers : {}
+      const headers = { accept: request.accept ?? "application/json", ...own }
+      const entry = yield* cache.entry({ url, headers })
+      if (entry.fresh !== undefined) {
+        forgets.push(entry.forget)
+        return entry.fresh
+      }
+      const { answer, keep } = yield* HttpCache.send(entry, (conditions) =>
+        send(url, { ...headers, ...conditions })
+      )
+      if (!service.saysWhoAsks(`${answer.text} ${answer.header("location") ?? ""}`)) keeps.push(keep)
+      return answer
+    }).pipe(Effect.catchTag("HttpError", (error) => lost(error, request)))
+
   const once = (
     url: string,
     request: Request,
     hops: number
   ): Effect.Effect<Answer | { readonly to: string }, ResolverFailure> =>
     Effect.gen(function* () {
-      if (sent > 0) yield* service.nextRequest
-      sent += 1
-      const own = new URL(url).origin === home ? headers : {}
-      const response = yield* http
-        .get(url, { accept: request.accept ?? "application/json", ...own }, "configuration")
-        .pipe(measured(name, url))
-      const { header, status } = response
-      const judged = (answer: Answer) => request.judge?.(answer) ?? commonOutcome(answer)
-      if (REDIRECTS.has(status) && judged({ header, status, text: "" }) === "failed") {
-        yield* response.discard
-        const to = target(response, url, hops)
+      const answer = yield* answerOf(url, request)
+      const { status } = answer
+      const outcome = request.judge?.(answer) ?? commonOutcome(answer)
+      if (REDIRECTS.has(status) && outcome === "failed") {
+        const to = target(answer, url, hops)
         return typeof to === "string" ? { to } : yield* to
       }
-      const { text, whole } = yield* readStart(response, MAX_ANSWER_BYTES)
-      if (!whole) return yield* fail("failed", status, "its answer is too long")
-      const answer: Answer = { status, text, header }
-      const outcome = judged(answer)
       if (outcome === "answer") return answer
       if (outcome === "rate_limited") return yield* limited(answer, request.waitMs ?? DEFAULT_WAIT_MS)
       return yield* fail(outcome, status, WORDS[outcome], outcome === "failed" && isPassing(status))
-    }).pipe(
-      Effect.scoped,
-      Effect.catchTag("HttpError", (error) => lost(error, request))
-    )
+    })
 
   const follow = (url: string, request: Request, hops: number): Effect.Effect<Answer, ResolverFailure> =>
     Effect.flatMap(once(url, request, hops), (answer) =>
       "to" in answer ? follow(answer.to, request, hops + 1) : Effect.succeed(answer)
     )
 
-  return (url, request = {}) => follow(url, request, 0)
+  return { get: (url, request = {}) => follow(url, request, 0), keep: all(keeps), forget: all(forgets) }
 }

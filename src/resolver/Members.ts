@@ -1,18 +1,20 @@
 /**
  * From settings and the environment to the resolvers of a run: each built, with its credentials and what it lacks.
  */
+import { createHash } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type { HttpService } from "../http/Http.ts"
+import type { HttpService, HttpSettings } from "../http/Http.ts"
+import * as HttpCache from "../http/HttpCache.ts"
 import type { Candidate } from "./Candidate.ts"
 import * as Get from "./Get.ts"
 import * as Identity from "./Identity.ts"
 import type { FileKind } from "./Ranking.ts"
 import { type Definition, find, Sections } from "./Registry.ts"
-import { type Get as GetOf, type Resolver, ResolverFailure } from "./Resolver.ts"
+import { type Resolver, ResolverFailure } from "./Resolver.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -20,7 +22,10 @@ import { type Get as GetOf, type Resolver, ResolverFailure } from "./Resolver.ts
 
 /** The configuration's sections, as far as resolving needs them. */
 export interface ResolversSettings {
-  readonly http: { readonly contact: string | null; readonly max_retry_after_seconds: number }
+  readonly http: Pick<HttpSettings, "contact" | "user_agent"> & {
+    readonly max_retry_after_seconds: number
+    readonly cache: HttpCache.CacheSettings
+  }
   readonly download: { readonly kinds: ReadonlyArray<FileKind> }
   readonly resolvers: Sections
 }
@@ -32,8 +37,12 @@ export interface Member {
   readonly timeoutMs: number
   /** What it can't be asked without and isn't there, as the failure that says so. */
   readonly lacks?: ResolverFailure | undefined
-  /** Its way to ask its service, for one question. */
-  readonly get: (nextRequest: Effect.Effect<void, ResolverFailure>) => GetOf
+  /** Its way to ask its service, for one question; `nextRequest` goes before each request. */
+  readonly ask: (nextRequest: Effect.Effect<void, ResolverFailure>) => Get.Asking
+  /** Who is asked, and as whom, for what is remembered of that; says nothing by itself. */
+  readonly account: string
+  /** Whether a question may be answered by what earlier ones have left. */
+  readonly remembers: boolean
   readonly improve: (candidate: Candidate) => Candidate
   /** Keeps what says who asks, whoever it is that is asked, out of what comes of an answer. */
   readonly confidential: Identity.Confidential
@@ -51,7 +60,13 @@ export const enabledOrder = ({ resolvers }: Pick<ResolversSettings, "resolvers">
 export const plain = (resolver: Resolver, timeoutMs: number): Member => ({
   resolver,
   timeoutMs,
-  get: () => () => Effect.die(`${resolver.name} has no service to ask`),
+  ask: () => ({
+    get: () => Effect.die(`${resolver.name} has no service to ask`),
+    keep: Effect.void,
+    forget: Effect.void
+  }),
+  account: resolver.name,
+  remembers: false,
   improve: (candidate) => candidate,
   confidential: Identity.confidential([])
 })
@@ -103,10 +118,15 @@ const addresses = ({ fallbacks }: Definition, section: object): ReadonlyArray<st
     .map(({ key }) => valueOf(section, key))
     .filter((text) => typeof text === "string")
 
+/** The same for the same, and not to be read back. */
+const accountOf = (parts: ReadonlyArray<string>): string =>
+  createHash("sha256").update(parts.join(" ")).digest("base64url").slice(0, 16)
+
 /** The enabled resolvers in their order. */
 export const make = (settings: ResolversSettings, http: HttpService): Effect.Effect<ReadonlyArray<Member>> =>
   Effect.gen(function* () {
     const sections = yield* withInherited(settings)
+    const cache = yield* HttpCache.make(settings.http)
     const enabled = yield* Effect.forEach(
       enabledOrder({ resolvers: sections }).flatMap((name) => find(name) ?? []),
       (definition) =>
@@ -132,8 +152,8 @@ export const make = (settings: ResolversSettings, http: HttpService): Effect.Eff
           lacks === undefined
             ? undefined
             : new ResolverFailure({ outcome: "config_error", message: `${name}: ${lacks}` }),
-        get: (nextRequest) =>
-          Get.make(http, {
+        ask: (nextRequest) =>
+          Get.make(http, cache, {
             name,
             baseUrl: section.base_url,
             headers: Option.match(secret, {
@@ -141,8 +161,11 @@ export const make = (settings: ResolversSettings, http: HttpService): Effect.Eff
               onSome: (value) => credential?.header(value) ?? {}
             }),
             maxRetryAfterSeconds: settings.http.max_retry_after_seconds,
+            saysWhoAsks: confidential.hides,
             nextRequest
           }),
+        account: `${name} ${accountOf([section.base_url, ...Option.toArray(secret)])}`,
+        remembers: settings.http.cache.enabled,
         improve: definition.improve(sections),
         confidential
       }

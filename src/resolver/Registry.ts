@@ -7,7 +7,7 @@
  */
 import * as Schema from "effect/Schema"
 import type { Artifact } from "../Artifact.ts"
-import { key, oneOf } from "../Setting.ts"
+import { integer, key, oneOf } from "../Setting.ts"
 import * as Arxiv from "./Arxiv.ts"
 import * as Core from "./Core.ts"
 import * as Crossref from "./Crossref.ts"
@@ -108,6 +108,11 @@ export const Sections = Schema.Struct({
     oneOf("version", "repository"),
     "version",
     "Which of a work's copies goes first: the published version before others, or a repository's before a publisher's."
+  ),
+  max_wait_seconds: key(
+    integer(0, 604_800),
+    900,
+    "The longest wait a service may ask for and be waited for. Of one that asks for more, such as one whose daily quota is used up, the next is asked instead, and it again later if nothing else was found."
   ),
   ...sectionFields()
 })

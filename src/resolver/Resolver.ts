@@ -66,6 +66,8 @@ export interface Resolver {
   readonly name: string
   /** Whether it asks a service, and so waits for its lane, its rate and its permit. */
   readonly remote: boolean
+  /** The lane its questions stand in, where that isn't its own. */
+  readonly lane?: string | undefined
   /** Whether the pages it names are to be read now. Those of other resolvers are put aside until then. */
   readonly opensPages?: boolean
   readonly accepts: (artifact: Artifact, known: Known) => boolean
@@ -88,5 +90,7 @@ export class ResolverFailure extends Data.TaggedError("ResolverFailure")<{
   readonly outcome: "not_found" | "no_open_access" | "rate_limited" | "config_error" | "failed"
   readonly message: string
   readonly until?: number | undefined
+  /** `until` is so late that others are to be asked meanwhile. */
+  readonly away?: boolean | undefined
   readonly passing?: boolean | undefined
 }> {}

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { Artifact } from "../Artifact.ts"
+import { CacheStore } from "../CacheStore.ts"
 import { Http } from "../http/Http.ts"
 import { KeyedLimiter } from "../KeyedLimiter.ts"
 import { resolverLane } from "../Lane.ts"
@@ -18,8 +19,9 @@ import * as Telemetry from "../Telemetry.ts"
 import { TokenBucket } from "../TokenBucket.ts"
 import type { Candidate } from "./Candidate.ts"
 import * as Members from "./Members.ts"
+import * as Memory from "./Memory.ts"
 import * as Ranking from "./Ranking.ts"
-import { type Known, NOTHING, ResolverFailure } from "./Resolver.ts"
+import { type Known, NOTHING, type Resolver, ResolverFailure } from "./Resolver.ts"
 
 export { enabledOrder, type Member, plain, type ResolversSettings } from "./Members.ts"
 
@@ -48,8 +50,16 @@ export interface ResolversService {
   readonly applicable: (artifact: Artifact, known?: Known) => Effect.Effect<ReadonlyArray<string>>
   /** The lane in which a job waits before this resolver is asked; `None` if it asks nobody. */
   readonly lane: (name: string) => Option.Option<string>
-  /** What this resolver knows. */
-  readonly ask: (name: string, artifact: Artifact, known?: Known) => Effect.Effect<Found, ResolverFailure>
+  /**
+   * What this resolver knows. `before` runs when its service has to be asked, and not when earlier answers of it tell:
+   * the place to wait for its lane.
+   */
+  readonly ask: <E = never>(
+    name: string,
+    artifact: Artifact,
+    known?: Known,
+    before?: Effect.Effect<void, E>
+  ) => Effect.Effect<Found, ResolverFailure | E>
 }
 
 /** The resolvers of a program. */
@@ -64,23 +74,37 @@ const MOMENT_MS = 1000
 /** The same within a question that was begun: giving it up would waste what was asked already. */
 const FOLLOW_UP_MS = 10_000
 
+/** The lane a resolver's questions stand in. */
+const laneOf = ({ lane, name }: Resolver): string => lane ?? resolverLane(name)
+
+/** Waits that are left to the queue; see `resolvers.max_wait_seconds`. */
+const LONGEST_WAIT_MS = 900_000
+
 /** Without anything that says who asks. A service may well repeat what it was sent. */
 const discreet = ({ confidential, resolver }: Members.Member, failure: ResolverFailure) => {
-  const { outcome, passing, until } = failure
+  const { away, outcome, passing, until } = failure
   const message = confidential.hide(failure.message)
   return message === failure.message
     ? failure
-    : new ResolverFailure({ outcome, message: message || resolver.name, passing, until })
+    : new ResolverFailure({ outcome, message: message || resolver.name, passing, until, away })
+}
+
+/** How they are asked. */
+export interface ResolversOptions {
+  /** A resolver that asks for a longer wait is `away`. Default: a quarter of an hour. */
+  readonly maxWaitMs?: number | undefined
 }
 
 /** The service over any resolvers. */
 export const makeWith = (
   members: ReadonlyArray<Members.Member>,
-  preferences: Ranking.Preferences = Ranking.DEFAULTS
+  preferences: Ranking.Preferences = Ranking.DEFAULTS,
+  { maxWaitMs = LONGEST_WAIT_MS }: ResolversOptions = {}
 ): Effect.Effect<ResolversService, never, KeyedLimiter | TokenBucket> =>
   Effect.gen(function* () {
     const limiter = yield* KeyedLimiter
     const bucket = yield* TokenBucket
+    const store = yield* CacheStore
     const byName = new Map(members.map((member) => [member.resolver.name, member]))
     const opensPages = members.some(({ resolver }) => resolver.opensPages === true)
     /** The resolvers switched off for this run, and why; `said`: whether that was logged. */
@@ -121,32 +145,45 @@ export const makeWith = (
         return sayOnce(name)
       })
 
-    const answer = (member: Members.Member, artifact: Artifact, known: Known) => {
-      const { resolver, timeoutMs } = member
-      const next = takeToken(resolverLane(resolver.name), FOLLOW_UP_MS)
-      return resolver.resolve({ artifact, known, get: member.get(next) }).pipe(
-        Effect.timeoutFail({
-          duration: timeoutMs,
-          onTimeout: () =>
-            new ResolverFailure({
-              outcome: "failed",
-              message: `${resolver.name}: no answer within ${timeoutMs / 1000} s`,
-              passing: true
-            })
-        })
-      )
-    }
+    /** The first request was waited for by who asks. */
+    const answer = (member: Members.Member, artifact: Artifact, known: Known) =>
+      Effect.suspend(() => {
+        const { resolver, timeoutMs } = member
+        let requests = 0
+        const { get, keep } = member.ask(
+          Effect.suspend(() =>
+            requests++ === 0 ? Effect.void : takeToken(resolverLane(resolver.name), FOLLOW_UP_MS)
+          )
+        )
+        return resolver.resolve({ artifact, known, get }).pipe(
+          Effect.timeoutFail({
+            duration: timeoutMs,
+            onTimeout: () =>
+              new ResolverFailure({
+                outcome: "failed",
+                message: `${resolver.name}: no answer within ${timeoutMs / 1000} s`,
+                passing: true
+              })
+          }),
+          Effect.tapBoth({
+            onSuccess: () => keep,
+            onFailure: ({ outcome }) => (Memory.ANSWERED.has(outcome) ? keep : Effect.void)
+          })
+        )
+      })
 
     /** Under the resolver's cap and rate. Waiting for either doesn't count into the time for the answer. */
-    const politely = (key: string, member: Members.Member, artifact: Artifact, known: Known) =>
-      takeToken(key, MOMENT_MS).pipe(
+    const politely = (member: Members.Member, artifact: Artifact, known: Known) => {
+      const key = resolverLane(member.resolver.name)
+      return takeToken(key, MOMENT_MS).pipe(
         Effect.zipRight(
           Effect.tapError(answer(member, artifact, known), ({ outcome, until }) =>
             outcome === "rate_limited" && until !== undefined ? bucket.penalise(key, until) : Effect.void
           )
         ),
-        limiter.withPermit(key)
+        limiter.withPermit(laneOf(member.resolver))
       )
+    }
 
     /** Candidates to try apart from pages to put aside. */
     const sorted = (member: Members.Member, found: ReadonlyArray<Candidate>): Found => {
@@ -161,7 +198,47 @@ export const makeWith = (
       }
     }
 
-    const ask = Effect.fnUntraced(function* (name: string, artifact: Artifact, known: Known = NOTHING) {
+    /** Fails if the resolver is away; nobody is asked for that. */
+    const isThere = (member: Members.Member) =>
+      Effect.flatMap(
+        Memory.awayUntil(store, member),
+        Option.match({
+          onNone: () => Effect.void,
+          onSome: (until) =>
+            Effect.zipRight(
+              bucket.penalise(resolverLane(member.resolver.name), until),
+              Memory.away(until, `${member.resolver.name}: it has asked to be left alone`)
+            )
+        })
+      )
+
+    const found = (member: Members.Member, artifact: Artifact, known: Known) => {
+      const { name, remote } = member.resolver
+      return (remote ? politely(member, artifact, known) : answer(member, artifact, known)).pipe(
+        Effect.mapError((failure) => discreet(member, failure)),
+        Effect.catchAll((failure) =>
+          Effect.gen(function* () {
+            const { message, outcome, until } = failure
+            if (outcome === "config_error") yield* switchOff(failure, name)
+            const now = yield* Clock.currentTimeMillis
+            if (outcome !== "rate_limited" || until === undefined || until - now <= maxWaitMs) {
+              return yield* failure
+            }
+            const gone = Memory.away(until, message)
+            yield* Memory.setAway(store, member, until)
+            yield* Effect.logWarning(gone.message)
+            return yield* gone
+          })
+        )
+      )
+    }
+
+    const ask: ResolversService["ask"] = Effect.fnUntraced(function* <E = never>(
+      name: string,
+      artifact: Artifact,
+      known: Known = NOTHING,
+      before: Effect.Effect<void, E> = Effect.void
+    ) {
       const member = byName.get(name)
       if (member === undefined) {
         return yield* new ResolverFailure({
@@ -171,17 +248,14 @@ export const makeWith = (
       }
       const refused = off.get(name)
       if (refused !== undefined) return yield* Effect.zipRight(sayOnce(name), refused.failure)
-      const found = yield* (
-        member.resolver.remote
-          ? politely(resolverLane(name), member, artifact, known)
-          : answer(member, artifact, known)
-      ).pipe(
-        Effect.mapError((failure) => discreet(member, failure)),
-        Effect.tapError((failure) =>
-          failure.outcome === "config_error" ? switchOff(failure, name) : Effect.void
-        )
-      )
-      const { candidates, pages } = sorted(member, found)
+      const memory = member.resolver.remote ? yield* Memory.recalled(member, artifact, known) : Option.none()
+      const all = Option.isSome(memory)
+        ? yield* memory.value
+        : yield* (member.resolver.remote ? isThere(member) : Effect.void).pipe(
+            Effect.zipRight(before),
+            Effect.zipRight(found(member, artifact, known))
+          )
+      const { candidates, pages } = sorted(member, all)
       if (candidates.length === 0 && pages.length === 0) {
         const message = `${name}: it knows nothing of a kind that is wanted (download.kinds)`
         return yield* new ResolverFailure({ outcome: "no_open_access", message })
@@ -206,9 +280,10 @@ export const makeWith = (
           )
         }),
       lane: (name) =>
-        byName.get(name)?.resolver.remote === true && !off.has(name)
-          ? Option.some(resolverLane(name))
-          : Option.none(),
+        Option.fromNullable(byName.get(name)?.resolver).pipe(
+          Option.filter(({ remote }) => remote && !off.has(name)),
+          Option.map(laneOf)
+        ),
       ask
     }
   })
@@ -219,7 +294,12 @@ export const make = (
 ): Effect.Effect<ResolversService, never, Http | KeyedLimiter | TokenBucket> =>
   Effect.flatMap(
     Effect.flatMap(Http, (http) => Members.make(settings, http)),
-    (members) => makeWith(members, { kinds: settings.download.kinds, prefer: settings.resolvers.prefer })
+    (members) =>
+      makeWith(
+        members,
+        { kinds: settings.download.kinds, prefer: settings.resolvers.prefer },
+        { maxWaitMs: settings.resolvers.max_wait_seconds * 1000 }
+      )
   )
 
 /** `make` as a layer. */

@@ -1,7 +1,8 @@
 /**
  * What hosts ask of programs like this one in their robots.txt (RFC 9309).
  *
- * The file is fetched once for an origin, however many jobs wait for it, and kept for at most a day. Without one (4xx)
+ * The file is fetched once for an origin, however many jobs wait for it, and kept for at most a day, also over restarts
+ * where there is a cache. Without one (4xx)
  * everything is allowed; while it can't be had (5xx, no connection) nothing is. Of a longer file the whole lines in the
  * first 500 KiB count. A `Crawl-delay`, which is no part of the standard, is kept as the time between two starts.
  */
@@ -14,8 +15,10 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import type { NamedBy } from "../http/Addresses.ts"
 import { type HttpService, readStart } from "../http/Http.ts"
+import * as HttpCache from "../http/HttpCache.ts"
 import { HttpError } from "../http/HttpError.ts"
 import { measured } from "../http/Measured.ts"
+import * as RetryAfter from "../http/RetryAfter.ts"
 import { type Rules, rulesOf } from "./Rules.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -68,65 +71,118 @@ const MOST_REMEMBERED = 16 * 1024 * 1024
 /** Failures that the request for the file itself will meet and report better. */
 const TELLS_ITSELF = new Set<HttpError["reason"]>(["host-not-found", "tls", "protocol", "address-refused"])
 
-type File = { readonly rules: Rules; readonly length: number } | { readonly unreachable: string }
+type File =
+  | { readonly rules: Rules; readonly length: number }
+  | { readonly unreachable: string; readonly notBefore?: number }
 
 const EVERYTHING: File = { rules: rulesOf("http://unknown/", "", ""), length: 0 }
 
 /** A cut line could allow or refuse more than the whole one. */
 const wholeLines = (text: string) => text.slice(0, text.lastIndexOf("\n") + 1)
 
-/** The file of an origin, over its redirects. */
-const fetchFile = (http: HttpService, permit: Permit, origin: string, namedBy: NamedBy, agent: string) => {
-  const request = (url: string, hops: number) =>
-    Effect.gen(function* () {
-      // The origin was named by whoever wants a file of it; where it leads is its own word.
-      const response = yield* http
-        .get(url, { accept: "text/plain, */*;q=0.1" }, hops === 0 ? namedBy : "server")
-        .pipe(measured("robots", url))
-      const { status } = response
-      const location = response.header("location")
-      if (status >= 300 && status < 400 && location !== undefined && URL.canParse(location, url)) {
-        yield* response.discard
-        const to = new URL(location, url)
-        // So many redirects mean that there is none.
-        if (hops >= MOST_REDIRECTS || !/^https?:$/.test(to.protocol)) return EVERYTHING
-        return to.href
-      }
-      if (status >= 200 && status < 300) {
-        const { text, whole } = yield* readStart(response, MOST_BYTES)
-        const rules = rulesOf(origin, whole ? text : wholeLines(text), agent)
-        return { rules, length: text.length } satisfies File
-      }
-      yield* response.discard
-      return status >= 500 || status === 429
-        ? { unreachable: `its robots.txt answers HTTP ${status}` }
-        : EVERYTHING
-    }).pipe(Effect.scoped)
+const HEADERS = { accept: "text/plain, */*;q=0.1" }
 
+/** One answer on the way to a file: the file, or where it is. */
+const meaning = (origin: string, url: string, { header, status, text }: HttpCache.Text, agent: string) =>
+  Effect.gen(function* () {
+    const location = header("location")
+    if (status >= 300 && status < 400 && location !== undefined && URL.canParse(location, url)) {
+      const to = new URL(location, url)
+      return /^https?:$/.test(to.protocol) ? to.href : EVERYTHING
+    }
+    if (status >= 200 && status < 300) {
+      return { rules: rulesOf(origin, text, agent), length: text.length } satisfies File
+    }
+    if (status < 500 && status !== 429) return EVERYTHING
+    const now = yield* Clock.currentTimeMillis
+    const notBefore = RetryAfter.hint(header, now, FRESH_MS / 1000)
+    return {
+      unreachable: `its robots.txt answers HTTP ${status}`,
+      ...(Option.isSome(notBefore) ? { notBefore: notBefore.value } : {})
+    } satisfies File
+  })
+
+/** What was found for an origin, how old it is, and whether somebody was asked for it just now. */
+interface Fetched {
+  readonly file: File
+  readonly ageMs: number
+  readonly asked: boolean
+}
+
+/** The file of an origin, over its redirects. */
+const fetchFile = (
+  http: HttpService,
+  {
+    agent,
+    cache,
+    permit
+  }: { readonly agent: string; readonly cache: HttpCache.HttpCache; readonly permit: Permit },
+  origin: string,
+  namedBy: NamedBy
+): Effect.Effect<Fetched> => {
   /** Waiting for a host's permit doesn't count into the time. */
-  const from = (url: string, hops: number, leftMs: number): Effect.Effect<File, HttpError> =>
-    request(url, hops).pipe(
-      Effect.timeoutFail({
-        duration: leftMs,
-        onTimeout: () =>
-          new HttpError({ reason: "idle-timeout", message: `it took longer than ${MOST_MS / 1000} s` })
-      }),
+  let leftMs = MOST_MS
+  const request = (url: string, headers: Readonly<Record<string, string>>, who: NamedBy) =>
+    Effect.gen(function* () {
+      const response = yield* http.get(url, headers, who).pipe(measured("robots", url))
+      const { header, status } = response
+      if (status < 200 || status >= 300) {
+        yield* response.discard
+        return { header, status, text: "" }
+      }
+      const { text, whole } = yield* readStart(response, MOST_BYTES)
+      return { header, status, text: whole ? text : wholeLines(text) }
+    }).pipe(
+      Effect.scoped,
+      (sent) =>
+        Effect.suspend(() =>
+          Effect.timeoutFail(sent, {
+            duration: Math.max(1, leftMs),
+            onTimeout: () =>
+              new HttpError({ reason: "idle-timeout", message: `it took longer than ${MOST_MS / 1000} s` })
+          })
+        ),
       Effect.timed,
-      permit(url),
-      Effect.flatMap(([spent, found]) =>
-        typeof found === "string"
-          ? from(found, hops + 1, Math.max(1, leftMs - Duration.toMillis(spent)))
-          : Effect.succeed(found)
-      )
+      Effect.map(([spent, answer]) => {
+        leftMs -= Duration.toMillis(spent)
+        return answer
+      }),
+      permit(url)
     )
 
-  return from(`${origin}/robots.txt`, 0, MOST_MS).pipe(
+  const from = (
+    url: string,
+    hops: number,
+    before: Omit<Fetched, "file">
+  ): Effect.Effect<Fetched, HttpError> =>
+    Effect.gen(function* () {
+      // So many redirects mean that there is none.
+      if (hops > MOST_REDIRECTS) return { ...before, file: EVERYTHING }
+      const entry = yield* cache.entry({ url, headers: HEADERS })
+      const known = entry.fresh !== undefined && entry.fresh.ageMs < FRESH_MS ? entry.fresh : undefined
+      // The origin was named by whoever wants a file of it; where it leads is its own word.
+      const who = hops === 0 ? namedBy : "server"
+      const settled =
+        known ??
+        (yield* HttpCache.send(entry, (conditions) => request(url, { ...HEADERS, ...conditions }, who)))
+      if ("keep" in settled) yield* settled.keep
+      const found = yield* meaning(origin, url, "keep" in settled ? settled.answer : settled, agent)
+      const now = {
+        ageMs: Math.max(before.ageMs, known?.ageMs ?? 0),
+        asked: before.asked || known === undefined
+      }
+      return typeof found === "string" ? yield* from(found, hops + 1, now) : { ...now, file: found }
+    })
+
+  return from(`${origin}/robots.txt`, 0, { ageMs: 0, asked: false }).pipe(
     Effect.catchAll((error) =>
-      Effect.succeed<File>(
-        TELLS_ITSELF.has(error.reason)
+      Effect.succeed<Fetched>({
+        file: TELLS_ITSELF.has(error.reason)
           ? EVERYTHING
-          : { unreachable: `its robots.txt can't be had: ${error.message}` }
-      )
+          : { unreachable: `its robots.txt can't be had: ${error.message}` },
+        ageMs: 0,
+        asked: true
+      })
     )
   )
 }
@@ -171,7 +227,15 @@ export interface RobotsOptions {
   readonly userAgent: string
   /** Default: no limit. */
   readonly permit?: Permit
+  /** Default: none. */
+  readonly cache?: HttpCache.HttpCache
 }
+
+/** How files are kept in a cache: by what their servers say, and for a day where they say nothing. */
+export const caching = <S extends { readonly cache: HttpCache.CacheSettings }>(settings: S): S => ({
+  ...settings,
+  cache: { ...settings.cache, default_seconds: FRESH_MS / 1000 }
+})
 
 /**
  * What robots.txt files say, each fetched over `http` when it is first needed. Not enabled, everything is allowed and
@@ -180,7 +244,7 @@ export interface RobotsOptions {
 export const make = (
   http: HttpService,
   settings: RobotsSettings,
-  { permit = () => (request) => request, userAgent }: RobotsOptions
+  { cache = HttpCache.none, permit = () => (request) => request, userAgent }: RobotsOptions
 ): Robots => {
   const agent = userAgent.split(/[\s/]/, 1)[0] ?? userAgent
   const known = makeMemory()
@@ -190,11 +254,13 @@ export const make = (
 
   const fetchEntry = (key: string, origin: string, namedBy: NamedBy) =>
     Effect.gen(function* () {
-      const file = yield* fetchFile(http, permit, origin, namedBy, agent)
-      const until = (yield* Clock.currentTimeMillis) + ("rules" in file ? FRESH_MS : UNREACHABLE_MS)
+      const { ageMs, asked, file } = yield* fetchFile(http, { agent, cache, permit }, origin, namedBy)
+      const now = yield* Clock.currentTimeMillis
+      const until =
+        "rules" in file ? now + FRESH_MS - ageMs : Math.max(now + UNREACHABLE_MS, file.notBefore ?? 0)
       const entry: Entry = { file, until }
       known.set(key, entry)
-      return entry
+      return { entry, asked }
     })
 
   /** The entry of an origin; there is never more than one request for it under way. */
@@ -216,8 +282,9 @@ export const make = (
           underWay.set(key, own)
           const exit = yield* Effect.exit(restore(fetchEntry(key, origin, namedBy)))
           underWay.delete(key)
-          yield* Deferred.succeed(own, Exit.isSuccess(exit) ? Option.some(exit.value) : Option.none())
-          return { entry: yield* exit, fresh: true }
+          yield* Deferred.succeed(own, Exit.isSuccess(exit) ? Option.some(exit.value.entry) : Option.none())
+          const { asked, entry: found } = yield* exit
+          return { entry: found, fresh: asked }
         }
       })
     )

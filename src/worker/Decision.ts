@@ -105,11 +105,26 @@ const failed = (
     case "Retry":
       return retry(costs, lease, error, history)
     case "WaitLane": {
-      const { message, plan, reason, until } = error
+      const { gapMs, message, plan, reason, until } = error
       return Effect.map(Clock.currentTimeMillis, (now) => {
         Telemetry.waits.note(Math.max(0, until - now) / 1000, "hold")
         return {
-          transition: { kind: "release", lease, history, released: { plan, hold: { until, reason } } },
+          transition: { kind: "release", lease, history, released: { plan, hold: { until, reason, gapMs } } },
+          ending: { end: "waiting", reason, message }
+        }
+      })
+    }
+    case "Later": {
+      const { message, plan, reason, until } = error
+      return Effect.map(Clock.currentTimeMillis, (now) => {
+        Telemetry.waits.note(Math.max(0, until - now) / 1000, "backoff")
+        return {
+          transition: {
+            kind: "release",
+            lease,
+            history,
+            released: { plan, later: { until, reason, message } }
+          },
           ending: { end: "waiting", reason, message }
         }
       })

@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Fatal, Permanent, Retry, Skip, WaitLane } from "../../src/Failure.ts"
+import { Fatal, Later, Permanent, Retry, Skip, WaitLane } from "../../src/Failure.ts"
 import * as Handler from "../../src/Handler.ts"
 import type { JobDetail } from "../../src/Job.ts"
 import * as Worker from "../../src/Worker.ts"
@@ -84,6 +84,13 @@ const cases: ReadonlyArray<Case> = [
     calls: ["release"],
     end: { end: "waiting", ...why },
     job: { state: "queued", attempts: 0, reason: null, plan: { next: 2 } }
+  },
+  {
+    name: "Later: released until then without a try, with the reason",
+    handle: () => new Later({ ...why, until: 5_000, plan: { next: 2 } }),
+    calls: ["release"],
+    end: { end: "waiting", ...why },
+    job: { state: "queued", attempts: 0, ...why, plan: { next: 2 } }
   },
   {
     name: "Skip: skipped, with its result",

@@ -98,7 +98,11 @@ export const arbitraries: { readonly [path: string]: FastCheck.Arbitrary<unknown
     breaker_failures: int(0, 1000),
     breaker_pause_seconds: seconds(0.1, 3600),
     resolve: entries(FastCheck.oneof(FastCheck.ipV4(), FastCheck.ipV6())),
-    allow_private_hosts: FastCheck.boolean()
+    allow_private_hosts: FastCheck.boolean(),
+    "cache.enabled": FastCheck.boolean(),
+    "cache.default_seconds": int(0, 604_800),
+    "cache.max_age_seconds": int(0, 1_000_000),
+    "cache.max_bytes": int(0, 1_000_000_000)
   }),
   ...under("download", {
     out: text,
@@ -113,6 +117,7 @@ export const arbitraries: { readonly [path: string]: FastCheck.Arbitrary<unknown
     min_free_bytes: int(0, 2 ** 40)
   }),
   "resolvers.order": FastCheck.shuffledSubarray([...NAMES]),
+  "resolvers.max_wait_seconds": int(0, 604_800),
   "resolvers.prefer": FastCheck.constantFrom("version", "repository"),
   ...Object.assign({}, ...NAMES.map((name) => under(`resolvers.${name}`, { ...resolver, ...own[name] }))),
   ...under("telemetry.prometheus", { host: text, port: FastCheck.option(int(1, 65_535)) }),

@@ -3,9 +3,9 @@ import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
 import { lanePolicy } from "../../src/config/Limits.ts"
 import { nearest } from "../../src/config/Nearest.ts"
-import { Settings } from "../../src/config/Settings.ts"
-import { REGISTRY } from "../../src/resolver/Registry.ts"
-import { UNLIMITED } from "../../src/Lane.ts"
+import { BUILT_IN_HOSTS, Settings } from "../../src/config/Settings.ts"
+import { find, REGISTRY } from "../../src/resolver/Registry.ts"
+import { hostLane, UNLIMITED } from "../../src/Lane.ts"
 
 const policy = (settings: typeof Settings.Encoded = {}) => lanePolicy(Schema.decodeSync(Settings)(settings))
 
@@ -29,7 +29,17 @@ describe("limits of lanes", () => {
   })
 
   it("hold arXiv to what it asks for", () => {
-    expect(policy().lane("host:export.arxiv.org")).toEqual({ pool: "hosts", cap: 1, gapMs: 3000, burst: 1 })
+    const lane = hostLane("https://export.arxiv.org/pdf/2101.00001")
+    expect(hostLane("http://WWW.arxiv.org./abs/2101.00001")).toBe(lane)
+    expect(hostLane("https://arxiv.org/abs/2101.00001")).toBe(lane)
+    expect(hostLane("https://notarxiv.org/")).not.toBe(lane)
+    expect(policy().lane(lane)).toEqual({ pool: "hosts", cap: 1, gapMs: 3000, burst: 1 })
+    // Its API is one of its machines.
+    expect(find("arxiv")?.build(Schema.decodeSync(Settings)({}).resolvers).lane).toBe(lane)
+    const asked = policy({
+      orchestrator: { hosts: { ...BUILT_IN_HOSTS, "export.arxiv.org": { gap_ms: 5000 } } }
+    })
+    expect(asked.lane(lane)).toMatchObject({ cap: 1, gapMs: 5000 })
   })
 
   it("give a resolver a pool of its own, and its lane no pace", () => {

@@ -7,6 +7,9 @@ import { done, enqueue, ids, job, laneOf, lease, leaseOne, type MakeLayer, onQue
 
 const jobs = (...names: ReadonlyArray<string>) => names.map((id) => job(id))
 
+/** A host that asks for so much time between two starts. */
+const asking = (gapMs: number, until: number) => ({ hold: { until, reason: "robots-txt", gapMs } })
+
 export const limitsContract = (makeLayer: MakeLayer) =>
   describe("setLane", () => {
     it.scoped("raises a cap, which counts at once", () =>
@@ -122,6 +125,34 @@ export const limitsContract = (makeLayer: MakeLayer) =>
           expect(ids(yield* lease(queue, 9))).toEqual(["b"])
           yield* queue.setLane("host:a", { gapMs: 0 })
           expect(ids(yield* lease(queue, 9))).toEqual(["c", "d"])
+        })
+      )
+    )
+
+    it.scoped("starts no faster than a host has asked for, until it asks for something else", () =>
+      onQueue(makeLayer({ policy: uniform({ cap: 9, gapMs: 100 }) }), (queue) =>
+        Effect.gen(function* () {
+          yield* enqueue(queue, ...jobs("a", "b", "c", "d", "e"))
+          const gap = Effect.map(queue.laneStats({ lane: "host:a", limit: 1 }), ([one]) => one?.gapMs)
+          yield* queue.release(yield* leaseOne(queue), asking(2_000, 2_000))
+          expect(yield* lease(queue, 9)).toEqual([])
+          yield* TestClock.adjust(2_000)
+          expect(ids(yield* lease(queue, 9))).toEqual(["a"])
+          yield* TestClock.adjust(1_999)
+          expect(yield* lease(queue, 9)).toEqual([])
+          // A run that begins with the same settings, or with others, doesn't undo it.
+          yield* queue.applyPolicy(uniform({ cap: 9, gapMs: 50 }))
+          expect(yield* gap).toBe(2_000)
+          yield* TestClock.adjust(1)
+          const b = yield* leaseOne(queue)
+          expect(b.id).toBe("b")
+          // What is set by hand goes before.
+          yield* queue.setLane("host:a", { gapMs: 10 })
+          expect(yield* gap).toBe(10)
+          yield* queue.setLane("host:a", null)
+          expect(yield* gap).toBe(2_000)
+          yield* queue.release(b, asking(0, 0))
+          expect(yield* gap).toBe(50)
         })
       )
     )

@@ -155,6 +155,33 @@ export const transitionsContract = (makeLayer: MakeLayer) =>
       )
     )
 
+    it.scoped("releases a job until later, without a try, and nobody else waits for it", () =>
+      onQueue(makeLayer({ policy: uniform() }), (queue) =>
+        Effect.gen(function* () {
+          yield* enqueue(queue, job("a"), job("b"))
+          const later = { until: 3_000, reason: "resolver-rate", message: "asked to wait" }
+          yield* queue.release(yield* leaseOne(queue), { later, plan: 1 })
+          expect(yield* get(queue, "a")).toMatchObject({
+            state: "queued",
+            reason: "resolver-rate",
+            message: "asked to wait",
+            plan: 1,
+            attempts: 0
+          })
+          yield* queue.ack(yield* leaseOne(queue), done)
+          yield* TestClock.adjust(2_999)
+          expect(yield* lease(queue, 9)).toEqual([])
+          expect(yield* queue.nextReadyAt).toEqual(Option.some(3_000))
+          yield* TestClock.adjust(1)
+          const again = yield* leaseOne(queue)
+          expect(again).toMatchObject({ id: "a", attempts: 0 })
+          // What is over is no wait.
+          yield* queue.release(again, { later })
+          expect((yield* leaseOne(queue)).id).toBe("a")
+        })
+      )
+    )
+
     it.scoped("keeps a plan that it doesn't name", () =>
       onQueue(makeLayer({ policy: uniform() }), (queue) =>
         Effect.gen(function* () {
@@ -190,6 +217,28 @@ export const transitionsContract = (makeLayer: MakeLayer) =>
           expect(yield* queue.reroute(other, { lane: "host:b", plan: null })).toBe("queued")
         })
       )
+    )
+
+    it.scoped(
+      "reroutes within a lane as if it came from elsewhere: by its pace, its hold and its pause",
+      () =>
+        onQueue(makeLayer({ policy: uniform({ gapMs: 1_000 }) }), (queue) =>
+          Effect.gen(function* () {
+            yield* enqueue(queue, job("a"))
+            const again = { lane: "host:a", plan: "next" }
+            expect(yield* queue.reroute(yield* leaseOne(queue), again)).toBe("queued")
+            expect(yield* lease(queue, 9)).toEqual([])
+            yield* TestClock.adjust(1_000)
+            const second = yield* leaseOne(queue)
+            expect(second).toMatchObject({ plan: "next", attempts: 0 })
+            yield* TestClock.adjust(1_000)
+            expect(yield* queue.reroute(second, again)).toBe("granted")
+            expect(yield* lease(queue, 9)).toEqual([])
+            yield* TestClock.adjust(1_000)
+            yield* queue.pause("host:a")
+            expect(yield* queue.reroute(second, again)).toBe("queued")
+          })
+        )
     )
 
     it.scoped("reroutes into the line of a lane that is full, held, paused or in a full pool", () =>

@@ -49,6 +49,7 @@ export const settings = (out: string, changes: Changes = {}): DownloadSettings =
     adaptive_pace: true,
     breaker_failures: 5,
     breaker_pause_seconds: 15,
+    cache: { enabled: true, default_seconds: 86_400, max_age_seconds: 86_400 },
     resolve: {},
     allow_private_hosts: true,
     ...changes.http

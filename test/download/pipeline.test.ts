@@ -301,6 +301,25 @@ describe("the pipeline with resolvers", () => {
     )
   )
 
+  it.live(
+    "goes on to the next resolver when the service asks for a long wait, and comes back to it later",
+    () =>
+      world({ "api.test": Behaviour.status(429, { "retry-after": "7200" }) }, ({ lease }) =>
+        Effect.gen(function* () {
+          const before = Date.now()
+          const { end, notes } = yield* lease(doi("x"))
+          expect(notes).toMatchObject([{ step: "resolve", class: "wait", reason: "resolver-rate" }])
+          expect(end).toMatchObject({
+            _tag: "Later",
+            reason: "resolver-rate",
+            message: expect.stringContaining("not before 20"),
+            plan: { asked: [] }
+          })
+          expect(deferral({ end }).until).toBeGreaterThanOrEqual(before + 7_200_000)
+        })
+      )
+  )
+
   it.live("tries again later when a service has no answer now", () =>
     world({ "api.test": Behaviour.status(500) }, ({ lease }) =>
       Effect.gen(function* () {

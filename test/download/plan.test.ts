@@ -18,7 +18,7 @@ const anyWorld = FastCheck.record({
 })
 type World = typeof anyWorld extends FastCheck.Arbitrary<infer A> ? A : never
 
-const lesson = (how: "retry" | "try-next" | "skip") => ({ class: how, reason: how, message: how })
+const lesson = (how: Plan.Tried["class"]) => ({ class: how, reason: how, message: how })
 
 /** Runs a plan to its end and lists what was asked for, in order. */
 const run = (from: Plan.Plan, { answers, endings }: World) => {
@@ -107,6 +107,21 @@ describe("a plan", () => {
     plan = Plan.failed(plan, { ...lesson("retry"), not_before: 500 })
     plan = Plan.failed(plan, { ...lesson("retry"), not_before: 400 })
     expect(Plan.verdict(plan)).toMatchObject({ _tag: "Retry", notBefore: 500 })
+  })
+
+  it("comes back to who wants to be left alone, the first of them first, and counts no try for that", () => {
+    const away = (until: number) => ({ ...lesson("wait"), reason: "resolver-rate", not_before: until })
+    let plan = Plan.unresolved(Plan.start([]), "one", away(9_000))
+    plan = Plan.unresolved(plan, "two", lesson("try-next"))
+    plan = Plan.unresolved(plan, "three", away(8_000))
+    const verdict = Plan.verdict(plan)
+    expect(verdict).toMatchObject({ _tag: "Later", reason: "resolver-rate", until: 8_000 })
+    const again = Plan.restore(JSON.parse(JSON.stringify(Plan.again(plan))), [])
+    expect(again.asked).toEqual(["two"])
+    expect(Plan.next(again, ["one", "two", "three"])).toMatchObject({ _tag: "Ask", resolver: "one" })
+    // What else may pass is tried again before, and isn't held up.
+    const failing = Plan.verdict(Plan.unresolved(plan, "four", { ...lesson("retry"), not_before: 5 }))
+    expect(failing).toMatchObject({ _tag: "Retry", notBefore: 5, plan: { asked: ["two"] } })
   })
 
   it("says what a job without any candidate lacks", () => {

@@ -99,7 +99,7 @@ export const ask = (name: Name, behaviour: Behaviour.Behaviour, options: Options
       .resolve({
         artifact: { id: "x", urls: [], ...options.artifact },
         known: { ...NOTHING, ...options.known },
-        get: member.get(Effect.void)
+        get: member.ask(Effect.void).get
       })
       .pipe(Effect.either)
     const documented = (text: string) =>

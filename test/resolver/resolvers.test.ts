@@ -7,6 +7,7 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
+import * as CacheStore from "../../src/CacheStore.ts"
 import type { Artifact } from "../../src/Artifact.ts"
 import { Settings } from "../../src/config/Settings.ts"
 import { firstLane, toNewJob } from "../../src/download/Route.ts"
@@ -74,6 +75,39 @@ describe("asking a resolver", () => {
       expect(next.until).toBeGreaterThanOrEqual(60_000)
       expect(resolver.asked).toHaveLength(1)
     })
+  )
+
+  it.effect("that asks for a long wait isn't asked before, by nobody on the queue and after no restart", () =>
+    Effect.gen(function* () {
+      const HOUR = 3_600_000
+      const limited = new ResolverFailure({ outcome: "rate_limited", message: "slowly", until: 5 * HOUR })
+      const resolver = recording(() => Effect.fail(limited))
+      const refused = Effect.fail("nobody may stand in the lane" as const)
+      const { ask } = yield* serviceOf(resolver)
+      expect(yield* Effect.flip(ask("r", artifact))).toMatchObject({ away: true, until: 5 * HOUR })
+      yield* TestClock.adjust(5 * HOUR - 1)
+      const { ask: later } = yield* serviceOf(resolver)
+      expect(yield* Effect.flip(later("r", artifact, undefined, refused))).toMatchObject({
+        outcome: "rate_limited",
+        away: true,
+        until: 5 * HOUR,
+        message: expect.stringContaining("1970-01-01T05:00:00.000Z")
+      })
+      expect(resolver.asked).toHaveLength(1)
+      yield* TestClock.adjust(1)
+      yield* Effect.flip((yield* serviceOf(resolver)).ask("r", artifact))
+      expect(resolver.asked).toHaveLength(2)
+    }).pipe(Effect.provide(CacheStore.layerMemory()))
+  )
+
+  it.effect("that asks for a short wait is waited for", () =>
+    Effect.gen(function* () {
+      const limited = new ResolverFailure({ outcome: "rate_limited", message: "slowly", until: 60_000 })
+      const { ask } = yield* serviceOf(recording(() => Effect.fail(limited)))
+      const failure = yield* Effect.flip(ask("r", artifact))
+      expect(failure).toMatchObject({ until: 60_000, message: "slowly" })
+      expect(failure.away).toBeUndefined()
+    }).pipe(Effect.provide(CacheStore.layerMemory()))
   )
 
   it.effect("that refuses whoever asks stops for the run, and says so once", () =>

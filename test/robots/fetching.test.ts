@@ -6,41 +6,19 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
+import * as CacheStore from "../../src/CacheStore.ts"
 import type { NamedBy } from "../../src/http/Addresses.ts"
-import { type HttpService, type Response } from "../../src/http/Http.ts"
+import type { HttpService } from "../../src/http/Http.ts"
+import * as HttpCache from "../../src/http/HttpCache.ts"
 import { HttpError } from "../../src/http/HttpError.ts"
 import * as KeyedLimiter from "../../src/KeyedLimiter.ts"
 import * as Permission from "../../src/download/Permission.ts"
 import * as Robots from "../../src/robots/Robots.ts"
 import { settings } from "../download/Rig.ts"
+import { answer, recording } from "../http/Fake.ts"
 
 const enabled = { enabled: true, max_crawl_delay_seconds: 60 }
 const options = { userAgent: "contentdownload/1.0 (+x)" }
-
-const answer = (status: number, text: string, headers: Record<string, string> = {}): Response => ({
-  status,
-  header: (name) => headers[name],
-  contentLength: text.length,
-  body: (async function* () {
-    yield await Promise.resolve(Buffer.from(text))
-  })(),
-  abort: () => undefined,
-  bodyError: () => new HttpError({ reason: "reset", message: "reset" }),
-  discard: Effect.void
-})
-
-/** Answers in the way of `reply`, and remembers who asked for what. */
-const recording = (reply: (url: string, nth: number) => Effect.Effect<Response, HttpError>) => {
-  const seen: Array<{ readonly url: string; readonly namedBy: NamedBy | undefined }> = []
-  const http: HttpService = {
-    get: (url, _, namedBy) =>
-      Effect.suspend(() => {
-        seen.push({ url, namedBy })
-        return reply(url, seen.length)
-      })
-  }
-  return { http, seen }
-}
 
 describe("a robots.txt whose fetcher is interrupted", () => {
   it.effect("is fetched by one of those who wait, and answers all of them", () =>
@@ -171,12 +149,67 @@ const asking = (allow: boolean) =>
         : Effect.succeed(answer(200, "User-agent: *\nDisallow: /\n"))
     )
     const limiter = yield* KeyedLimiter.make({ cap: 1 })
-    const permitted = Permission.make(http, limiter, all)
+    const permitted = yield* Permission.make(http, limiter, all)
     const ask = (namedBy: NamedBy) => Effect.either(permitted("http://10.0.0.1/x", namedBy))
     yield* ask("server")
     yield* ask("list")
     return { asked: seen.map(({ namedBy }) => namedBy), last: yield* ask("list") }
   })
+
+describe("a robots.txt in the cache", () => {
+  const RULES = "User-agent: *\nDisallow: /closed/\n"
+  const HOUR = 3_600_000
+  const day = { enabled: true, default_seconds: 60, max_age_seconds: 30 * 86_400 }
+  const caching = HttpCache.make(Robots.caching({ ...settings("unused").http, cache: day }))
+  /** What a process that has just started says. */
+  const started = (http: HttpService) =>
+    Effect.flatMap(caching, (cache) =>
+      Robots.make(http, enabled, { ...options, cache })("http://a.test/closed/x", "list")
+    )
+
+  it.effect("counts for a day over restarts, and no start is used up for it", () =>
+    Effect.gen(function* () {
+      const { http, seen } = recording(() => Effect.succeed(answer(200, RULES)))
+      expect(yield* started(http)).toMatchObject({ verdict: { _tag: "Disallowed" }, fresh: true })
+      yield* TestClock.adjust(23 * HOUR)
+      const cache = yield* caching
+      const later = Robots.make(http, enabled, { ...options, cache })
+      const ask = later("http://a.test/closed/x", "list")
+      expect(yield* ask).toMatchObject({ verdict: { _tag: "Disallowed" }, fresh: false })
+      expect(seen).toHaveLength(1)
+      // The day began when it was fetched, whoever remembers it since.
+      yield* TestClock.adjust(HOUR)
+      expect(yield* ask).toMatchObject({ verdict: { _tag: "Disallowed" }, fresh: true })
+      expect(seen).toHaveLength(2)
+    }).pipe(Effect.provide(CacheStore.layerMemory()))
+  )
+
+  it.effect("that may count for longer counts for a day", () =>
+    Effect.gen(function* () {
+      const headers = { "cache-control": "max-age=8640000" }
+      const { http, seen } = recording(() => Effect.succeed(answer(200, RULES, headers)))
+      yield* started(http)
+      yield* TestClock.adjust(25 * HOUR)
+      expect(yield* started(http)).toMatchObject({ fresh: true })
+      expect(seen).toHaveLength(2)
+    }).pipe(Effect.provide(CacheStore.layerMemory()))
+  )
+
+  it.effect("that isn't there isn't asked for again either; one that can't be had is", () =>
+    Effect.gen(function* () {
+      const missing = recording(() => Effect.succeed(answer(404, "")))
+      yield* started(missing.http)
+      expect(yield* started(missing.http)).toMatchObject({ verdict: { _tag: "Allowed" }, fresh: false })
+      const failing = recording(() => Effect.succeed(answer(503, "", { "retry-after": "7200" })))
+      const ask = Effect.flatMap(caching, (cache) =>
+        Robots.make(failing.http, enabled, { ...options, cache })("http://b.test/x", "list")
+      )
+      expect(yield* ask).toMatchObject({ verdict: { _tag: "Unreachable", until: 2 * HOUR } })
+      yield* ask
+      expect(failing.seen).toHaveLength(2)
+    }).pipe(Effect.provide(CacheStore.layerMemory()))
+  )
+})
 
 describe("the robots.txt of a host that only a server named", () => {
   it.effect("is asked for in its name, and again for the list that may name it", () =>

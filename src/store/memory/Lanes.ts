@@ -10,10 +10,10 @@ const poolOf = (state: State, key: string): Pool => {
   return pool
 }
 
-/** The limits of the policy, and over them those set by hand. */
-const limitsOf = (policy: LaneLimits, { burst, cap, gapMs }: LaneOverrides) => ({
+/** The limits of the policy, over them what the host asked for, and over that those set by hand. */
+const limitsOf = (policy: LaneLimits, { burst, cap, gapMs }: LaneOverrides, askedGapMs: number) => ({
   cap: cap ?? policy.cap,
-  gapMs: gapMs ?? policy.gapMs,
+  gapMs: gapMs ?? Math.max(policy.gapMs, askedGapMs),
   burst: burst ?? policy.burst
 })
 
@@ -30,6 +30,7 @@ export const laneOf = (state: State, key: string): Lane => {
     gapMs: limits.gapMs,
     burst: limits.burst,
     overrides: {},
+    askedGapMs: 0,
     heldUntil: 0,
     turn: next(state),
     tat: 0,
@@ -104,12 +105,20 @@ export const setLane = (state: State, now: number, key: string, overrides: LaneO
           ...(gapMs === undefined ? {} : { gapMs }),
           ...(burst === undefined ? {} : { burst })
         }
-  const limits = limitsOf(state.policy.lane(key), lane.overrides)
+  const limits = limitsOf(state.policy.lane(key), lane.overrides, lane.askedGapMs)
   lane.tat = repaced(lane.tat, lane.gapMs, limits.gapMs, now)
   Object.assign(lane, limits)
   const opens = Math.max(lane.heldUntil, paceOf(lane))
   lane.nextAt = opens > now ? opens : 0
   if (lane.heldUntil <= now) lane.blockedReason = null
+}
+
+/** Notes what the host asked for as the time between two starts; see `LaneHold`. */
+export const setAskedGap = (state: State, now: number, lane: Lane, askedMs: number): void => {
+  lane.askedGapMs = askedMs
+  const { gapMs } = limitsOf(state.policy.lane(lane.key), lane.overrides, askedMs)
+  lane.tat = repaced(lane.tat, lane.gapMs, gapMs, now)
+  lane.gapMs = gapMs
 }
 
 /** Gives every lane and pool, and those to come, the limits of the policy. */
@@ -121,7 +130,7 @@ export const applyPolicy = (state: State, now: number, policy: LanePolicy): void
     for (const job of lane.leased) lane.pool.leased.delete(job)
     lane.pool = poolOf(state, limits.pool)
     for (const job of lane.leased) lane.pool.leased.add(job)
-    Object.assign(lane, limitsOf(limits, lane.overrides))
+    Object.assign(lane, limitsOf(limits, lane.overrides, lane.askedGapMs))
     // A stricter pace counts at once; a milder one from the lane's next start.
     const pace = paceOf(lane)
     if (pace > now) lane.nextAt = Math.max(lane.nextAt, pace)

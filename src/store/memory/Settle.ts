@@ -1,6 +1,6 @@
 /** What becomes of a leased job. Every transition takes a job whose fencing token was checked, see `held`. */
 import type { FailedTry, Released, Rerouted, RerouteVerdict, Settled } from "../../WorkQueue.ts"
-import { hold, laneOf, mayStart, start } from "./Lanes.ts"
+import { hold, laneOf, mayStart, setAskedGap, start } from "./Lanes.ts"
 import { finish, type Job, type Json, occupy, queue, type State, toJson } from "./State.ts"
 
 /** A plan that is left out, or undefined, stays as it is. */
@@ -34,15 +34,20 @@ export const failAndRetry = (state: State, now: number, job: Job, failed: Failed
 
 export const release = (state: State, now: number, job: Job, released: Released): void => {
   job.plan = planOf(job, released)
-  if (released.hold !== undefined) hold(job.lane, now, released.hold.until, released.hold.reason)
-  queue(state, job, job.lane, now, null)
+  const { hold: asked, later } = released
+  if (asked?.gapMs !== undefined) setAskedGap(state, now, job.lane, asked.gapMs)
+  if (asked !== undefined) hold(job.lane, now, asked.until, asked.reason)
+  if (later !== undefined) {
+    job.reason = later.reason
+    job.message = later.message
+  }
+  queue(state, job, job.lane, now, later?.until ?? null)
 }
 
 /** Moves the job to another lane: under the same lease if that may start it now, else into its line. */
 export const reroute = (state: State, now: number, job: Job, rerouted: Rerouted): RerouteVerdict => {
   job.plan = toJson(rerouted.plan)
   const lane = laneOf(state, rerouted.lane)
-  if (lane === job.lane) return "granted"
   const { leaseExpiresAt: expiresAt, token, worker } = job
   // The old place is left first: in a full pool it is the job's own slot that is free for it.
   queue(state, job, lane, now, null)

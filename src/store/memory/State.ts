@@ -30,6 +30,8 @@ export interface Lane {
   burst: number
   /** The limits set by hand. */
   overrides: LaneOverrides
+  /** What the host asked for as the time between two starts. */
+  askedGapMs: number
   /** The latest time anyone asked to wait for. */
   heldUntil: number
   /** Where it stands among the lanes; a lane that was served goes to the end. */

@@ -118,7 +118,7 @@ export const applyPolicy = (query: Query, policy: LanePolicy, now: number, after
            max(lanes.next_at, lanes.tat - (n.burst - 1) * n.gap_ms), lanes.next_at)
        FROM (SELECT l.id, p.id AS pool_id, n.value ->> 2 AS policy_cap, n.value ->> 3 AS policy_gap_ms,
                n.value ->> 4 AS policy_burst, coalesce(l.set_cap, n.value ->> 2) AS cap,
-               coalesce(l.set_gap_ms, n.value ->> 3) AS gap_ms, coalesce(l.set_burst, n.value ->> 4) AS burst
+               coalesce(l.set_gap_ms, max(n.value ->> 3, l.asked_gap_ms)) AS gap_ms, coalesce(l.set_burst, n.value ->> 4) AS burst
              FROM json_each(:lanes) n JOIN pools p ON p.key = n.value ->> 1
                JOIN lanes l ON l.id = n.value ->> 0) n
        WHERE lanes.id = n.id`,
@@ -174,8 +174,23 @@ interface LaneRow {
   readonly policy_cap: number
   readonly policy_gap_ms: number
   readonly policy_burst: number
+  readonly asked_gap_ms: number
   readonly held_until: number
 }
+
+/** Writes what a host asked for as the time between two starts; see `LaneHold`. */
+export const setAskedGap = (query: Query, now: number, id: number, askedMs: number) =>
+  Effect.gen(function* () {
+    const [lane] = yield* query<LaneRow>("SELECT * FROM lanes WHERE id = :id", { id })
+    if (lane === undefined || lane.asked_gap_ms === askedMs) return
+    const gapMs = lane.set_gap_ms ?? Math.max(lane.policy_gap_ms, askedMs)
+    yield* query("UPDATE lanes SET asked_gap_ms = :asked, gap_ms = :gapMs, tat = :tat WHERE id = :id", {
+      id,
+      asked: askedMs,
+      gapMs,
+      tat: repaced(lane.tat, lane.gap_ms, gapMs, now)
+    })
+  })
 
 /** Sets limits by hand, or with `null` gives the lane back to the policy; what it waits for is reckoned anew. */
 export const setLane = (
@@ -192,15 +207,15 @@ export const setLane = (
     const cap = overrides === null ? null : (overrides.cap ?? lane.set_cap)
     const gap = overrides === null ? null : (overrides.gapMs ?? lane.set_gap_ms)
     const burst = overrides === null ? null : (overrides.burst ?? lane.set_burst)
-    const gapMs = gap ?? lane.policy_gap_ms
+    const gapMs = gap ?? Math.max(lane.policy_gap_ms, lane.asked_gap_ms)
     const tat = repaced(lane.tat, lane.gap_ms, gapMs, now)
     const opens = Math.max(lane.held_until, opensAt(tat, gapMs, burst ?? lane.policy_burst))
     yield* query(
       `UPDATE lanes SET set_cap = :cap, set_gap_ms = :gap, set_burst = :burst, cap = coalesce(:cap, policy_cap),
-         gap_ms = coalesce(:gap, policy_gap_ms), burst = coalesce(:burst, policy_burst), tat = :tat,
+         gap_ms = :gapMs, burst = coalesce(:burst, policy_burst), tat = :tat,
          next_at = :nextAt, blocked_reason = iif(held_until > :now, blocked_reason, NULL)
        WHERE id = :lane`,
-      { lane: lane.id, cap, gap, burst, tat, nextAt: opens > now ? opens : 0, now }
+      { lane: lane.id, cap, gap, gapMs, burst, tat, nextAt: opens > now ? opens : 0, now }
     )
   })
 

@@ -110,6 +110,22 @@ const laneOverrides = [
  */
 const endedIndex = ["CREATE INDEX jobs_ended ON jobs (finished_at, state) WHERE finished_at IS NOT NULL"]
 
+/** Texts that may be lost; whoever opens the file may delete all of them. */
+const cache = [
+  `CREATE TABLE cache (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     key TEXT NOT NULL UNIQUE,
+     value TEXT NOT NULL,
+     bytes INTEGER NOT NULL,
+     keep_until INTEGER NOT NULL
+   ) STRICT`,
+  "CREATE INDEX cache_until ON cache (keep_until)",
+  "CREATE INDEX cache_bytes ON cache (id, bytes)"
+]
+
+/** `asked_gap_ms`: what the host asked for as the time between two starts, such as a Crawl-delay. */
+const askedGap = ["ALTER TABLE lanes ADD COLUMN asked_gap_ms INTEGER NOT NULL DEFAULT 0"]
+
 const step = (statements: ReadonlyArray<string>) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
@@ -118,7 +134,9 @@ const step = (statements: ReadonlyArray<string>) =>
 const steps = {
   "0001_queue": step(initial),
   "0002_lane_overrides": step(laneOverrides),
-  "0003_ended_index": step(endedIndex)
+  "0003_ended_index": step(endedIndex),
+  "0004_cache": step(cache),
+  "0005_asked_gap": step(askedGap)
 }
 
 /** The newest schema this program knows; it refuses a file with a newer one. */

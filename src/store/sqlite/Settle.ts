@@ -87,15 +87,18 @@ const changeOf = (transition: Transition, now: number): Change => {
             message
           }
     }
-    case "release":
-      return {
+    case "release": {
+      const { later, plan } = transition.released
+      const release: Change = {
         state: "queued",
-        availableAt: 0,
+        availableAt: later !== undefined && later.until > now ? later.until : 0,
         counts: false,
-        reason: undefined,
+        reason: later?.reason,
         final: false,
-        plan: transition.released.plan
+        plan
       }
+      return later === undefined ? release : { ...release, message: later.message }
+    }
   }
 }
 
@@ -177,9 +180,10 @@ export const settle = (query: Query, policy: LanePolicy, now: number, batch: Rea
 
     for (const { lease, released } of holds) {
       const lane = laneOf.get(lease.job)
-      if (lane !== undefined && released.hold !== undefined && released.hold.until > now) {
-        yield* query(hold, { lane, until: released.hold.until, reason: released.hold.reason })
-      }
+      if (lane === undefined || released.hold === undefined) continue
+      const { gapMs, reason, until } = released.hold
+      if (gapMs !== undefined) yield* Lanes.setAskedGap(query, now, lane, gapMs)
+      if (until > now) yield* query(hold, { lane, until, reason })
     }
     const verdicts: Array<Verdict> = []
     const attempts: Array<Rows.Row> = []
@@ -297,8 +301,6 @@ const reroute = (
     })
     const lanes = yield* Lanes.ensure(query, policy, [rerouted.lane])
     const lane = lanes.get(rerouted.lane) ?? job.lane_id
-    if (lane === job.lane_id) return "granted"
-
     yield* applyTally(query, pending)
     pending.clear()
     const counts = emptyTally()

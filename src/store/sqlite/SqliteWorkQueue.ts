@@ -7,6 +7,7 @@
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -14,6 +15,7 @@ import * as PubSub from "effect/PubSub"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { CacheStore, type CacheStoreOptions } from "../../CacheStore.ts"
 import { reach } from "../../FailPoint.ts"
 import type { LanePolicy } from "../../Lane.ts"
 import {
@@ -33,6 +35,7 @@ import * as Operate from "./Operate.ts"
 import { prune } from "./Prune.ts"
 import * as Read from "./Read.ts"
 import { settle, type Step, type Verdict } from "./Settle.ts"
+import * as SqliteCacheStore from "./SqliteCacheStore.ts"
 import { takeBack } from "./TakeBack.ts"
 import { changesByOthers } from "./Watch.ts"
 
@@ -53,6 +56,8 @@ export interface SqliteWorkQueueOptions extends DatabaseOptions {
    * what it is, and comes when it is taken.
    */
   readonly commitGap?: Duration.DurationInput | undefined
+  /** How much is kept of what may be lost, such as answers of services. */
+  readonly cache?: CacheStoreOptions | undefined
 }
 
 const lost = ({ lease }: Step) => Effect.fail(new LeaseLost({ id: lease.id, token: lease.token }))
@@ -278,6 +283,13 @@ export const make = (
 ): Effect.Effect<WorkQueueService, WorkQueueError, Scope.Scope> =>
   Effect.flatMap(open(options), (opened) => over(opened, options))
 
-/** The queue in a file; it is opened with the layer. */
-export const layer = (options: SqliteWorkQueueOptions): Layer.Layer<WorkQueue, WorkQueueError> =>
-  Layer.scoped(WorkQueue, make(options))
+/** The queue in a file, and the cache beside it; it is opened with the layer. */
+export const layer = (options: SqliteWorkQueueOptions): Layer.Layer<WorkQueue | CacheStore, WorkQueueError> =>
+  Layer.scopedContext(
+    Effect.gen(function* () {
+      const opened = yield* open(options)
+      return Context.make(WorkQueue, yield* over(opened, options)).pipe(
+        Context.add(CacheStore, SqliteCacheStore.make(opened, options.cache))
+      )
+    })
+  )

@@ -92,9 +92,10 @@ describe("a queue file", () => {
         Effect.map(driver(at), (db) => {
           const added = ["set_cap", "set_gap_ms", "set_burst", "policy_cap", "policy_gap_ms", "policy_burst"]
           db.exec(
-            "DROP INDEX lanes_set; DROP INDEX jobs_ended; DELETE FROM effect_sql_migrations WHERE migration_id > 1"
+            "DROP TABLE cache; DROP INDEX lanes_set; DROP INDEX jobs_ended; DELETE FROM effect_sql_migrations WHERE migration_id > 1"
           )
-          for (const name of [...added, "held_until"]) db.exec(`ALTER TABLE lanes DROP COLUMN ${name}`)
+          for (const name of [...added, "held_until", "asked_gap_ms"])
+            db.exec(`ALTER TABLE lanes DROP COLUMN ${name}`)
         })
       )
       const queue = yield* open(at)
