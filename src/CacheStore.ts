@@ -1,5 +1,6 @@
 /**
- * A store of texts that may be lost: bounded in bytes, each kept for so long, those written first dropped first.
+ * A store of texts that may be lost: bounded in bytes, each kept for so long, those written first dropped first. Notes
+ * of a few characters aren't counted, and stay for their time.
  *
  * Nobody fails or waits for long because of it: what can't be read isn't there, what can't be written isn't kept.
  */
@@ -25,8 +26,14 @@ export const MAX_BYTES = 64 * 1024 * 1024
 /** Of the whole, what a single value may take: it would drop too many others. */
 const LARGEST_SHARE = 8
 
+/** Up to so many characters a value is a note. */
+const NOTE = 64
+
+/** What a value takes of `maxBytes`. */
+export const sizeOf = (value: string): number => (value.length <= NOTE ? 0 : value.length)
+
 /** Whether a value is small enough to be kept. */
-export const fits = (value: string, maxBytes: number): boolean => value.length <= maxBytes / LARGEST_SHARE
+export const fits = (value: string, maxBytes: number): boolean => sizeOf(value) <= maxBytes / LARGEST_SHARE
 
 // ---------------------------------------------------------------------------------------------------------------
 // Service
@@ -60,7 +67,7 @@ export const makeMemory = ({ maxBytes = MAX_BYTES }: CacheStoreOptions = {}): Ca
   const entries = new Map<string, { readonly value: string; readonly until: number }>()
   let bytes = 0
   const drop = (key: string) => {
-    bytes -= entries.get(key)?.value.length ?? 0
+    bytes -= sizeOf(entries.get(key)?.value ?? "")
     entries.delete(key)
   }
   return {
@@ -76,10 +83,10 @@ export const makeMemory = ({ maxBytes = MAX_BYTES }: CacheStoreOptions = {}): Ca
         drop(key)
         if (!fits(value, maxBytes)) return
         entries.set(key, { value, until })
-        bytes += value.length
-        for (const first of entries.keys()) {
+        bytes += sizeOf(value)
+        for (const [first, entry] of entries) {
           if (bytes <= maxBytes) break
-          drop(first)
+          if (sizeOf(entry.value) > 0) drop(first)
         }
       }),
     remove: (key) => Effect.sync(() => drop(key))

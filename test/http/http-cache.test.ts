@@ -261,6 +261,7 @@ describe("a store in memory", () => {
   it.effect("never holds more than it may, and drops what came first", () =>
     Effect.gen(function* () {
       const store = CacheStore.makeMemory({ maxBytes: 1000 })
+      yield* store.put("note", "1234567890123", 1_000_000)
       for (let i = 0; i < 20; i++) yield* store.put(`k${i}`, "x".repeat(100), 1_000_000)
       yield* store.put("large", "x".repeat(126), 1_000_000)
       const held = yield* Effect.filter(
@@ -269,6 +270,7 @@ describe("a store in memory", () => {
       )
       expect(held).toEqual(Array.from({ length: 10 }, (_, i) => `k${i + 10}`))
       expect(yield* store.get("large")).toEqual(Option.none())
+      expect(yield* store.get("note")).toEqual(Option.some("1234567890123"))
       yield* store.remove("k19")
       expect(yield* store.get("k19")).toEqual(Option.none())
     })

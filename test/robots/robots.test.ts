@@ -92,7 +92,7 @@ describe("a file", () => {
         Effect.gen(function* () {
           const url = origin.url("a.test", "/open/x.pdf")
           const first = yield* fetch(url)
-          expect(first).toMatchObject({ _tag: "Held", waits: { reason: "robots-txt" } })
+          expect(first).toMatchObject({ _tag: "Held", waits: { reason: "robots-txt", gapMs: 2000 } })
           const second = yield* fetch(url)
           expect(second).toMatchObject({ _tag: "Held", waits: { reason: "crawl-delay" } })
         }),

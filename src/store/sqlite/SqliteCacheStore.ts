@@ -7,7 +7,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { type CacheStoreOptions, type CacheStoreService, fits, MAX_BYTES } from "../../CacheStore.ts"
+import { type CacheStoreOptions, type CacheStoreService, fits, MAX_BYTES, sizeOf } from "../../CacheStore.ts"
 import type { WorkQueueError } from "../../WorkQueue.ts"
 import type { Database, Query } from "./Database.ts"
 
@@ -21,7 +21,7 @@ const prune = (query: Query, now: number, most: number) =>
     query("DELETE FROM cache WHERE keep_until <= :now", { now }),
     query(
       `DELETE FROM cache WHERE id IN (
-         SELECT id FROM (SELECT id, sum(bytes) OVER (ORDER BY id DESC) AS upto FROM cache) WHERE upto > :most)`,
+         SELECT id FROM (SELECT id, sum(bytes) OVER (ORDER BY id DESC) AS upto, bytes FROM cache) WHERE upto > :most AND bytes > 0)`,
       { most }
     )
   )
@@ -66,13 +66,13 @@ export const make = (
                   yield* query("DELETE FROM cache WHERE key = :key", { key })
                   yield* query(
                     "INSERT INTO cache (key, value, bytes, keep_until) VALUES (:key, :value, :bytes, :until)",
-                    { key, value, bytes: value.length, until }
+                    { key, value, bytes: sizeOf(value), until }
                   )
                   if (prunes) yield* prune(query, now, maxBytes)
                 })
               )
             )
-            if (Option.isSome(done)) written = (prunes ? 0 : written) + value.length
+            if (Option.isSome(done)) written = (prunes ? 0 : written) + sizeOf(value)
           })
         : Effect.void,
     remove: (key) =>

@@ -40,6 +40,7 @@ describe("the cache in a file", () => {
       const at = yield* file
       const cache = yield* open(at, 10_000)
       yield* cache.put("over", "x".repeat(100), 1)
+      yield* cache.put("note", "1234567890123", FOREVER)
       for (let i = 0; i < 300; i++) {
         yield* cache.put(`k${i}`, "x".repeat(100), FOREVER)
         if (i % 50 > 0) continue
@@ -53,6 +54,8 @@ describe("the cache in a file", () => {
       expect(yield* cache.get("large")).toEqual(Option.none())
       expect(yield* cache.get("k299")).toEqual(some("x".repeat(100)))
       expect(yield* cache.get("k0")).toEqual(Option.none())
+      // Notes are few, and not to be lost for the sake of answers.
+      expect(yield* cache.get("note")).toEqual(some("1234567890123"))
       const over = yield* Effect.scoped(
         Effect.map(driver(at), (db) => db.prepare("SELECT count(*) AS n FROM cache WHERE key = 'over'").get())
       )
