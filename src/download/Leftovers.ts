@@ -9,7 +9,7 @@ import type { LeaseRef } from "../Job.ts"
 import type { DiskService } from "./Disk.ts"
 import { RESUME_FROM } from "./PartFile.ts"
 import { partOf } from "./Files.ts"
-import { adopt, type Adopted, readLog } from "./PartLog.ts"
+import { adopt, type Adopted, type Log, readLog } from "./PartLog.ts"
 import { isPlaced } from "./Placing.ts"
 import { codeOf } from "./StorageError.ts"
 import { leaseOf, partName } from "./StoredName.ts"
@@ -23,6 +23,22 @@ export const list = (disk: DiskService, folder: string): Promise<ReadonlyArray<s
     if (codeOf(cause) === "ENOENT") return []
     throw cause
   })
+
+/** The parts in a folder, and the leases they were written under. Of a log without its part, the part is named. */
+export const parts = async (
+  disk: DiskService,
+  folder: string
+): Promise<ReadonlyArray<{ readonly name: string; readonly job: number; readonly token: number }>> => {
+  const names = await list(disk, folder)
+  return [...new Set(names.map((name) => partOf(name) ?? name))].flatMap((name) => {
+    const lease = leaseOf(name)
+    return lease === undefined ? [] : [{ name, ...lease }]
+  })
+}
+
+/** The log of a part that may be gone on with: it is there, and has no place yet. */
+export const goesOn = async (disk: DiskService, part: string): Promise<Log | undefined> =>
+  (await isPlaced(disk, part)) ? undefined : readLog(disk, part)
 
 /** What is left in one folder. */
 export interface Leftovers {

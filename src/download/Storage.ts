@@ -13,24 +13,24 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Fatal, Retry } from "../Failure.ts"
-import type { LeaseRef } from "../Job.ts"
 import { confined } from "./Confined.ts"
 import { Disk, type DiskService, node } from "./Disk.ts"
-import { makeFolder, partOf } from "./Files.ts"
+import { makeFolder } from "./Files.ts"
 import * as FreeSpace from "./FreeSpace.ts"
 import * as Leftovers from "./Leftovers.ts"
 import { type Condition, examine, mend, type Mended, type Stored } from "./Mending.ts"
 import { PartFile, SourceFailed } from "./PartFile.ts"
-import { type Identity, readLog } from "./PartLog.ts"
-import { byContent, byId, isPlaced, removeUnplaced } from "./Placing.ts"
+import { byContent, byId, removeUnplaced } from "./Placing.ts"
+import type { Beginning, Owner, Part, Receiving, Source } from "./Receiving.ts"
 import { fromCause } from "./StorageError.ts"
-import { fileName, folderOf, leaseOf, PARTIAL, partName } from "./StoredName.ts"
+import { fileName, folderOf, PARTIAL, partName } from "./StoredName.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
 // ---------------------------------------------------------------------------------------------------------------
 
 export type { Condition, Mended, Stored } from "./Mending.ts"
+export type { Beginning, Owner, Part, Receiving, Source } from "./Receiving.ts"
 
 /** Where the files go. */
 export interface StorageSettings {
@@ -43,63 +43,6 @@ export interface StorageSettings {
   readonly layout?: "id" | "content" | undefined
   /** Free bytes on its disk below which nothing more is written. */
   readonly min_free_bytes: number
-}
-
-/** Bytes on their way in. */
-export interface Source<E> {
-  readonly chunks: AsyncIterable<Uint8Array>
-  /** Makes `chunks` end soon. Called when the writing fiber is interrupted, before it waits for the end. */
-  readonly abort: () => void
-  /** The error for what `chunks` threw. */
-  readonly failed: (cause: unknown) => E
-  /** Whether what came before this error is worth keeping for another try. Default: no. */
-  readonly passing?: (error: E) => boolean
-}
-
-/** The beginning of a body that an earlier try left. Its scope leaves it again, unless it was used. */
-export interface Beginning {
-  readonly identity: Omit<Identity, "id">
-  readonly bytes: number
-  /** Its first and last bytes, as much as is needed to judge content by. */
-  readonly head: Uint8Array
-  readonly tail: Uint8Array
-  readonly file: PartFile
-  /** It is of no use: removes it. */
-  readonly discard: Effect.Effect<void>
-}
-
-/** How a source is received. */
-export interface Receiving {
-  readonly md5?: boolean
-  /** Bytes that are still to come. */
-  readonly expectedBytes?: number | undefined
-  /** What the bytes are a part of. Left out: they are of no use to another try. */
-  readonly identity?: Omit<Identity, "id"> | undefined
-  /** What the source goes on with. */
-  readonly onto?: Beginning | undefined
-}
-
-/** Whose file it is: the artifact, and the lease it is written under. */
-export interface Owner extends Pick<LeaseRef, "job" | "token"> {
-  readonly id: string
-}
-
-/** A body that came in whole. Its scope removes it, unless it was kept. */
-export interface Part {
-  readonly bytes: number
-  readonly sha256: string
-  /** Only if it was asked for. */
-  readonly md5: string | undefined
-  /**
-   * Has `read` look into the file, in which all of its bytes are until it has its place. What `read` throws is the
-   * file system's failure.
-   */
-  readonly inspect: <A>(read: (path: string) => Promise<A>) => Effect.Effect<A, Fatal | Retry>
-  /**
-   * Gives it its place and makes it durable. `extension` with its dot, or empty. Answers the path relative to the
-   * output folder, with `/` on every system.
-   */
-  readonly keep: (extension: string) => Effect.Effect<string, Fatal | Retry>
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -191,7 +134,6 @@ export const make = (settings: StorageSettings, files: DiskService = node): Stor
 
   const removePart = (part: string) => removeUnplaced(disk, root, part)
   const leftovers = Leftovers.make(disk, partial, removePart)
-  const remove = (name: string) => attempt(() => removePart(join(partial, name)))
 
   const place = settings.layout === "content" ? byContent(disk, root) : byId(disk)
   let saidCopied = false
@@ -205,22 +147,15 @@ export const make = (settings: StorageSettings, files: DiskService = node): Stor
 
   const recover: StorageService["recover"] = (live, unfinished = () => Effect.succeed(false)) =>
     Effect.gen(function* () {
-      const names = yield* attempt(() => Leftovers.list(disk, partial))
-      // Of a log without its part, only the log is there to be removed.
-      const parts = [...new Set(names.map((name) => partOf(name) ?? name))].flatMap((name) => {
-        const lease = leaseOf(name)
-        return lease === undefined ? [] : [{ name, ...lease }]
-      })
+      const parts = yield* attempt(() => Leftovers.parts(disk, partial))
       if (parts.length === 0) return 0
       const isLive = yield* live
       let removed = 0
       for (const { job, name, token } of parts) {
         if (isLive(job, token)) continue
-        const part = join(partial, name)
-        const goesOn = names.includes(name) && !(yield* attempt(() => isPlaced(disk, part)))
-        const log = goesOn ? yield* attempt(() => readLog(disk, part)) : undefined
+        const log = yield* attempt(() => Leftovers.goesOn(disk, join(partial, name)))
         if (log !== undefined && (yield* unfinished(log.identity.id, job))) continue
-        yield* remove(name)
+        yield* attempt(() => removePart(join(partial, name)))
         removed += 1
       }
       return removed

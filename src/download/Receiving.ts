@@ -1,0 +1,65 @@
+/**
+ * Bytes on their way into the output folder: where they come from, whose they are, and what they are once they are in.
+ */
+import type * as Effect from "effect/Effect"
+import type { Fatal, Retry } from "../Failure.ts"
+import type { LeaseRef } from "../Job.ts"
+import type { PartFile } from "./PartFile.ts"
+import type { Identity } from "./PartLog.ts"
+
+/** Bytes on their way in. */
+export interface Source<E> {
+  readonly chunks: AsyncIterable<Uint8Array>
+  /** Makes `chunks` end soon. Called when the writing fiber is interrupted, before it waits for the end. */
+  readonly abort: () => void
+  /** The error for what `chunks` threw. */
+  readonly failed: (cause: unknown) => E
+  /** Whether what came before this error is worth keeping for another try. Default: no. */
+  readonly passing?: (error: E) => boolean
+}
+
+/** The beginning of a body that an earlier try left. Its scope leaves it again, unless it was used. */
+export interface Beginning {
+  readonly identity: Omit<Identity, "id">
+  readonly bytes: number
+  /** Its first and last bytes, as much as is needed to judge content by. */
+  readonly head: Uint8Array
+  readonly tail: Uint8Array
+  readonly file: PartFile
+  /** It is of no use: removes it. */
+  readonly discard: Effect.Effect<void>
+}
+
+/** How a source is received. */
+export interface Receiving {
+  readonly md5?: boolean
+  /** Bytes that are still to come. */
+  readonly expectedBytes?: number | undefined
+  /** What the bytes are a part of. Left out: they are of no use to another try. */
+  readonly identity?: Omit<Identity, "id"> | undefined
+  /** What the source goes on with. */
+  readonly onto?: Beginning | undefined
+}
+
+/** Whose file it is: the artifact, and the lease it is written under. */
+export interface Owner extends Pick<LeaseRef, "job" | "token"> {
+  readonly id: string
+}
+
+/** A body that came in whole. Its scope removes it, unless it was kept. */
+export interface Part {
+  readonly bytes: number
+  readonly sha256: string
+  /** Only if it was asked for. */
+  readonly md5: string | undefined
+  /**
+   * Has `read` look into the file, in which all of its bytes are until it has its place. What `read` throws is the
+   * file system's failure.
+   */
+  readonly inspect: <A>(read: (path: string) => Promise<A>) => Effect.Effect<A, Fatal | Retry>
+  /**
+   * Gives it its place and makes it durable. `extension` with its dot, or empty. Answers the path relative to the
+   * output folder, with `/` on every system.
+   */
+  readonly keep: (extension: string) => Effect.Effect<string, Fatal | Retry>
+}
