@@ -9,6 +9,7 @@ import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { findKey, findSection, formatPath, keys, type Path, sections } from "./Keys.ts"
 import { nearest } from "./Nearest.ts"
@@ -75,6 +76,26 @@ const cannotRead = (file: string, why: string): Read => ({
   issues: [{ path: "", message: `the configuration file ${file} can't be read: ${why}` }]
 })
 
+/** Whether a value holds itself, as an alias can make it. */
+const holdsItself = (value: unknown, above: ReadonlyArray<unknown> = []): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (above.includes(value) || Object.values(value).some((inner) => holdsItself(inner, [...above, value])))
+
+/** What a document says, or why that can't be told: aliases may multiply it, or lead back to where they stand. */
+const contentOf = (document: {
+  readonly toJS: (options: { readonly maxAliasCount: number }) => unknown
+}): Either.Either<unknown, string> =>
+  Either.try({
+    try: () => document.toJS({ maxAliasCount: 100 }),
+    catch: (error) => (error instanceof Error ? error.message : String(error))
+  }).pipe(
+    Either.filterOrLeft(
+      (value) => !holdsItself(value),
+      () => "an alias leads back to where it stands"
+    )
+  )
+
 const whyUnreadable = (error: PlatformError | UnreadableError): string => {
   if (error._tag === "SystemError" && error.reason === "NotFound") return "there is no such file"
   if (error._tag === "SystemError" && error.reason === "PermissionDenied") return "permission denied"
@@ -136,12 +157,9 @@ export const parseYaml = (text: string, file: string): Effect.Effect<Read> =>
         const message = `${at(refused.pos[0])}: ${refused.message.replaceAll(/\s+/g, " ")}`
         return { entries: [], issues: [{ path: "", message }] }
       }
-      let value: unknown
-      try {
-        value = document.toJS({ maxAliasCount: 100 })
-      } catch (error) {
-        return cannotRead(file, error instanceof Error ? error.message : String(error))
-      }
+      const content = contentOf(document)
+      if (Either.isLeft(content)) return cannotRead(file, content.left)
+      const value = content.right
       if (value !== null && value !== undefined && !isMap(value)) {
         return cannotRead(file, "it isn't a map of sections")
       }
@@ -240,9 +258,12 @@ const parseValue = (text: string, wantsText: boolean, nullable: boolean): Effect
     (yaml): Value => {
       const document = yaml.parseDocument(text, { prettyErrors: false, stringKeys: true })
       const refused = [...document.errors, ...document.warnings][0]
-      return refused === undefined
-        ? { _tag: "Value", value: document.toJS({ maxAliasCount: 100 }) }
-        : { _tag: "Broken", message: refused.message.replaceAll(/\s+/g, " ") }
+      const content =
+        refused === undefined ? contentOf(document) : Either.left(refused.message.replaceAll(/\s+/g, " "))
+      return Either.match(content, {
+        onLeft: (message): Value => ({ _tag: "Broken", message }),
+        onRight: (value): Value => ({ _tag: "Value", value })
+      })
     }
   )
 }
