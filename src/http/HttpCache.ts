@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import CachePolicy from "http-cache-semantics"
 import { CacheStore } from "../CacheStore.ts"
+import * as Telemetry from "../Telemetry.ts"
 import { type HttpSettings, userAgent } from "./Http.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -198,6 +199,7 @@ export const make = (
         }
         /** An answer that isn't known yet. */
         const anew = (answer: Text): Settled => {
+          Telemetry.cacheAnswers.note(1, "miss")
           const headers = pick(KEPT, answer.header)
           const said =
             saysHowLong(headers) || !LASTING.has(answer.status)
@@ -220,6 +222,7 @@ export const make = (
         const policy = restore(found.value.policy)
         const { response, revalidation } = policy.evaluateRequest(asked)
         if (response !== undefined && revalidation === undefined) {
+          Telemetry.cacheAnswers.note(1, "hit")
           return {
             ...unknown,
             fresh: { ...stored(policy, text), ageMs: Math.round(policy.age() * 1000) }
@@ -235,7 +238,9 @@ export const make = (
             // Some send the validators only with the whole.
             const headers = { ...pick(VALIDATORS, (name) => old[name]), ...pick(KEPT, answer.header) }
             const { matches, policy: refreshed } = policy.revalidatedPolicy(asked, { status: 304, headers })
-            return matches ? { answer: stored(refreshed, text), keep: keeping(refreshed, text) } : undefined
+            if (!matches) return undefined
+            Telemetry.cacheAnswers.note(1, "revalidated")
+            return { answer: stored(refreshed, text), keep: keeping(refreshed, text) }
           }
         } satisfies Entry
       })

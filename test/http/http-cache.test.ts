@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as CacheStore from "../../src/CacheStore.ts"
 import * as HttpCache from "../../src/http/HttpCache.ts"
+import * as Telemetry from "../../src/Telemetry.ts"
 import { settings } from "../download/Rig.ts"
 
 const URL = "http://api.test/works/1?email=private.person@example.org"
@@ -202,6 +203,30 @@ describe("an answer that doesn't count any more", () => {
       const came = yield* ask(answer({ etag: '"other"' }, "", 304), answer({}, "whole"))
       expect(came).toMatchObject({ status: 200, text: "whole" })
       expect(sent.slice(1)).toEqual([{ "if-none-match": 'W/"1"' }, {}])
+    }).pipe(Effect.provide(CacheStore.layerMemory()))
+  )
+})
+
+/** How often the cache had what, so far. */
+const counts = () => ["hit", "revalidated", "miss"].map((result) => Telemetry.cacheAnswers.value(result))
+
+describe("a question", () => {
+  it.effect("is counted by what there was", () =>
+    Effect.gen(function* () {
+      const before = counts()
+      const since = () => counts().map((count, n) => count - (before[n] ?? 0))
+      const tagged = answer({ "cache-control": "max-age=3600", etag: '"1"' }, "first")
+      const { ask } = asking(yield* making())
+      yield* ask(tagged)
+      expect(since()).toEqual([0, 0, 1])
+      yield* ask()
+      expect(since()).toEqual([1, 0, 1])
+      yield* TestClock.adjust(2 * HOUR)
+      yield* ask(answer({ "cache-control": "max-age=3600", etag: '"1"' }, "", 304))
+      expect(since()).toEqual([1, 1, 1])
+      yield* TestClock.adjust(2 * HOUR)
+      yield* ask(answer({ etag: '"other"' }, "", 304), answer({}, "whole"))
+      expect(since()).toEqual([1, 1, 2])
     }).pipe(Effect.provide(CacheStore.layerMemory()))
   )
 })
