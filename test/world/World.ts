@@ -5,8 +5,11 @@
 import { PCGRandom } from "effect/Utils"
 import type * as Origin from "../../src/demo/Origin.ts"
 import * as Ground from "./Ground.ts"
-import { habits, SCENES, type Wanted } from "./Scenes.ts"
+import { FOUND } from "./Found.ts"
+import { habits } from "./Habits.ts"
 import * as Services from "./Services.ts"
+import { TROUBLE } from "./Trouble.ts"
+import type { Wanted } from "./Works.ts"
 
 export interface World {
   readonly hosts: Origin.Hosts
@@ -39,7 +42,7 @@ export const make = (port: number, seed: number): World => {
   let n = random.integer(1000)
   const works = shuffled(
     random,
-    Object.entries(SCENES).flatMap(([name, [times, scene]]) =>
+    Object.entries({ ...FOUND, ...TROUBLE }).flatMap(([name, [times, scene]]) =>
       Array.from({ length: times }, () => ({ scene: name, ...scene({ ground, services, n: (n += 1) }) }))
     )
   )
