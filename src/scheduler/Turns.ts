@@ -79,9 +79,13 @@ export const make = (options: TurnsOptions): Effect.Effect<Turns> =>
 
     // Jobs' fibers start uninterruptible, as the worker alone lets interruption in, and aren't children of the
     // dispatcher. What the handler needs is in their context from the start.
-    const own = yield* Effect.uninterruptible(Effect.runtime())
     const fork = Runtime.runFork(
-      Runtime.updateContext(own, (context) => Context.merge(context, worker.context ?? Context.empty()))
+      yield* Effect.runtime().pipe(
+        Effect.mapInputContext((context: Context.Context<never>) =>
+          worker.context === undefined ? context : Context.merge(context, worker.context)
+        ),
+        Effect.uninterruptible
+      )
     )
 
     /** Uninterruptible, as all of a job's fiber but its handler. */

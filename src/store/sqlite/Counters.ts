@@ -81,14 +81,24 @@ const apply = (query: Query, changes: Tally, add: (names: ReadonlyArray<Counter>
 
 const poolsOf = Rows.among((ids) => `SELECT ${Rows.list("id, pool_id")} FROM lanes WHERE id IN (${ids})`)
 
-/** Writes a tally to the lanes and their pools. */
-export const applyTally = (query: Query, changes: Tally): Effect.Effect<void, SqlError> =>
-  changes.size === 0
-    ? Effect.void
-    : Effect.flatMap(
-        Rows.listed<readonly [lane: number, pool: number]>(poolsOf(query, [...changes.keys()])),
-        (pools) => Effect.zipRight(apply(query, changes, addToLanes), applyToPools(query, changes, pools))
-      )
+/** Writes a tally to the lanes and their pools. `known`: the pools of lanes, as far as they were read already. */
+export const applyTally = (
+  query: Query,
+  changes: Tally,
+  known: ReadonlyMap<number, number> = new Map()
+): Effect.Effect<void, SqlError> => {
+  if (changes.size === 0) return Effect.void
+  const pools: Array<readonly [lane: number, pool: number]> = []
+  const unknown: Array<number> = []
+  for (const lane of changes.keys()) {
+    const pool = known.get(lane)
+    if (pool === undefined) unknown.push(lane)
+    else pools.push([lane, pool])
+  }
+  return Effect.flatMap(Rows.listed<readonly [lane: number, pool: number]>(poolsOf(query, unknown)), (read) =>
+    Effect.zipRight(apply(query, changes, addToLanes), applyToPools(query, changes, [...pools, ...read]))
+  )
+}
 
 /** Adds what changed in the lanes to the pools they stand in. */
 export const applyToPools = (

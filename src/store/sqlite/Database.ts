@@ -5,6 +5,7 @@
  * whole or not at all, it never waits for anything but the write lock, and nothing forked inside can write into it.
  * A lock held by another process is waited for in small steps that leave the event loop free.
  */
+import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -80,6 +81,38 @@ const failUnreadable = <A>(body: Effect.Effect<A, SqlError>): Effect.Effect<A, S
       : Option.none()
   )
 
+const isBusyError = (error: WorkQueueError | SqlError): boolean => error._tag === "SqlError" && isBusy(error)
+
+/**
+ * The statements of a connection, each prepared once. The client has a cache of its own, which looks at every letter of
+ * a text each time and takes more steps than most statements do; here a statement's effect is kept, and what it binds is
+ * put into its parameters just before it runs.
+ */
+const preparing = (connection: Connection): Query => {
+  const prepared = new Map<
+    string,
+    { readonly bound: Array<unknown>; readonly run: ReturnType<Connection["executeUnprepared"]> }
+  >()
+  const prepare = (text: string) => {
+    const bound: Array<unknown> = []
+    const made = { bound, run: connection.executeUnprepared(text, bound, undefined) }
+    prepared.set(text, made)
+    return made
+  }
+  return <Row>(text: string, parameters?: Parameters, cells?: ReadonlyArray<Value>) =>
+    Effect.suspend((): Effect.Effect<ReadonlyArray<Row>, SqlError> => {
+      try {
+        const { bound, run } = prepared.get(text) ?? prepare(text)
+        bound.length = 0
+        if (cells !== undefined) bound.push(cells)
+        if (parameters !== undefined) bound.push(parameters)
+        return run
+      } catch (cause) {
+        return Effect.fail(new SqlError({ cause, message: "Failed to prepare a statement" }))
+      }
+    })
+}
+
 /** Runs `body` between `begin` and a commit; whatever fails, the commit too, is rolled back. */
 const transaction = <A>(query: Query, begin: string, body: (query: Query) => Effect.Effect<A, SqlError>) =>
   Effect.flatMap(query(begin), () =>
@@ -120,9 +153,12 @@ export const open = (options: DatabaseOptions): Effect.Effect<Database, WorkQueu
     const whileBusy = <A, R>(
       effect: Effect.Effect<A, WorkQueueError | SqlError, R>
     ): Effect.Effect<A, WorkQueueError, R> =>
-      effect.pipe(
-        Effect.retry({ schedule: waiting, while: (error) => error._tag === "SqlError" && isBusy(error) }),
-        Effect.catchTag("SqlError", (error) => Effect.fail(toWorkQueueError(file, error)))
+      Effect.catchTag(effect, "SqlError", (first) =>
+        // Most don't meet a lock, and the waiting has its price also where nobody waits.
+        (isBusy(first)
+          ? Effect.retry(effect, { schedule: waiting, while: isBusyError })
+          : Effect.fail<WorkQueueError | SqlError>(first)
+        ).pipe(Effect.catchTag("SqlError", (error) => Effect.fail(toWorkQueueError(file, error))))
       )
 
     if (file !== ":memory:") {
@@ -131,28 +167,15 @@ export const open = (options: DatabaseOptions): Effect.Effect<Database, WorkQueu
     }
     const client = yield* whileBusy(inOwnScope(makeReady(options)))
 
+    // The client has one connection, and hands it to one at a time.
+    let prepared: Query | undefined
     const withConnection = <A>(use: (query: Query) => Effect.Effect<A, SqlError>) =>
       whileBusy(
         Effect.scoped(
-          Effect.flatMap(client.reserve, (connection) =>
-            Effect.uninterruptible(
-              use(
-                <Row>(
-                  text: string,
-                  parameters?: Parameters,
-                  cells?: ReadonlyArray<Value>
-                ): Effect.Effect<ReadonlyArray<Row>, SqlError> =>
-                  connection.execute(
-                    text,
-                    [
-                      ...(cells === undefined ? [] : [cells]),
-                      ...(parameters === undefined ? [] : [parameters])
-                    ],
-                    undefined
-                  )
-              )
-            )
-          )
+          Effect.flatMap(client.reserve, (connection) => {
+            prepared ??= preparing(connection)
+            return Effect.uninterruptible(use(prepared))
+          })
         )
       )
 

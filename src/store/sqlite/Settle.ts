@@ -105,8 +105,9 @@ const changeOf = (transition: Transition, now: number): Change => {
 const findHeld = Rows.joining(
   2,
   (values) => `WITH s (id, token) AS (${values})
-  SELECT ${Rows.list("jobs.id, jobs.lane_id")} FROM s CROSS JOIN jobs
-    ON jobs.id = s.id AND jobs.fencing_token = s.token AND jobs.state = 'in_progress'`
+  SELECT ${Rows.list("jobs.id, jobs.lane_id, lanes.pool_id")} FROM s CROSS JOIN jobs
+    ON jobs.id = s.id AND jobs.fencing_token = s.token AND jobs.state = 'in_progress'
+    CROSS JOIN lanes ON lanes.id = jobs.lane_id`
 )
 
 const updateJobs = Rows.among(
@@ -168,7 +169,7 @@ export const settle = (query: Query, policy: LanePolicy, now: number, batch: Rea
       if (transition.kind === "release" && transition.released.hold !== undefined) holds.push(transition)
     }
     const counts = emptyTally()
-    const laneOf = yield* lanesHeld(query, batch)
+    const { laneOf, poolOf } = yield* lanesHeld(query, batch)
     const held = Array.from(changes).filter(([job]) => laneOf.has(job))
     yield* writeJobs(query, held, now)
     yield* writeBodies(query, held)
@@ -200,20 +201,28 @@ export const settle = (query: Query, policy: LanePolicy, now: number, batch: Rea
         for (const attempt of transition.history) attempts.push(attemptRow(lease.job, attempt))
     }
     yield* insertAttempts(query, attempts)
-    yield* applyTally(query, counts)
+    yield* applyTally(query, counts, poolOf)
     return verdicts
   })
 
-/** The lanes of the jobs that are in progress under the tokens the batch names. */
+/** The lanes of the jobs that are in progress under the tokens the batch names, and the pools of those lanes. */
 const lanesHeld = (query: Query, batch: ReadonlyArray<Step>) =>
   Effect.map(
-    Rows.listed<readonly [job: number, lane: number]>(
+    Rows.listed<readonly [job: number, lane: number, pool: number]>(
       findHeld(
         query,
         batch.flatMap(({ kind, lease }) => (kind === "reroute" ? [] : [[lease.job, lease.token]]))
       )
     ),
-    (held) => new Map(held)
+    (held) => {
+      const laneOf = new Map<number, number>()
+      const poolOf = new Map<number, number>()
+      for (const [job, lane, pool] of held) {
+        laneOf.set(job, lane)
+        poolOf.set(lane, pool)
+      }
+      return { laneOf, poolOf }
+    }
   )
 
 /** What changes, by job. */
