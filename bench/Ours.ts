@@ -1,5 +1,6 @@
 /** Our queue and scheduler as the bench's suites use them. */
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
@@ -15,13 +16,21 @@ export const queueLayer = (path: string, cap: number) =>
     Logger.remove(Logger.defaultLogger)
   )
 
+/** `handle` does something else than nothing; `watched` stands around the whole run. */
+export interface NoopOptions extends Pick<Worker.WorkerOptions, "spans"> {
+  readonly cap: number
+  readonly workers: number
+  readonly handle?: Effect.Effect<Handler.Outcome>
+  readonly watched?: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+const NOTHING = Effect.succeed(Handler.Done({ result: { ok: true } }))
+
 /** A scheduler whose handler does nothing. */
-export const noopLayer = (path: string, options: { readonly cap: number; readonly workers: number }) =>
+export const noopLayer = (path: string, options: NoopOptions) =>
   Scheduler.layer({ maxWorkers: options.workers }).pipe(
-    Layer.provide([Worker.layer(), WorkerIdentity.layer]),
-    Layer.provide(
-      Handler.layer(Schema.Unknown, () => Effect.succeed(Handler.Done({ result: { ok: true } })))
-    ),
+    Layer.provide([Worker.layer({ spans: options.spans }), WorkerIdentity.layer]),
+    Layer.provide(Handler.layer(Schema.Unknown, () => options.handle ?? NOTHING)),
     Layer.provideMerge(queueLayer(path, options.cap))
   )
 
@@ -43,17 +52,14 @@ export const run = <A, E, R>(program: Effect.Effect<A, E, R>, layer: Layer.Layer
   Effect.runPromise(Effect.provide(program, layer))
 
 /** Seconds a scheduler takes for these jobs, queued before, with a handler that does nothing. */
-export const drained = (
-  path: string,
-  jobs: Iterable<BareJob>,
-  options: { readonly cap: number; readonly workers: number }
-): Promise<number> =>
+export const drained = (path: string, jobs: Iterable<BareJob>, options: NoopOptions): Promise<number> =>
   run(
     Effect.gen(function* () {
       yield* fill(jobs)
+      const watched = options.watched ?? identity
       const scheduler = yield* Scheduler.Scheduler
       const from = performance.now()
-      yield* scheduler.run({ drain: true })
+      yield* watched(scheduler.run({ drain: true }))
       const seconds = (performance.now() - from) / 1000
       const left = (yield* (yield* WorkQueue.WorkQueue).stats).queued
       if (left > 0) return yield* Effect.dieMessage(`${left} jobs were left`)

@@ -11,11 +11,13 @@ import { queue } from "./suite/Queue.ts"
 import { scale } from "./suite/Scale.ts"
 import { scheduler } from "./suite/Scheduler.ts"
 import { sizing } from "./suite/Sizing.ts"
+import { telemetry } from "./suite/Telemetry.ts"
 import type { Row, Suite } from "./Measure.ts"
 
 const SUITES: ReadonlyArray<Suite> = [
   queue,
   scheduler,
+  telemetry,
   lanes,
   processes,
   fairness,

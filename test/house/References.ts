@@ -4,9 +4,13 @@ import * as Struct from "effect/Struct"
 import { grammar } from "../../src/cli/commands/index.ts"
 import { EXIT_MEANINGS, ExitCode } from "../../src/cli/Exit.ts"
 import { leavesOf } from "../../src/cli/Grammar.ts"
+import { labelOf, nameOf } from "../../src/cli/telemetry/Exposition.ts"
+import { definitions as observed } from "../../src/cli/telemetry/Observed.ts"
 import { formatPath, keys, sections } from "../../src/config/Keys.ts"
 import { envName } from "../../src/config/Source.ts"
 import { type Definition, REGISTRY } from "../../src/resolver/Registry.ts"
+import * as Telemetry from "../../src/Telemetry.ts"
+import { MOST_VALUES } from "../../src/telemetry/Instrument.ts"
 import { run } from "../cli/Program.ts"
 
 const MADE = "<!-- Made by `npm run docs` from the code; changes by hand are overwritten. -->"
@@ -113,3 +117,52 @@ export const commandLine = Effect.gen(function* () {
   ]
   return `${lines.join("\n")}\n`
 })
+
+const labels = (definition: Telemetry.Definition): string =>
+  definition.labels
+    .map(({ meaning, name, values }) => {
+      const words = values === undefined ? "" : ` (${values.map((word) => `\`${word}\``).join(", ")})`
+      return `\`${labelOf(name)}\`: ${meaning}${words}`
+    })
+    .join("; ")
+
+const metricRows = (definitions: ReadonlyArray<Telemetry.Definition>): ReadonlyArray<string> => [
+  "| for Prometheus | for OpenTelemetry | type | unit | labels | meaning |",
+  "|---|---|---|---|---|---|",
+  ...definitions.map(
+    (definition) =>
+      `| \`${nameOf(definition)}\` | \`${definition.name}\` | ${definition.type} | \`${definition.unit}\` | ${cell(
+        labels(definition)
+      )} | ${cell(definition.description)} |`
+  )
+]
+
+/** Every metric: its names, its unit, its labels and what it says. */
+export const metrics = (): string => {
+  const lines = [
+    MADE,
+    "",
+    "# Metrics",
+    "",
+    "What `telemetry.prometheus.port` serves and what is sent by OTLP ([in production](production.md#metrics-and-traces)).",
+    "Labels of OpenTelemetry have dots where those of Prometheus have underscores. No host and no URL is among them, so",
+    "`server.address`, which the conventions for HTTP want, is left to the traces. A label whose values aren't listed holds",
+    `words of outcomes, at most ${MOST_VALUES} of them; later ones are \`other\`. Series whose labels are listed are there, at 0,`,
+    "from the start of a run.",
+    "",
+    "## Counted in this process",
+    "",
+    "An embedding program finds these in Effect's metric registry.",
+    "",
+    ...metricRows(Telemetry.definitions),
+    "",
+    'Answers `304` are requests with that status, retries are ends with `end="retry"`, lost leases those with `end="lost"`.',
+    "",
+    "## Looked at when asked for",
+    "",
+    "The queue's are those of all its processes.",
+    "",
+    ...metricRows(observed)
+  ]
+  return `${lines.join("\n")}\n`
+}

@@ -1,9 +1,10 @@
 /** What is ready to use in deploy/: it names metrics, settings and commands that there are. */
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
+import { validate } from "dockerfile-utils"
 import { parse } from "yaml"
 import { labelOf, nameOf } from "../../src/cli/telemetry/Exposition.ts"
 import { definitions as observed } from "../../src/cli/telemetry/Observed.ts"
@@ -30,6 +31,8 @@ const namesIn = (text: string): ReadonlyArray<string> =>
   Array.from(
     new Set(text.match(/\b(?:contentdownload|process|nodejs|http_client)_[a-z0-9_]+\b(?!["=])/g) ?? [])
   )
+
+const hasAnalyze = spawnSync("systemd-analyze", ["--version"]).status === 0
 
 describe("deploy/", () => {
   it.each(["deploy/alerts.yml", "deploy/alerts.test.yml", "deploy/grafana.json"])(
@@ -86,6 +89,30 @@ describe("deploy/", () => {
     expect(promtool(["check", "rules", "alerts.yml"], { cwd })).toContain("SUCCESS")
     expect(promtool(["test", "rules", "alerts.test.yml"], { cwd })).toContain("SUCCESS")
     expect(promtool(["check", "config", "prometheus.yml"], { cwd })).toContain("SUCCESS")
+  })
+
+  it.runIf(hasAnalyze)(
+    hasAnalyze
+      ? "the unit holds before systemd"
+      : "the unit holds before systemd (skipped: no systemd-analyze here)",
+    () => {
+      const { status, stderr } = spawnSync("systemd-analyze", ["verify", "deploy/contentdownload.service"], {
+        cwd: ROOT,
+        encoding: "utf8"
+      })
+      expect({ status, stderr }).toEqual({ status: 0, stderr: "" })
+    }
+  )
+
+  it("the container file has no fault, and doesn't run as root", () => {
+    const text = read("deploy/Containerfile")
+    const found = validate(text).map(({ message, range }) => ({ line: range.start.line + 1, message }))
+    expect(found).toEqual([])
+    const last = text.slice(text.lastIndexOf("FROM "))
+    expect(/^USER (\S+)$/m.exec(last)?.[1]).toBe("node")
+    expect(last).toMatch(/^ENTRYPOINT \[/m)
+    // A tag that moves by itself would be another program tomorrow.
+    for (const [, image = ""] of text.matchAll(/^FROM (\S+)/gm)) expect(image).toMatch(/:[\w.-]*\d/)
   })
 
   it("the unit and the container run a command that there is, with settings that there are", () => {

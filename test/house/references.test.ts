@@ -1,4 +1,4 @@
-/** docs/configuration.md and docs/cli.md say what the code says; `npm run docs` writes them anew. */
+/** docs/configuration.md, docs/cli.md and docs/metrics.md say what the code says; `npm run docs` writes them anew. */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -17,6 +17,10 @@ it("the configuration reference is fresh", async () => {
 
 it("the command reference is fresh", async () => {
   await expect(await Effect.runPromise(References.commandLine)).toMatchFileSnapshot(join(ROOT, "docs/cli.md"))
+})
+
+it("the metrics reference is fresh", async () => {
+  await expect(References.metrics()).toMatchFileSnapshot(join(ROOT, "docs/metrics.md"))
 })
 
 it("the exit codes in the README are those of the code", () => {

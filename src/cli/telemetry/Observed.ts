@@ -19,7 +19,7 @@ const STATES = ["queued", "in_progress", "done", "skipped", "error"] as const
 const CAUSES = ["worker", "cap", "pace", "hold", "later", "paused"] as const
 
 const WAITING: ReadonlyArray<Label> = [
-  { name: "cause", meaning: "what for; see the [queue's contract](../src/WorkQueue.ts)", values: CAUSES },
+  { name: "cause", meaning: "what for, as `queue stats` says it", values: CAUSES },
   { name: "reason", meaning: "of `hold`: why, such as `http-429` or `breaker-open`" }
 ]
 
