@@ -32,9 +32,18 @@ const peakMemory = async (pid: number): Promise<number> => {
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024
 }
 
+/** The processor's time a process has had so far, in seconds; 0 where the system doesn't tell. Ticks are hundredths. */
+const cpuTime = async (pid: number): Promise<number> => {
+  const fields =
+    (await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")).split(") ")[1]?.split(" ") ?? []
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / 100
+}
+
 interface Ran {
   readonly seconds: number
   readonly memory: number
+  /** Of the processor, with what the start of the program takes. */
+  readonly cpu: number
   /** The largest that the write-ahead log was seen to be. */
   readonly log: number
   readonly stdout: string
@@ -52,15 +61,17 @@ const program = async (folder: string, ...args: ReadonlyArray<string>): Promise<
     stdout += chunk.toString()
   })
   let memory = 0
+  let cpu = 0
   let log = 0
   const timer = setInterval(() => {
     void peakMemory(child.pid ?? 0).then((bytes) => (memory = Math.max(memory, bytes)))
+    void cpuTime(child.pid ?? 0).then((used) => (cpu = Math.max(cpu, used)))
     void sizeOf(join(folder, "state/workqueue.sqlite-wal")).then((bytes) => (log = Math.max(log, bytes)))
   }, 100)
   const code = await new Promise((resolve) => child.once("close", resolve))
   clearInterval(timer)
   if (code !== 0) throw new Error(`${args.join(" ")} ended with ${String(code)}`)
-  return { seconds: (performance.now() - from) / 1000, memory, log, stdout }
+  return { seconds: (performance.now() - from) / 1000, memory, cpu, log, stdout }
 }
 
 const Summary = Schema.parseJson(Schema.Struct({ elapsed_ms: Schema.Number }))
@@ -101,9 +112,16 @@ const pace = async (latencyMs: number, workers: number, lasting: number): Promis
         const ran = await program(folder, ...run, "--workers", String(workers))
         // Without the start of the program, which a run of weeks doesn't notice.
         const seconds = Schema.decodeSync(Summary)(ran.stdout).elapsed_ms / 1000
+        const start = await program(folder, ...run)
         const what = `${workers} workers, hosts answer after ${latencyMs} ms`
         return [
           { suite: "sizing", what, value: count / seconds, unit: "files/s" },
+          {
+            suite: "sizing",
+            what,
+            value: ((ran.cpu - start.cpu) / count) * 1000,
+            unit: "ms of the processor a file"
+          },
           { suite: "sizing", what, value: ran.memory / 1e6, unit: "MB of memory" }
         ]
       })
@@ -118,11 +136,12 @@ const imported = (count: number): Promise<ReadonlyArray<Row>> =>
       count,
       (n) => `https://host-${n % 5000}.example.org/papers/${n}.pdf`
     )
-    const { log, memory, seconds } = await program(folder, "queue", "import", "list.jsonl", "--quiet")
+    const { cpu, log, memory, seconds } = await program(folder, "queue", "import", "list.jsonl", "--quiet")
     const what = `import of ${count.toLocaleString("en-GB")} lines`
     const row = (value: number, unit: string): Row => ({ suite: "sizing", what, value, unit })
     return [
       row(seconds, "s"),
+      row(cpu, "s of the processor"),
       row((await sizeOf(join(folder, "state/workqueue.sqlite"))) / count, "bytes of the queue a job"),
       row(log / 1e6, "MB of write-ahead log"),
       row(memory / 1e6, "MB of memory")
@@ -138,6 +157,12 @@ export const sizing: Suite = {
       for (const workers of quick ? [8] : [8, 32, 128, 512]) {
         log(`sizing: ${workers} workers, ${latencyMs} ms`)
         rows.push(...(await pace(latencyMs, workers, quick ? 2 : 6)))
+        log(
+          `  ${rows
+            .slice(-3)
+            .map(({ unit, value }) => `${value.toPrecision(3)} ${unit}`)
+            .join(", ")}`
+        )
       }
     }
     return [...rows, ...(await imported(quick ? 10_000 : 1_000_000))]
