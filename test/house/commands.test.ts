@@ -50,9 +50,9 @@ it.each(pages)("none is hidden in $name: every block says what it is", ({ name, 
   expect(
     languages.filter((language) => !["console", "text", "ts", "yaml", "json"].includes(language))
   ).toEqual([])
-  // A block by indentation has no language. Lists go on with indented lines.
+  // A block by indentation has no language, so it shows no command.
   expect(
-    prose.split("\n").filter((line) => /^ {4}(?!.*\|)\S/.test(line)),
+    prose.split("\n").filter((line) => /^ {4}(?:\$ |contentdownload |npm |node )/.test(line)),
     name
   ).toEqual([])
   const texts = Array.from(text.matchAll(/^```text\n([\s\S]*?)^```$/gm), ([, body]) => body ?? "")
