@@ -62,7 +62,7 @@ const drawPlan = (chance: Chance, store: Plan["store"] | undefined): Plan => {
     cap: chance.between(1, 3),
     gapMs: chance.pick(0, 0, 0, 200, 1000),
     workers: chance.between(1, 5),
-    leaseTtlSeconds: chance.pick(8, 16, 40),
+    leaseTtlSeconds: chance.pick(2, 4, 20),
     attempts: chance.between(2, 4),
     layout: chance.pick("id", "id", "content"),
     commitGapMs: chance.pick(0, 20),
@@ -168,10 +168,12 @@ class Play {
       case 3: {
         const someone = this.#someone()
         if (someone === undefined || someone.frozen) return
-        const ms = chance.pick(500, 5000, 15_000, 60_000)
+        const ms = chance.pick(500, 5000, 9000, 25_000)
         watch.zombies = true
         machine.freeze(someone, ms)
         machine.after(ms, undefined, () => watch.thawed(someone))
+        // Somebody else finds its leases expired.
+        if (world.live().length < 3) world.start()
         return
       }
       case 4: {

@@ -112,6 +112,7 @@ export class World {
   /** The queue as it is, for looks from outside. */
   readonly queue: WorkQueueService
   #count = 0
+  #changes = 0
 
   private constructor(
     machine: Machine,
@@ -151,22 +152,33 @@ export class World {
   /** The database as one process has it: it may be locked, and a commit may be the last thing its process did. */
   #databaseOf(opened: Database.Database, process: Process): Database.Database {
     const busy = new WorkQueueError({ reason: "busy", message: "the queue is locked" })
-    const writing = <A>(write: Effect.Effect<A, WorkQueueError>) =>
-      Effect.suspend(() => (this.locked && process !== OUTSIDE ? Effect.fail(busy) : write)).pipe(
-        Effect.tap(() => {
-          for (const [other, hear] of this.#hear) {
-            if (other !== process) this.machine.after(this.machine.chance.below(250), other, hear)
-          }
-          if (process === OUTSIDE || !this.machine.chance.perMille(this.killsAtCommit)) return Effect.void
-          this.machine.kill(process)
-          return Effect.never
-        })
-      )
-    return {
-      ...opened,
-      write: (body) => writing(opened.write(body)),
-      writeDurably: (body) => writing(opened.writeDurably(body))
-    }
+    type Write = Database.Database["write"]
+    const writing =
+      (write: Write): Write =>
+      (body) =>
+        Effect.suspend(() =>
+          this.locked && process !== OUTSIDE
+            ? Effect.fail(busy)
+            : write((query) =>
+                Effect.zip(
+                  body(query),
+                  query<{ readonly changes: number }>("SELECT total_changes() AS changes")
+                )
+              )
+        ).pipe(Effect.flatMap(([answer, [row]]) => Effect.as(committed(row?.changes ?? 0), answer)))
+    /** What changed nothing is heard by nobody. */
+    const committed = (changes: number) =>
+      Effect.suspend(() => {
+        if (changes === this.#changes) return Effect.void
+        this.#changes = changes
+        for (const [other, hear] of this.#hear) {
+          if (other !== process) this.machine.after(this.machine.chance.below(250), other, hear)
+        }
+        if (process === OUTSIDE || !this.machine.chance.perMille(this.killsAtCommit)) return Effect.void
+        this.machine.kill(process)
+        return Effect.never
+      })
+    return { ...opened, write: writing(opened.write), writeDurably: writing(opened.writeDurably) }
   }
 
   /** After how many of a thousand commits a process is killed, before it knows of them. */

@@ -1,6 +1,7 @@
 /**
- * `npm run simulate -- [--schedules N] [--seed S] [--store sqlite|memory] [--history]`: plays N schedules from seed S on,
- * the first of every hundred twice, and compares the histories.
+ * `npm run simulate -- [--schedules N] [--seed S] [--store sqlite|memory] [--history] [--failures N]`: plays N schedules
+ * from seed S on, the first of every hundred twice, and compares the histories. It ends at the tenth that fails, or at
+ * another one.
  */
 import { parseArgs } from "node:util"
 import { play } from "./Schedule.ts"
@@ -10,6 +11,7 @@ const { values } = parseArgs({
     schedules: { type: "string", default: "1000" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     store: { type: "string" },
+    failures: { type: "string", default: "10" },
     history: { type: "boolean", default: false }
   }
 })
@@ -38,7 +40,7 @@ for (let n = 0; n < schedules; n++) {
       `seed ${played.seed}: ${differs ? "the same seed has played another history" : played.broken}\n` +
         `  play it again: npm run simulate -- --schedules 1 --seed ${played.seed} --history\n`
     )
-    if (failed >= 10) break
+    if (failed >= Number(values.failures)) break
   }
 }
 const seconds = (performance.now() - started) / 1000

@@ -56,6 +56,9 @@ export class Broken extends Error {}
 
 const MB = 1e6
 
+/** Left to itself, the heap grows for minutes before anything is collected, and what leaks can't be told from that. */
+const HEAP = "--max-old-space-size=96"
+
 /** Where the system tells of a process: its memory and its open files. */
 const residentBytes = (pid: number): number =>
   1024 * Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0)
@@ -100,8 +103,8 @@ export const soak = async (options: Options): Promise<Report> => {
   const queue = join(folder, "state", "workqueue.sqlite")
   const out = join(folder, "downloads")
   const children = new Set<ChildProcess>()
-  const start = (...args: ReadonlyArray<string>) => {
-    const child = spawn(process.execPath, [program, ...args], {
+  const startIn = (node: ReadonlyArray<string>, args: ReadonlyArray<string>) => {
+    const child = spawn(process.execPath, [...node, program, ...args], {
       cwd: folder,
       stdio: ["ignore", "ignore", "pipe"]
     })
@@ -114,6 +117,7 @@ export const soak = async (options: Options): Promise<Report> => {
     })
     return { child, ended }
   }
+  const start = (...args: ReadonlyArray<string>) => startIn([], args)
   const command = async (...args: ReadonlyArray<string>) => {
     const { code, stderr } = await start(...args).ended
     if (code !== 0) throw new Broken(`${args.join(" ")} ended with ${code}: ${stderr}`)
@@ -156,7 +160,7 @@ export const soak = async (options: Options): Promise<Report> => {
   }
 
   await add()
-  const steady = start("queue", "run", "--quiet", "--workers", "8")
+  const steady = startIn([HEAP], ["queue", "run", "--quiet", "--workers", "8"])
   const { pid } = steady.child
   if (pid === undefined) throw new Broken("the run didn't start")
   const series = { rss: new Array<number>(), files: new Array<number>(), queue: new Array<number>() }
