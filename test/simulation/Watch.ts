@@ -15,8 +15,11 @@ import { OUT, type Watching, type World } from "./World.ts"
 /** What was broken, in words. */
 export class Broken extends Error {}
 
-/** How long a host's refusal may take from its answer to the queue, and a job from its lease to its request. */
-const GRACE_MS = 2500
+/**
+ * How long a host's refusal may take from its answer to the queue, and a job from its lease to its request, beside what
+ * the host itself takes to send it on.
+ */
+const GRACE_MS = 500
 /** What a lane's cap was lowered from counts for so long: jobs that were leased under it may still run. */
 const CAP_LINGERS_MS = 120_000
 /** How long something that may start may wait for a worker that is free. */
@@ -185,7 +188,8 @@ export class Watch {
     const cap = this.#allowed(hostLane(`https://${host}`), world.plan.cap)
     this.#holds(here.length <= cap, () => `${host} sees ${here.length} requests at once, its cap is ${cap}`)
     const refusal = world.origin.refusals.get(host)
-    const isBinding = refusal !== undefined && this.#isBinding(refusal)
+    const slowness = world.plan.hosts.find(({ name }) => name === host)?.slowness ?? 0
+    const isBinding = refusal !== undefined && this.#isBinding(refusal, slowness + GRACE_MS)
     const thawed = (this.#thawed.get(process) ?? Number.NEGATIVE_INFINITY) + GRACE_MS >= this.#machine.elapsed
     this.#holds(
       !isBinding || thawed || at >= refusal.until,
@@ -194,9 +198,9 @@ export class Watch {
   }
 
   /** Whoever was told had the time to tell the queue, and those on their way have arrived. */
-  #isBinding({ process, saidAt }: Refusal): boolean {
+  #isBinding({ process, saidAt }: Refusal, graceMs: number): boolean {
     const thawed = this.#thawed.get(process) ?? Number.NEGATIVE_INFINITY
-    return process.alive && !process.frozen && thawed <= saidAt && saidAt + GRACE_MS < this.#machine.elapsed
+    return process.alive && !process.frozen && thawed <= saidAt && saidAt + graceMs < this.#machine.elapsed
   }
 
   /** A worker is free, something may start, and nobody starts it. */

@@ -103,15 +103,8 @@ const MUTANTS = [
   {
     name: "Retry-After not kept",
     file: "src/worker/Decision.ts",
-    from: "hold: { until, reason }",
-    to: "hold: { until: 0 * until, reason }",
-    check: simulation
-  },
-  {
-    name: "a wake-up lost",
-    file: "src/scheduler/Turns.ts",
-    from: "          else ending = true\n          ring()",
-    to: "          else ending = true",
+    from: "hold: { until, reason, gapMs }",
+    to: "hold: { until: 0 * until, reason, gapMs }",
     check: simulation
   },
   {
