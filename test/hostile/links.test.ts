@@ -1,7 +1,10 @@
 /** Links planted in the output folder: whatever they lead to, nothing outside the folder is made, changed or removed. */
-import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { existsSync } from "node:fs"
+import { lstat, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, onTestFinished } from "vitest"
 import { files } from "../../src/demo/Behaviour.ts"
 import { confined } from "../../src/download/Confined.ts"
 import * as Disk from "../../src/download/Disk.ts"
@@ -137,36 +140,71 @@ it("a receipt whose path leads out of the folder moves nothing", async () => {
   expect(await stage.counts()).toMatchObject({ queued: 1 })
 })
 
+/** Writes to a file that is opened, and closes it. */
+const closed = async (opened: Promise<Disk.OpenFile>) => {
+  const file = await opened
+  await file.appendFile("theirs")
+  await file.close()
+}
+
+it("a name that has become a link just now is taken from it by what is written there", async () => {
+  const { checkOutside, out, outside } = await stageOf("id")
+  const disk = confined(Disk.node, out)
+  const mine = join(outside, "mine.txt")
+  const path = join(out, ".partial", "x")
+  const from = join(out, "from")
+  await writeFile(from, "theirs")
+  const tries: ReadonlyArray<() => Promise<void>> = [
+    () => closed(disk.open(path, "w")),
+    () => closed(disk.open(path, "w+")),
+    () => disk.writeFile(path, "theirs"),
+    () => disk.copyFile(from, path, 0),
+    () => disk.rename(from, path)
+  ]
+  for (const attempt of tries) {
+    await rm(path, { force: true })
+    await symlink(mine, path)
+    await attempt()
+    expect((await lstat(path)).isFile()).toBe(true)
+    expect(await readFile(path, "utf8")).toBe("theirs")
+    await checkOutside()
+  }
+  await rm(path)
+  await symlink(mine, path)
+  await expect(disk.open(path, "r+")).rejects.toMatchObject({ code: "ENOENT" })
+})
+
+/** Puts a link to `outside` in the place of the folder, and back, as fast as it can. */
+const SWAP = `const { renameSync, symlinkSync, unlinkSync } = require("node:fs")
+const [folder, real, outside] = process.argv.slice(1)
+for (;;) {
+  renameSync(folder, real)
+  symlinkSync(outside, folder)
+  unlinkSync(folder)
+  renameSync(real, folder)
+}`
+
 it("a folder that becomes a link between look and use, again and again, leads nothing out", async () => {
   const { checkOutside, out, outside } = await stageOf("id")
   const disk = confined(Disk.node, out)
   const folder = join(out, "ab")
   const real = join(out, "real")
   await mkdir(folder)
-  const state = { over: false }
-  const swap = async () => {
-    while (!state.over) {
-      await rename(folder, real)
-      await symlink(outside, folder)
-      await rm(folder)
-      await rename(real, folder)
-    }
+  const swapping = spawn(process.execPath, ["-e", SWAP, folder, real, outside], { stdio: "ignore" })
+  onTestFinished(() => void swapping.kill("SIGKILL"))
+  await Stage.until("it has begun", () => existsSync(real))
+  let written = 0
+  for (let n = 0; n < 500; n++) {
+    await disk.writeFile(join(out, ".partial", `${n}`), MINE)
+    written += await disk.rename(join(out, ".partial", `${n}`), join(folder, `${n}`)).then(
+      () => 1,
+      () => 0
+    )
   }
-  const write = async () => {
-    let written = 0
-    for (let n = 0; n < 400; n++) {
-      await disk.writeFile(join(out, ".partial", `${n}`), MINE)
-      written += await disk.rename(join(out, ".partial", `${n}`), join(folder, `${n}`)).then(
-        () => 1,
-        () => 0
-      )
-    }
-    state.over = true
-    return written
-  }
-  const [written] = await Promise.all([write(), swap()])
+  swapping.kill("SIGKILL")
+  await once(swapping, "close")
   await checkOutside()
-  const found = await readdir(folder).catch(() => readdir(real))
+  const found = await readdir(real).catch(() => readdir(folder))
   expect(found).toHaveLength(written)
   expect(written).toBeGreaterThan(0)
 })
