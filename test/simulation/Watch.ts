@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { hostLane } from "../../src/Lane.ts"
+import { hostLane, hostOf } from "../../src/Lane.ts"
 import type { JobDetail, Lease, LeaseRef } from "../../src/Job.ts"
 import type { Settled, WorkQueueService } from "../../src/WorkQueue.ts"
 import type { Machine, Process } from "./Machine.ts"
@@ -20,6 +20,8 @@ export class Broken extends Error {}
  * the host itself takes to send it on.
  */
 const GRACE_MS = 500
+/** How long a refusal may take from a process to the queue. */
+const SETTLED_MS = 300
 /** What a lane's cap was lowered from counts for so long: jobs that were leased under it may still run. */
 const CAP_LINGERS_MS = 120_000
 /** How long something that may start may wait for a worker that is free. */
@@ -161,6 +163,11 @@ export class Watch {
         () => `job ${job} gets token ${token} after ${this.#tokens.get(job)}`
       )
       this.#tokens.set(job, token)
+      const refusal = this.#world?.origin.refusals.get(hostOf(lane) ?? "")
+      this.#holds(
+        refusal === undefined || !this.#isBinding(refusal, SETTLED_MS) || this.#machine.wall >= refusal.until,
+        () => `job ${job} starts in ${lane} before the time its host named`
+      )
     }
   }
 

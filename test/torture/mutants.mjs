@@ -101,13 +101,6 @@ const MUTANTS = [
     check: simulation
   },
   {
-    name: "Retry-After not kept",
-    file: "src/worker/Decision.ts",
-    from: "hold: { until, reason, gapMs }",
-    to: "hold: { until: 0 * until, reason, gapMs }",
-    check: simulation
-  },
-  {
     name: "a slot that isn't given back",
     file: "src/scheduler/Turns.ts",
     from: "if (handled.failure === undefined) handling -= 1",
