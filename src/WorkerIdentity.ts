@@ -66,13 +66,20 @@ const runs = (pid: number): boolean => {
 /** What the mark of a process begins with that is known by its start. */
 const STARTED = "s"
 
-/** When a process started, in ticks since the boot; "" where that isn't told. All threads of a process see the same. */
-const started = (pid: number | "self"): string => {
+/** What the system tells of a process after its name, which may hold anything; fields 3 and on. Empty: nothing. */
+const stateOf = (pid: number | "self"): ReadonlyArray<string> => {
   const state = readOr(() => fs.readFileSync(`/proc/${pid}/stat`, "utf8"), "")
-  // Field 22. The second is the program's name in brackets, which may hold anything.
-  const start = state.slice(state.lastIndexOf(")") + 2).split(" ")[19]
+  return state === "" ? [] : state.slice(state.lastIndexOf(")") + 2).split(" ")
+}
+
+/** When a process started, in ticks since the boot; "" where that isn't told. All threads of a process see the same. */
+const startOf = (state: ReadonlyArray<string>): string => {
+  const start = state[19]
   return start === undefined ? "" : `${STARTED}${start}`
 }
+
+/** It has ended, and only its parent hasn't asked how. */
+const isZombie = (state: ReadonlyArray<string>): boolean => state[0] === "Z" || state[0] === "X"
 
 /**
  * Where no start is told, what tells this process from earlier ones with its id. One for the thread, however many
@@ -82,7 +89,7 @@ const nonce = globalValue("contentdownload/WorkerIdentity/nonce", () => randomBy
 
 /** The identity of this process on this machine. */
 export const make: Effect.Effect<WorkerIdentityService> = Effect.sync(() => {
-  const start = started("self")
+  const start = startOf(stateOf("self"))
   const self: Name = {
     host: os.hostname().replaceAll(":", "_"),
     boot: readOr(() => fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").slice(0, 8), ""),
@@ -103,8 +110,10 @@ export const make: Effect.Effect<WorkerIdentityService> = Effect.sync(() => {
       // another thread of ours.
       if (name.pid === self.pid) return start !== ""
       if (!runs(name.pid)) return true
+      const state = stateOf(name.pid)
+      if (isZombie(state)) return true
       // Somebody runs under this id; not the one of the name, if it started at another time.
-      const now = name.mark.startsWith(STARTED) ? started(name.pid) : ""
+      const now = name.mark.startsWith(STARTED) ? startOf(state) : ""
       return now !== "" && now !== name.mark
     }
   }

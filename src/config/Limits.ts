@@ -3,7 +3,7 @@
  * queue the same limits.
  */
 import { hostName, hostOf, type LanePolicy, resolverOf, UNLIMITED } from "../Lane.ts"
-import { find, isName } from "../resolver/Registry.ts"
+import { find, isName, REGISTRY } from "../resolver/Registry.ts"
 import type { BucketLimits } from "../TokenBucket.ts"
 import type { HostLimits, Settings } from "./Settings.ts"
 
@@ -25,6 +25,16 @@ const resolverLimits = (
   }
 }
 
+/** The limits of a resolver's lane. A start stands for one question, which may take several requests: they all fit into the rate. */
+const resolverLane = (settings: Settings, name: string) => {
+  const { cap, rate, requests } = resolverLimits(settings, name)
+  return {
+    cap,
+    gapMs: Math.ceil((1000 * requests) / rate.refillPerSecond),
+    burst: Math.max(1, Math.floor(rate.capacity / requests))
+  }
+}
+
 /** The rate of a key `resolver:<name>`, for a bucket in this process. */
 export const resolverBucket =
   (settings: Settings) =>
@@ -34,7 +44,8 @@ export const resolverBucket =
 /**
  * The policy of the settings: lanes `host:<name>` in the pool `hosts`, and lanes `resolver:<name>` each in a pool of
  * that name. The caps are the lanes', so that they can be changed there; no pool has one of its own. A resolver's rate is its lane's pace, so it holds over all processes
- * on the queue and across restarts.
+ * on the queue and across restarts. Where a host counts a resolver's questions together with its files, the stricter
+ * limits hold for both.
  */
 export const lanePolicy = (settings: Settings): LanePolicy => {
   const { hosts, max_per_host } = settings.orchestrator
@@ -43,22 +54,29 @@ export const lanePolicy = (settings: Settings): LanePolicy => {
     const name = hostName(host)
     byHost.set(name, { ...byHost.get(name), ...limits })
   }
+  const asked = new Map(
+    REGISTRY.flatMap(({ lane, name }) => {
+      const key = settings.resolvers[name].enabled ? lane(settings.resolvers) : undefined
+      return key === undefined ? [] : [[key, resolverLane(settings, name)] as const]
+    })
+  )
   return {
     lane: (key) => {
       const resolver = resolverOf(key)
-      if (resolver !== undefined) {
-        const { cap, rate, requests } = resolverLimits(settings, resolver)
-        // A start stands for one question, which may take several requests: they all have to fit into the rate.
-        const gapMs = Math.ceil((1000 * requests) / rate.refillPerSecond)
-        return { pool: key, cap, gapMs, burst: Math.max(1, Math.floor(rate.capacity / requests)) }
-      }
+      if (resolver !== undefined) return { pool: key, ...resolverLane(settings, resolver) }
       const limits = byHost.get(hostName(hostOf(key) ?? key))
-      return {
-        pool: HOSTS_POOL,
-        cap: limits?.max ?? max_per_host,
-        gapMs: limits?.gap_ms ?? 0,
-        burst: limits?.burst ?? 1
-      }
+      const cap = limits?.max ?? max_per_host
+      const gapMs = limits?.gap_ms ?? 0
+      const burst = limits?.burst ?? 1
+      const questions = asked.get(key)
+      return questions === undefined
+        ? { pool: HOSTS_POOL, cap, gapMs, burst }
+        : {
+            pool: HOSTS_POOL,
+            cap: Math.min(cap, questions.cap),
+            gapMs: Math.max(gapMs, questions.gapMs),
+            burst: Math.min(burst, questions.burst)
+          }
     },
     pool: () => UNLIMITED
   }

@@ -115,6 +115,9 @@ export const define = <const Name extends string, Own, OwnEncoded>(parts: Parts<
   type Settings = CommonSettings & Own
   /** All sections; each definition looks at its own. */
   type Sections = { readonly [N in Name]: Settings }
+  /** The lane of the host that counts its questions together with its files; `undefined`: it has a lane of its own. */
+  const lane = (sections: Sections) =>
+    parts.countedBy === undefined ? undefined : hostLane(parts.countedBy(sections[name]))
   return {
     name,
     limits,
@@ -123,12 +126,13 @@ export const define = <const Name extends string, Own, OwnEncoded>(parts: Parts<
     credential: parts.credential,
     accepts: parts.accepts,
     section: section(Schema.extend(shared, parts.own), parts.description),
+    lane,
     improve: (sections: Sections): ((candidate: Candidate) => Candidate) =>
       parts.improve?.(sections[name]) ?? ((candidate) => candidate),
     build: (sections: Sections): Resolver => ({
       name,
       remote: parts.remote?.(sections[name]) ?? true,
-      lane: parts.countedBy === undefined ? undefined : hostLane(parts.countedBy(sections[name])),
+      lane: lane(sections),
       opensPages: parts.opensPages ?? false,
       accepts: (artifact, known) =>
         parts.accepts(artifact, known) || (parts.acceptsWith?.(sections[name], artifact) ?? false),

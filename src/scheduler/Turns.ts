@@ -194,7 +194,8 @@ export const make = (options: TurnsOptions): Effect.Effect<Turns> =>
         ? Effect.void
         : Effect.suspend(() => {
             const left = writtenAt + options.gapMs - clock.unsafeCurrentTimeMillis()
-            return left > 0 && ended.length > 0 && ended.length < running.size
+            // A clock that was put back says nothing of the gap.
+            return left > 0 && left <= options.gapMs && ended.length > 0 && ended.length < running.size
               ? Effect.sleep(left)
               : Effect.void
           })

@@ -139,6 +139,27 @@ describe("A worker is", () => {
     }).pipe(provided)
   )
 
+  it.scopedLive("dead when it has ended and its parent hasn't asked how", () =>
+    Effect.gen(function* () {
+      // The shell becomes a program that never asks after its child.
+      const parent = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 20"], { stdio: ["ignore", "pipe", "ignore"] })
+        ),
+        (process) => Effect.sync(() => process.kill("SIGKILL"))
+      )
+      const [said]: ReadonlyArray<unknown> = yield* Effect.promise(() => once(parent.stdout, "data"))
+      const pid = Number(String(said))
+      const dead = isDead({ pid, mark: "abc123" })
+      if (yield* tellsStart) {
+        for (let looks = 0; looks < 250 && !(yield* dead); looks++) yield* Effect.sleep("20 millis")
+        expect(yield* dead).toBe(true)
+        // Its id is still taken.
+        expect(process.kill(pid, 0)).toBe(true)
+      }
+    }).pipe(provided)
+  )
+
   it.scopedLive("not dead when it is another thread of this process", () =>
     Effect.gen(function* () {
       const identity = yield* Identity

@@ -33,8 +33,10 @@ describe("limits of lanes", () => {
     expect(hostLane("http://WWW.arxiv.org./abs/2101.00001")).toBe(lane)
     expect(hostLane("https://arxiv.org/abs/2101.00001")).toBe(lane)
     expect(hostLane("https://notarxiv.org/")).not.toBe(lane)
-    expect(policy().lane(lane)).toEqual({ pool: "hosts", cap: 1, gapMs: 3000, burst: 1 })
-    // Its API is one of its machines.
+    // Its API is one of its machines, so the stricter of both paces holds.
+    const gapMs = Math.ceil(1000 / (find("arxiv")?.limits.rate ?? 0))
+    expect(gapMs).toBeGreaterThanOrEqual(3000)
+    expect(policy().lane(lane)).toEqual({ pool: "hosts", cap: 1, gapMs, burst: 1 })
     expect(find("arxiv")?.build(Schema.decodeSync(Settings)({}).resolvers).lane).toBe(lane)
     const asked = policy({
       orchestrator: { hosts: { ...BUILT_IN_HOSTS, "export.arxiv.org": { gap_ms: 5000 } } }
@@ -49,6 +51,19 @@ describe("limits of lanes", () => {
     expect(lane("resolver:none").cap).toBe(1)
     // A cap of the pool would stand in the way of a lane whose cap is raised by hand.
     expect(pool("resolver:arxiv")).toBe(UNLIMITED)
+  })
+
+  it("are the stricter ones where a host counts a service's questions together with its files", () => {
+    const lane = "host:mirror.example.org"
+    const arxiv = { export_url: "http://mirror.example.org", rate_per_second: 2, burst: 5, max: 2 }
+    const of = (host: object, enabled = true) =>
+      policy({
+        orchestrator: { hosts: { "mirror.example.org": host } },
+        resolvers: { arxiv: { ...arxiv, enabled } }
+      }).lane(lane)
+    expect(of({ max: 7, gap_ms: 10, burst: 9 })).toMatchObject({ cap: 2, gapMs: 500, burst: 5 })
+    expect(of({ max: 1, gap_ms: 900, burst: 3 })).toMatchObject({ cap: 1, gapMs: 900, burst: 3 })
+    expect(of({ max: 7, gap_ms: 10, burst: 9 }, false)).toMatchObject({ cap: 7, gapMs: 10, burst: 9 })
   })
 
   it("aren't fooled by names of JavaScript", () => {

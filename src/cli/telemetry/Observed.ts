@@ -211,11 +211,7 @@ export interface ObservedOptions {
   readonly folders: { readonly output: string; readonly queue: string }
 }
 
-/** Looks are at least this far apart, and take no more than one part in so many of the time. */
-const APART_MS = 1000
-const SHARE = 20
-
-/** What is to be seen now, or was a moment ago. */
+/** What is to be seen, at each look. */
 export const make = (
   options: ObservedOptions
 ): Effect.Effect<Effect.Effect<ReadonlyArray<Reading>>, never, WorkQueue | Scope.Scope> =>
@@ -232,14 +228,25 @@ export const make = (
       }
     ])
     const parts = [queue, working, diskReadings(options.folders), loop, processReadings]
-    let seen: ReadonlyArray<Reading> = []
-    let goodUntil = Number.NEGATIVE_INFINITY
-    return Effect.gen(function* () {
-      const from = yield* Clock.currentTimeMillis
-      if (from < goodUntil) return seen
-      seen = (yield* Effect.all(parts)).flat()
-      const to = yield* Clock.currentTimeMillis
-      goodUntil = to + Math.max(APART_MS, (to - from) * SHARE)
-      return seen
-    })
+    return Effect.map(Effect.all(parts), (readings) => readings.flat())
   })
+
+/** Looks are at least this far apart, and take no more than one part in so many of the time. */
+const APART_MS = 1000
+const SHARE = 20
+
+/** The same for whoever may ask at any time: what is to be seen now, or was a moment ago. */
+export const sparing = (
+  look: Effect.Effect<ReadonlyArray<Reading>>
+): Effect.Effect<ReadonlyArray<Reading>> => {
+  let seen: ReadonlyArray<Reading> = []
+  let goodUntil = Number.NEGATIVE_INFINITY
+  return Effect.gen(function* () {
+    const from = yield* Clock.currentTimeMillis
+    if (from < goodUntil) return seen
+    seen = yield* look
+    const to = yield* Clock.currentTimeMillis
+    goodUntil = to + Math.max(APART_MS, (to - from) * SHARE)
+    return seen
+  })
+}

@@ -42,12 +42,10 @@ export const make = (settings: Settings): Effect.Effect<Telling, never, Scope.Sc
           workers,
           folders: { output: resolve(settings.download.out), queue: dirname(resolve(settings.queue.path)) }
         })
-        const readings: Effect.Effect<ReadonlyArray<Reading>> = Effect.map(observed, (seen) => [
-          ...seen,
-          ...counted()
-        ])
-        yield* serve(settings.telemetry.prometheus, readings)
-        if (exported !== undefined) yield* exported.metrics(readings)
+        const withCounted = Effect.map((seen: ReadonlyArray<Reading>) => [...seen, ...counted()])
+        yield* serve(settings.telemetry.prometheus, withCounted(Observed.sparing(observed)))
+        // It is read at its own pace, and once more at the end, when what is told has to be the last word.
+        if (exported !== undefined) yield* exported.metrics(withCounted(observed))
       })
 
     return {

@@ -40,11 +40,11 @@ export const make = <Item, Answer, E>(options: {
   const gap =
     gapMs <= 0
       ? Effect.void
-      : Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          now - writtenAt < gapMs && expectsMore(waiting.length)
-            ? Effect.sleep(Math.max(0, writtenAt + gapMs - now))
-            : Effect.void
-        )
+      : Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          const left = writtenAt + gapMs - now
+          // A clock that was put back says nothing of the gap.
+          return left > 0 && left <= gapMs && expectsMore(waiting.length) ? Effect.sleep(left) : Effect.void
+        })
 
   /** The first that waits, and all others that may share its batch. */
   const gather = (): ReadonlyArray<Waiting> => {
