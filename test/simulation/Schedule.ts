@@ -200,8 +200,7 @@ class Play {
       case 6: {
         const lane = this.#lane()
         const cap = chance.between(1, 4)
-        watch.capChanged(lane, this.#caps.get(lane) ?? world.plan.cap)
-        watch.capChanged(lane, cap)
+        watch.capChanged(lane, this.#caps.get(lane) ?? world.plan.cap, cap)
         this.#caps.set(lane, cap)
         said(`${lane} gets cap ${cap}`)
         await world.ask(queue.setLane(lane, { cap }))

@@ -58,6 +58,8 @@ export class Watch {
   readonly #acked = new Map<number, number>()
   #finished = new Map<string, Finished>()
   readonly #caps = new Map<string, Array<{ readonly cap: number; readonly until: number }>>()
+  /** The caps that lanes have by hand. */
+  readonly #setCaps = new Map<string, number>()
   readonly #thawed = new Map<Process, number>()
   #startableSince: number | undefined
 
@@ -79,10 +81,12 @@ export class Watch {
     throw this.#machine.broken
   }
 
-  /** A lane's cap is set to another; the one before may be seen for a while. */
-  capChanged(lane: string, from: number): void {
+  /** A lane's cap is set to another; both may be seen for a while, as it isn't known when it counts. */
+  capChanged(lane: string, from: number, to: number): void {
     const before = this.#caps.get(lane) ?? []
-    this.#caps.set(lane, [...before, { cap: from, until: this.#machine.elapsed + CAP_LINGERS_MS }])
+    const until = this.#machine.elapsed + CAP_LINGERS_MS
+    this.#caps.set(lane, [...before, { cap: from, until }, { cap: to, until }])
+    this.#setCaps.set(lane, to)
   }
 
   #allowed(lane: string, now: number): number {
@@ -192,7 +196,8 @@ export class Watch {
     const world = this.#world
     if (world === undefined) return
     const here = open.filter((other) => other.host === host && (!this.zombies || other.process === process))
-    const cap = this.#allowed(hostLane(`https://${host}`), world.plan.cap)
+    const lane = hostLane(`https://${host}`)
+    const cap = this.#allowed(lane, this.#setCaps.get(lane) ?? world.plan.cap)
     this.#holds(here.length <= cap, () => `${host} sees ${here.length} requests at once, its cap is ${cap}`)
     const refusal = world.origin.refusals.get(host)
     const slowness = world.plan.hosts.find(({ name }) => name === host)?.slowness ?? 0
