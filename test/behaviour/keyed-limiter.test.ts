@@ -111,7 +111,18 @@ describe("KeyedLimiter, whatever the crowd", () => {
   )
 
   it.effect.prop(
-    "serves who waits in the order of arrival",
+    "serves in the order of arrival, where one is let in at a time",
+    crowds,
+    ({ crowd }) =>
+      Effect.map(visit(crowd.map((one) => ({ ...one, key: "a" }))), ({ entered, lined }) => {
+        const served = (entered.get("a") ?? []).filter((i) => crowd[i]?.tries === false)
+        expect(served).toEqual((lined.get("a") ?? []).filter((i) => served.includes(i)))
+      }),
+    runs
+  )
+
+  it.effect.prop(
+    "serves who waits in the order of arrival, where several may go on at once",
     crowds,
     ({ crowd }) =>
       Effect.map(
