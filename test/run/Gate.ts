@@ -1,7 +1,7 @@
 /** A host that doesn't answer before it is opened: what asks it is certainly running. */
 import { createServer, type ServerResponse } from "node:http"
-import { onTestFinished } from "vitest"
 import * as OriginFile from "../../src/demo/OriginFile.ts"
+import { serve } from "./Ports.ts"
 
 export interface Gate {
   readonly url: (path: string) => string
@@ -31,16 +31,7 @@ export const make = async (address = "127.0.0.1"): Promise<Gate> => {
     held.add(entry)
     response.once("close", () => held.delete(entry))
   })
-  await new Promise<void>((resolve) => server.listen(0, address, resolve))
-  onTestFinished(
-    () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      })
-  )
-  const bound = server.address()
-  const port = typeof bound === "object" && bound !== null ? bound.port : 0
+  const port = await serve(server, address)
   return {
     url: (path) => `http://${address}:${port}${path}`,
     requests: () => requests,

@@ -1,9 +1,9 @@
 import { expect, it } from "vitest"
 import { delayed, files, status } from "../../src/demo/Behaviour.ts"
-import { freePort } from "../telemetry/Receiver.ts"
 import { hasPromtool, named, promtool } from "../telemetry/Promtool.ts"
 import * as Strict from "../telemetry/Strict.ts"
 import * as Gate from "./Gate.ts"
+import { freePort } from "./Ports.ts"
 import * as Stage from "./Stage.ts"
 
 const scrapes = (port: number) => async (): Promise<string> => {

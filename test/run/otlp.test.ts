@@ -4,8 +4,8 @@ import { delayed, files, status } from "../../src/demo/Behaviour.ts"
 import { type Ended, ended, spawned, start } from "../cli/Program.ts"
 import * as Receiver from "../telemetry/Receiver.ts"
 import * as Wire from "../telemetry/Wire.ts"
-import { freePort } from "../telemetry/Receiver.ts"
 import * as Gate from "./Gate.ts"
+import { freePort } from "./Ports.ts"
 import * as Stage from "./Stage.ts"
 
 const SECRET = "topsecret"
@@ -174,6 +174,16 @@ it.each([
   expect(second).toMatch(/traces can't be sent to .*v1\/traces/)
   expect(first).toMatch(why)
   expect(run.stderr).not.toContain(SECRET)
+})
+
+it("a receiver that never answers is left behind at the end, however long it is to be waited for", async () => {
+  const receiver = await Receiver.make(null)
+  const stage = await onePaper()
+  const run = await drain(stage, environment(receiver, { OTEL_EXPORTER_OTLP_TIMEOUT: "600000" }))
+  expect(run.code).toBe(0)
+  const waited = complaints(run).map((line) => Number(/no answer within (\d+) ms/.exec(line)?.[1]))
+  expect(waited).toHaveLength(2)
+  for (const ms of waited) expect(ms).toBeLessThanOrEqual(1500)
 })
 
 it("jobs that aren't sampled send nothing, and neither does a run that is told so", async () => {

@@ -11,9 +11,8 @@ import * as Behaviour from "../../src/demo/Behaviour.ts"
 import { VARIABLES } from "../../src/resolver/Identity.ts"
 import { REGISTRY } from "../../src/resolver/Registry.ts"
 import { ended, run, start } from "../cli/Program.ts"
-import { listen } from "../run/Ports.ts"
+import { freePort, listen } from "../run/Ports.ts"
 import * as Stage from "../run/Stage.ts"
-import { freePort } from "../telemetry/Receiver.ts"
 
 /** NCBI_TOOL is the name of a program. */
 const marks = new Map(

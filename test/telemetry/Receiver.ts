@@ -1,9 +1,8 @@
 /** A receiver of OTLP over HTTP on this machine: it keeps what it is sent, and can be told to misbehave. */
 import { createServer, type IncomingHttpHeaders } from "node:http"
-import { createServer as createNetServer } from "node:net"
 import { gunzipSync } from "node:zlib"
 import * as Schema from "effect/Schema"
-import { onTestFinished } from "vitest"
+import { serve } from "../run/Ports.ts"
 
 const Value = Schema.Struct({
   stringValue: Schema.optional(Schema.String),
@@ -112,17 +111,6 @@ export interface Receiver {
   readonly resources: () => ReadonlyArray<Plain>
 }
 
-/** A port that was free a moment ago. */
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createNetServer()
-    server.once("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
-
 /** `status`: of every answer; `null`: it never answers. */
 export const make = async (status: number | null = 200): Promise<Receiver> => {
   const requests: Array<Received> = []
@@ -136,21 +124,13 @@ export const make = async (status: number | null = 200): Promise<Receiver> => {
       if (status !== null) response.writeHead(status).end("{}")
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  onTestFinished(
-    () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      })
-  )
-  const bound = server.address()
+  const port = await serve(server)
   const traces = () =>
     requests.filter(({ path }) => path === "/v1/traces").map(({ body }) => decodeTraces(body.toString()))
   const metrics = () =>
     requests.filter(({ path }) => path === "/v1/metrics").map(({ body }) => decodeMetrics(body.toString()))
   return {
-    url: `http://127.0.0.1:${typeof bound === "object" && bound !== null ? bound.port : 0}`,
+    url: `http://127.0.0.1:${port}`,
     requests: () => requests,
     spans: () =>
       traces()

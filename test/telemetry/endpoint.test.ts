@@ -3,7 +3,7 @@ import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import { serve } from "../../src/cli/telemetry/Endpoint.ts"
-import { freePort } from "./Receiver.ts"
+import { freePort } from "../run/Ports.ts"
 
 it.scopedLive("answers 500 when the metrics can't be read, and goes on", () =>
   Effect.gen(function* () {

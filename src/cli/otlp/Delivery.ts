@@ -1,15 +1,18 @@
 /**
  * How telemetry gets to its receiver: bounded in time and in number, and never at the run's expense. That a receiver
- * can't be had is said once. What is under way when the run ends is waited for, briefly.
+ * can't be had is said once. What is under way when the run ends is waited for, briefly: two seconds for all.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Duration from "effect/Duration"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
+import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { redact } from "../Redact.ts"
 import type { Target } from "./Variables.ts"
@@ -17,8 +20,30 @@ import type { Target } from "./Variables.ts"
 /** Requests at once. What a slow receiver leaves over is dropped, or it would fill the memory. */
 const MOST = 4
 
-/** How long what is under way may still take at the end. */
-export const END = Duration.seconds(2)
+/** How long everything that is sent at the end of a run may take. */
+const END_MS = 1500
+
+/** What each signal has of it at least, when another one took it all. */
+const LEAST_MS = 500
+
+/** The time there is at the end of a run: one for all of its signals, so that they don't add up. */
+export interface Ending {
+  /** The end has come. */
+  readonly begin: Effect.Effect<void>
+  /** What is left of the time, in milliseconds; before the end as much as one likes. */
+  readonly left: Effect.Effect<number>
+}
+
+/** An end that hasn't come yet. */
+export const makeEnding = (): Ending => {
+  let until = Number.POSITIVE_INFINITY
+  return {
+    begin: Effect.map(Clock.currentTimeMillis, (now) => {
+      until = Math.max(Math.min(until, now + END_MS), now + LEAST_MS)
+    }),
+    left: Effect.map(Clock.currentTimeMillis, (now) => Math.max(0, until - now))
+  }
+}
 
 /** The address without what may be a key. */
 const shownUrl = (url: string): string => {
@@ -45,8 +70,12 @@ export interface Delivery {
   readonly closing: Effect.Effect<void>
 }
 
-/** Sends to the target until the scope ends, and to the end of what is under way then. */
-export const make = (target: Target, what: string): Effect.Effect<Delivery, never, Scope.Scope> =>
+/** Sends to the target until the scope ends, and what is under way then while there is time left for it. */
+export const make = (
+  target: Target,
+  what: string,
+  ending: Ending
+): Effect.Effect<Delivery, never, Scope.Scope> =>
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
     const underWay = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
@@ -59,6 +88,9 @@ export const make = (target: Target, what: string): Effect.Effect<Delivery, neve
         said = true
         return Effect.logWarning(
           `${what} can't be sent to ${shownUrl(target.url)}: ${message}; the run goes on without`
+        ).pipe(
+          // Those of the library, in whose fibers this may be found out.
+          Effect.locally(FiberRef.currentLogAnnotations, HashMap.empty())
         )
       })
 
@@ -67,18 +99,22 @@ export const make = (target: Target, what: string): Effect.Effect<Delivery, neve
       request: HttpClientRequest.HttpClientRequest,
       send: Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>
     ) =>
-      send.pipe(
-        // Read to its end, or the connection serves no further request.
-        Effect.tap((response) => response.arrayBuffer),
-        Effect.timeoutFail({
-          duration: target.timeoutMs,
-          onTimeout: () =>
-            new HttpClientError.RequestError({
-              request,
-              reason: "Transport",
-              description: `no answer within ${target.timeoutMs} ms`
-            })
-        }),
+      Effect.flatMap(ending.left, (left) => {
+        const within = Math.min(target.timeoutMs, left)
+        return Effect.timeoutFail(
+          // Read to its end, or the connection serves no further request.
+          Effect.tap(send, (response) => response.arrayBuffer),
+          {
+            duration: within,
+            onTimeout: () =>
+              new HttpClientError.RequestError({
+                request,
+                reason: "Transport",
+                description: `no answer within ${within} ms`
+              })
+          }
+        )
+      }).pipe(
         Effect.tapError((error) => trouble(why(error))),
         Effect.tap(({ status }) => (status >= 400 ? trouble(`it answers HTTP ${status}`) : Effect.void)),
         Effect.filterOrFail(
@@ -89,11 +125,13 @@ export const make = (target: Target, what: string): Effect.Effect<Delivery, neve
       )
 
     yield* Effect.addFinalizer(() =>
-      Effect.suspend(() => Effect.forEach([...underWay], Fiber.await, { concurrency: "unbounded" })).pipe(
-        Effect.interruptible,
-        Effect.timeoutOption(END),
-        Effect.zipRight(Effect.suspend(() => Fiber.interruptAll([...underWay])))
-      )
+      Effect.gen(function* () {
+        const all = Effect.forEach([...underWay], Fiber.await, { concurrency: "unbounded" })
+        const over = yield* Effect.timeoutOption(Effect.interruptible(all), yield* ending.left)
+        if (Option.isSome(over)) return
+        yield* trouble("no answer before the end of the run")
+        yield* Fiber.interruptAll([...underWay])
+      })
     )
 
     const bounded = HttpClient.transform(client, (send, request) =>
@@ -112,8 +150,9 @@ export const make = (target: Target, what: string): Effect.Effect<Delivery, neve
     )
     return {
       client: bounded,
-      closing: Effect.sync(() => {
+      closing: Effect.suspend(() => {
         isClosing = true
+        return ending.begin
       })
     }
   }).pipe(

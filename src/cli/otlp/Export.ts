@@ -38,7 +38,8 @@ const optionsOf = (target: Target & { readonly everyMs: number }) => ({
   url: target.url,
   headers: { ...target.headers, ...(target.gzip ? { "content-encoding": "gzip" } : {}) },
   exportInterval: Duration.millis(target.everyMs),
-  shutdownTimeout: Delivery.END
+  // What is sent has its own, shorter time.
+  shutdownTimeout: Duration.seconds(10)
 })
 
 const serializationOf = (target: Target): Effect.Effect<Context.Tag.Service<OtlpSerialization>> =>
@@ -70,12 +71,13 @@ export interface Export {
 /** Sending as the variables say. */
 export const make = (variables: Variables): Export => {
   const resource = resourceOf(variables)
+  const ending = Delivery.makeEnding()
 
   const tracer = Effect.gen(function* () {
     const { traces } = variables
     if (traces === undefined) return undefined
     const serialization = yield* serializationOf(traces)
-    const { client, closing } = yield* Delivery.make(traces, "traces")
+    const { client, closing } = yield* Delivery.make(traces, "traces", ending)
     const made = yield* OtlpTracer.make({
       ...optionsOf(traces),
       resource,
@@ -97,7 +99,7 @@ export const make = (variables: Variables): Export => {
       const target = variables.metrics
       if (target === undefined) return
       const serialization = yield* serializationOf(target)
-      const { client, closing } = yield* Delivery.make(target, "metrics")
+      const { client, closing } = yield* Delivery.make(target, "metrics", ending)
       const clock = yield* Effect.clock
       const now = () => String(clock.unsafeCurrentTimeNanos())
       const startedAt = now()
@@ -118,7 +120,10 @@ export const make = (variables: Variables): Export => {
       yield* Effect.forkScoped(Effect.schedule(read, Schedule.spaced(often)))
       // Before the library's own end.
       yield* Effect.addFinalizer(() =>
-        Effect.zipRight(closing, Effect.timeoutOption(Effect.interruptible(read), Delivery.END))
+        Effect.gen(function* () {
+          yield* closing
+          yield* Effect.timeoutOption(Effect.interruptible(read), yield* ending.left)
+        })
       )
     })
 
