@@ -13,7 +13,8 @@ import * as Stream from "effect/Stream"
 import type { createLogUpdate } from "log-update"
 import { createColors } from "picocolors"
 import { Exited, ExitCode } from "./Exit.ts"
-import { beside, clean, cleanLines, json, widthOf as widthOfText } from "./Text.ts"
+import { type Layout, layOut } from "./Table.ts"
+import { clean, cleanLines, json, widthOf as widthOfText } from "./Text.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -31,13 +32,9 @@ export interface Terminal {
 }
 
 /** A column of a table. */
-export interface Column<A> {
+export interface Column<A> extends Layout {
   readonly title: string
   readonly value: (row: A) => string | number
-  /** Default: left. */
-  readonly align?: "left" | "right"
-  /** In a row that is wider than the terminal it stands on a line of its own, below. Such columns come last. */
-  readonly below?: true
 }
 
 export type Format = "table" | "json"
@@ -88,34 +85,6 @@ export const value = (data: unknown): Effect.Effect<void, Exited, Output> =>
 
 /** Rows that are laid out together: the widths of the columns hold for so many. */
 const PAGE = 1000
-
-type Layout = Pick<Column<never>, "align" | "below">
-
-/** Cells in columns two spaces apart, each as wide as its widest cell. A row may take several lines in a narrow room. */
-const layOut = (
-  rows: ReadonlyArray<ReadonlyArray<string>>,
-  columns: ReadonlyArray<Layout>,
-  room: number
-): ReadonlyArray<ReadonlyArray<string>> => {
-  const widths = columns.map((_, column) =>
-    rows.reduce((widest, row) => Math.max(widest, widthOfText(row[column] ?? "")), 0)
-  )
-  const joined = (row: ReadonlyArray<string>) =>
-    row
-      .map((cell, column) => {
-        const padding = " ".repeat((widths[column] ?? 0) - widthOfText(cell))
-        return columns[column]?.align === "right" ? padding + cell : cell + padding
-      })
-      .join("  ")
-      .trimEnd()
-  const fixed = columns.filter(({ below }) => below !== true).length
-  return rows.map((row) => {
-    const whole = joined(row)
-    if (widthOfText(whole) <= room || fixed === columns.length) return [whole]
-    const further = row.slice(fixed).filter((cell) => cell !== "")
-    return [joined(row.slice(0, fixed)), ...further.flatMap((cell) => beside("    ", cell, room))]
-  })
-}
 
 /** A table on stdout, page by page in constant memory. Without rows: `empty` on stderr. */
 export const table = <A, E, R>(

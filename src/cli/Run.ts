@@ -28,7 +28,7 @@ import * as Observer from "./progress/Observer.ts"
 import * as View from "./progress/View.ts"
 import { COMMIT_GAP } from "./Setup.ts"
 import { exitCode, Signals } from "./Signals.ts"
-import { type Summary, tally } from "./Summary.ts"
+import { mostFrequent, type Summary, tally } from "./Summary.ts"
 import * as Telling from "./telemetry/Telling.ts"
 import { count } from "./Text.ts"
 
@@ -199,7 +199,10 @@ export const run = (
       }
       const bytesBefore = yield* Observer.receivedBytes
       const startedAt = yield* Clock.currentTimeMillis
-      const observer = yield* Observer.make({ workers })
+      const observer = yield* Observer.make({
+        workers,
+        failing: Effect.sync(() => mostFrequent(seen, "error"))
+      })
       const progress = args.progress
         ? yield* Effect.forkScoped(Effect.scoped(Effect.zipRight(showing(observer), Effect.never)))
         : undefined

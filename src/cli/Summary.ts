@@ -87,6 +87,10 @@ export interface Summary {
 const sorted = (counts: ReadonlyMap<string, number> | undefined): ReadonlyArray<readonly [string, number]> =>
   [...(counts ?? [])].toSorted(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))
 
+/** The reason that most leases which ended so ended for. */
+export const mostFrequent = ({ reasons }: Tally, end: End): string | null =>
+  sorted(reasons.get(end))[0]?.[0] ?? null
+
 /** `http-404 12, login-page 3, and 2 more`. */
 const named = (counts: ReadonlyMap<string, number> | undefined, most: number): string => {
   const all = sorted(counts)
@@ -126,18 +130,20 @@ const waitedFor = ({ byCause }: Waited, most: number): string => {
   return [...parts, ...(all.length > most ? [`and ${all.length - most} more`] : [])].join(", ")
 }
 
-/** The command that tries again what failed and runs it. `queueWords`: how the queue is named on the command line. */
-export const retryCommand = (queueWords: ReadonlyArray<string>): string => {
-  const command = (words: string) => [self(), words, ...queueWords].join(" ")
-  return `${command("queue retry-failed")} && ${command("queue run --drain")}`
+/** Options as they were typed, for a command that is suggested: those that name the queue, and those of the run alone. */
+export interface Words {
+  readonly queue: ReadonlyArray<string>
+  readonly run: ReadonlyArray<string>
 }
 
+const command = (...words: ReadonlyArray<string>): string => [self(), "queue", ...words].join(" ")
+
+/** The command that tries again what failed and runs it. */
+export const retryCommand = ({ queue, run }: Words): string =>
+  `${command("retry-failed", ...queue)} && ${command("run", "--drain", ...queue, ...run)}`
+
 /** The lines for a person, for a terminal of so many columns. */
-export const lines = (
-  summary: Summary,
-  queueWords: ReadonlyArray<string>,
-  columns: number
-): ReadonlyArray<string> => {
+export const lines = (summary: Summary, words: Words, columns: number): ReadonlyArray<string> => {
   const { bytes, duplicates, elapsedMs, report, stats, tally: seen, waited } = summary
   const { ends } = report
   const rows: Array<string> = [heading(summary)]
@@ -167,7 +173,7 @@ export const lines = (
     const earlier = stats.error - ends.error
     if (earlier > 0) rows.push(`  ${count(earlier, "job")} in error since earlier runs`)
     // Never broken into lines: it is there to be copied.
-    rows.push(`Try what failed again: ${retryCommand(queueWords)}`)
+    rows.push(`Try what failed again: ${retryCommand(words)}`)
   }
   return rows.map(clean)
 }
@@ -197,7 +203,7 @@ const object = (counts: ReadonlyMap<string, number> | undefined) => Object.fromE
 /** The same for programs. */
 export const data = (
   { bytes, duplicates, elapsedMs, report, stats, tally: seen, waited }: Summary,
-  queueWords: ReadonlyArray<string>
+  words: Words
 ) => ({
   ended: report.ended,
   next_ready_at: isoTime(report.nextReadyAt),
@@ -213,6 +219,6 @@ export const data = (
   },
   lanes: Object.fromEntries(seen.lanes),
   waited_ms: Object.fromEntries(sorted(waited.byCause).map(([cause, ms]) => [cause, Math.round(ms)])),
-  retry_command: stats.error > 0 ? retryCommand(queueWords) : null,
+  retry_command: stats.error > 0 ? retryCommand(words) : null,
   queue: stats
 })

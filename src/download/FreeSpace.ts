@@ -5,13 +5,12 @@ import * as Effect from "effect/Effect"
 import { Fatal, type Retry } from "../Failure.ts"
 import type { DiskService } from "./Disk.ts"
 import { makeFolder } from "./Files.ts"
+import { size } from "./Size.ts"
 import { codeOf } from "./StorageError.ts"
 
 /** How long an answer about free space holds, and what a body of unknown length is taken for meanwhile. */
 const FREE_FOR_MS = 1000
 const UNKNOWN_BYTES = 16 * 1024 * 1024
-
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 
 /** Refuses when writing `expected` bytes would leave less than the floor. */
 export type FreeSpace = (expected: number | undefined) => Effect.Effect<void, Fatal | Retry>
@@ -38,8 +37,8 @@ export const make = (
   const take = (expected: number | undefined): Effect.Effect<void, Fatal> => {
     if (tooLittle(expected)) {
       const message =
-        `the disk of the output folder ${out} has ${megabytes(known.free)} left; ` +
-        `${megabytes(min_free_bytes)} are kept free (storage.min_free_bytes)`
+        `the disk of the output folder ${out} has ${size(known.free)} left; ` +
+        `${size(min_free_bytes)} are kept free (storage.min_free_bytes)`
       return new Fatal({ reason: "disk-full", message })
     }
     known = { at: known.at, free: known.free - (expected ?? UNKNOWN_BYTES) }

@@ -67,7 +67,8 @@ const sight: FastCheck.Arbitrary<Sight> = FastCheck.record({
   ),
   lanes: FastCheck.uniqueArray(lane, { maxLength: 8, selector: (one) => one.lane }),
   paused: FastCheck.boolean(),
-  bytes: FastCheck.option(FastCheck.integer({ min: 0, max: 2 ** 45 }))
+  bytes: FastCheck.option(FastCheck.integer({ min: 0, max: 2 ** 45 })),
+  failing: FastCheck.option(name)
 })
 
 /** A sight, and a later one of the same queue, on which some of each lane's work was done, or undone. */
@@ -120,7 +121,8 @@ const seen = (at: number, done: number, queued: number, given: ReadonlyArray<Lan
   waits: [],
   paused: false,
   bytes: done * 1_000,
-  workers: { busy: 0, all: 4 }
+  workers: { busy: 0, all: 4 },
+  failing: null
 })
 
 describe("an estimate", () => {
@@ -229,6 +231,9 @@ describe("the living lines", () => {
       { colours: plain, columns, rows }
     ).split("\n")
 
+  const painted = (changes: Partial<Sight>, end: Eta | null = null) =>
+    lines({ ...now, ...changes }, { jobs: 1, bytes: 0 }, end, { colours: plain, columns: 200, rows: 30 })
+
   it("tell what there is, what holds it back, and what to do", () => {
     const rows = shown(200)
     expect(rows.slice(0, 2)).toEqual([
@@ -248,6 +253,32 @@ describe("the living lines", () => {
     expect(rows[6]).toMatch(/ {2}paused$/)
     expect(rows[9]).toBe("  and 1 more lane")
     expect(rows).toHaveLength(10)
+  })
+
+  it("always show the lane that takes longest", () => {
+    const longest = { ms: 600_000, lane: "host:5.example", atLeast: false }
+    const named = (end: Eta | null) =>
+      painted({}, end)
+        .split("\n")
+        .flatMap((row) => /^ {2}host:(\d)/.exec(row)?.[1] ?? [])
+    expect(named(null)).toEqual(["0", "1", "2", "3", "4"])
+    expect(named({ ...longest, lane: "host:1.example" })).toEqual(["0", "1", "2", "3", "4"])
+    expect(named(longest)).toEqual(["0", "1", "2", "3", "5"])
+    expect(painted({}, longest)).toMatch(/\n {2}and 1 more lane$/)
+  })
+
+  it("say what lanes wait for that have room, and what most failed for", () => {
+    expect(painted({})).not.toContain("for a free worker")
+    expect(painted({ workers: { busy: 4, all: 4 } })).toMatch(/host:3.* 1 waiting {2}for a free worker$/m)
+    const failed = { ...now.stats, error: 3 }
+    expect(painted({ stats: failed })).toMatch(/ 3 in error, /)
+    expect(painted({ stats: failed, failing: "http-404" })).toMatch(/ 3 in error \(mostly http-404\), /)
+    expect(painted({ paused: true })).toMatch(/^Waiting: 1,211 paused by hand$/m)
+  })
+
+  it("fit on a line each where a terminal is as wide as it is by default", () => {
+    const rows = shown(80)
+    expect(rows).toContain("  host:0.example  2/2 run  1,200 wait  at its cap of 2")
   })
 
   it("lose no number where there is little room", () => {

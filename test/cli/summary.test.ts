@@ -63,6 +63,8 @@ const summary = (ends: ReadonlyArray<JobEnd>, changes: Partial<Summary.Summary> 
 /** No terminal: lines are as long as they like. */
 const WIDE = Number.POSITIVE_INFINITY
 
+const NONE: Summary.Words = { queue: [], run: [] }
+
 const words = (lines: ReadonlyArray<string>) => lines.join(" ").split(/ +/)
 
 const waited = (totalMs: number) => ({
@@ -82,7 +84,7 @@ describe("the summary", () => {
   ]
 
   it("tells each kind of end with its reasons, the most frequent first, and what to do", () => {
-    const rows = Summary.lines(summary(ends), ["--queue", "my.sqlite"], WIDE)
+    const rows = Summary.lines(summary(ends), { queue: ["--queue", "my.sqlite"], run: ["--out", "my"] }, WIDE)
     expect(rows).toEqual([
       "Drained after 2.0 s.",
       expect.stringMatching(/^ {2}done +3 {2}4\.0 MB, 2\.0 MB\/s$/),
@@ -90,7 +92,7 @@ describe("the summary", () => {
       expect.stringMatching(/^ {2}retried +1 {2}reset 1$/),
       "  worst hosts: host:a.example 2 in error, 1 retried; host:b.example 1 in error",
       expect.stringMatching(
-        /^Try what failed again: .*queue retry-failed --queue my\.sqlite && .*queue run --drain --queue my\.sqlite$/
+        /^Try what failed again: .*queue retry-failed --queue my\.sqlite && .*queue run --drain --queue my\.sqlite --out my$/
       )
     ])
   })
@@ -101,8 +103,8 @@ describe("the summary", () => {
     ({ columns }) => {
       const many = [...ends, ...["reset", "http-503", "truncated"].map((reason) => jobEnd("retry", reason))]
       const given = () => summary(many, { waited: waited(1_600), duplicates: 7 })
-      const wide = Summary.lines(given(), [], WIDE)
-      const rows = Summary.lines(given(), [], columns)
+      const wide = Summary.lines(given(), NONE, WIDE)
+      const rows = Summary.lines(given(), NONE, columns)
       expect(rows.at(-1)).toBe(wide.at(-1))
       expect(words(rows)).toEqual(words(wide))
       for (const row of rows.slice(0, -1)) {
@@ -116,8 +118,8 @@ describe("the summary", () => {
   it("takes a robots.txt that is asked for first for no trouble with the host", () => {
     const waits = ["robots-txt", "http-429", "robots-txt"].map((reason) => jobEnd("waiting", reason))
     const given = summary([...ends, ...waits])
-    expect(Summary.lines(given, [], WIDE)).toContain("  held             1  http-429 1")
-    expect(Summary.data(given, [])).toMatchObject({
+    expect(Summary.lines(given, NONE, WIDE)).toContain("  held             1  http-429 1")
+    expect(Summary.data(given, NONE)).toMatchObject({
       reasons: { waiting: { "robots-txt": 2, "http-429": 1 } },
       lanes: { "host:a.example": { waiting: 1 } }
     })
@@ -132,7 +134,7 @@ describe("the summary", () => {
           stats: left,
           report: { ended: "deferred", nextReadyAt: null, ends: NO_ENDS, ...report }
         }),
-        [],
+        NONE,
         WIDE
       )
     expect(ended({})[0]).toBe("Drained as far as it goes after 2.0 s; 2 jobs left for later: paused.")
@@ -142,10 +144,10 @@ describe("the summary", () => {
   })
 
   it("tells what was spared, and what the workers waited for when it was much", () => {
-    const rows = Summary.lines(summary([], { waited: waited(1_600), duplicates: 7 }), [], WIDE)
+    const rows = Summary.lines(summary([], { waited: waited(1_600), duplicates: 7 }), NONE, WIDE)
     expect(rows).toContain("  spared           7  duplicates, not fetched again")
     expect(rows).toContain("  waited         80%  of the workers' time: hosts' caps 1.2 s, http-429 0.4 s")
-    expect(Summary.lines(summary([], { waited: waited(60) }), [], WIDE)).toEqual([
+    expect(Summary.lines(summary([], { waited: waited(60) }), NONE, WIDE)).toEqual([
       "Nothing to do: of 0 jobs in the queue none is left."
     ])
   })
@@ -155,7 +157,7 @@ describe("the summary", () => {
       waited: { byCause: new Map([["cap", 12.4]]), totalMs: 12.4 },
       duplicates: 2
     })
-    expect(Summary.data(given, ["--queue", "q"])).toEqual({
+    expect(Summary.data(given, { queue: ["--queue", "q"], run: [] })).toEqual({
       ended: "drained",
       next_ready_at: null,
       elapsed_ms: 2_000,
@@ -179,7 +181,7 @@ describe("the summary", () => {
     ({ names }) => {
       const many = names.map(([reason, on]) => jobEnd("error", reason, on))
       const told = summary(many)
-      const rows = Summary.lines(told, [], WIDE)
+      const rows = Summary.lines(told, NONE, WIDE)
       expect(rows.length).toBeLessThanOrEqual(5)
       for (const row of rows) expect(row).not.toMatch(CONTROL)
       // Neither does the memory grow with what servers call things.

@@ -177,7 +177,10 @@ export const demo = Command.make(
           return yield* new Exited({ code: exitCode(yield* signals.first) })
         }
         yield* judge(made)
-        const words = CommandOptions.queueWords({ config: Option.none(), queue: Option.some(place.queue) })
+        const words = {
+          queue: CommandOptions.queueWords({ config: Option.none(), queue: Option.some(place.queue) }),
+          run: ["--out", CommandOptions.quoted(place.files)]
+        }
         if (args.format === "json") return yield* Output.value(data(summary, words))
         if (!tells) return
         const columns = yield* Output.width

@@ -134,8 +134,8 @@ const list = Command.make(
       yield* Output.table(
         rows,
         [
-          { title: "lane", value: ({ lane }) => cut(lane, 60) },
-          { title: "pool", value: ({ pool }) => cut(pool, 40) },
+          { title: "lane", value: ({ lane }) => lane },
+          { title: "pool", value: ({ pool }) => pool, cutTo: 20 },
           { title: "cap", value: ({ cap }) => cap, align: "right" },
           { title: "gap ms", value: ({ gapMs }) => gapMs, align: "right" },
           { title: "burst", value: ({ burst }) => burst, align: "right" },

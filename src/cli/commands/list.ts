@@ -10,7 +10,7 @@ import type { JobSummary } from "../../Job.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
 import * as CommandOptions from "../CommandOptions.ts"
 import * as Output from "../Output.ts"
-import { cut, isoTime, localTimeNear } from "../Text.ts"
+import { isoTime, localTimeNear } from "../Text.ts"
 import { withWaiting } from "../Waiting.ts"
 import * as Setup from "../Setup.ts"
 
@@ -61,9 +61,9 @@ export const list = Command.make(
       yield* Output.table(
         jobs,
         [
-          { title: "id", value: ({ job }) => cut(job.id, 60) },
+          { title: "id", value: ({ job }) => job.id },
           { title: "state", value: ({ job }) => job.state },
-          { title: "lane", value: ({ job }) => cut(job.lane, 40) },
+          { title: "lane", value: ({ job }) => job.lane, cutTo: 24 },
           { title: "tries", value: ({ job }) => job.attempts, align: "right" },
           { title: "reason", value: ({ job }) => job.reason ?? "" },
           {

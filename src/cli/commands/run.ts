@@ -6,6 +6,7 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { Flag } from "../../Config.ts"
 import * as CommandOptions from "../CommandOptions.ts"
 import { dryRun } from "../DryRun.ts"
@@ -98,7 +99,14 @@ export const run = Command.make(
         progress: !args.quiet && !args.noProgress,
         quiet: args.quiet
       })
-      const words = CommandOptions.queueWords(args)
+      const words = {
+        queue: CommandOptions.queueWords(args),
+        // Else it would go on in another folder.
+        run: Option.match(args.out, {
+          onNone: () => [],
+          onSome: (out) => ["--out", CommandOptions.quoted(out)]
+        })
+      }
       const width = yield* Output.width
       const tell =
         args.format === "json"

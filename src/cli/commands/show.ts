@@ -94,8 +94,8 @@ const showTable = (job: JobDetail, waits: string | null) =>
         { title: "ms", value: ({ durationMs }) => durationMs, align: "right" },
         { title: "step", value: ({ step }) => step },
         { title: "outcome", value: (attempt) => attempt.reason ?? attempt.class },
-        { title: "target", value: ({ target }) => cut(target ?? "", 80), below: true },
-        { title: "message", value: ({ message }) => cut(message ?? "", 200), below: true }
+        { title: "target", value: ({ target }) => cut(target ?? "", 1000), below: true },
+        { title: "message", value: ({ message }) => cut(message ?? "", 400), below: true }
       ],
       ""
     )

@@ -61,7 +61,8 @@ const byState = (format: Output.Format) =>
       waits: yield* queue.waits,
       paused: yield* queue.paused,
       bytes: null,
-      workers: null
+      workers: null,
+      failing: null
     }
     const { paused, stats, waits } = sight
     if (format === "json") return yield* Output.value({ ...stats, paused, waits: waits.map(waitJson) })

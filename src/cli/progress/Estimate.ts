@@ -21,6 +21,8 @@ export interface Sight {
   readonly bytes: number | null
   /** The workers of this process; `null` when others do the work. */
   readonly workers: { readonly busy: number; readonly all: number } | null
+  /** The reason that most jobs of this process ended in error for; `null` when none did, or it isn't known. */
+  readonly failing: string | null
 }
 
 /** Jobs and bytes a second; bytes are `null` when nothing is known of them. */

@@ -41,6 +41,8 @@ export interface Observer {
 export interface ObserverOptions {
   /** The workers of this process; left out where others do the work. */
   readonly workers?: { readonly all: number; readonly busy: Effect.Effect<number> } | undefined
+  /** The reason that most of its jobs ended in error for, so far. */
+  readonly failing?: Effect.Effect<string | null>
 }
 
 /** The oldest that is younger than `ms`, else the latest there is. */
@@ -76,14 +78,15 @@ export const make = (
         lanes = { lanes: yield* queue.laneStats({ limit: LANES }), waits: yield* queue.waits }
         lanesGoodUntil = at + ((yield* Clock.currentTimeMillis) - at) * LANE_SHARE
       }
-      const { workers } = options
+      const { failing, workers } = options
       return {
         at,
         stats: yield* queue.stats,
         ...lanes,
         paused: yield* queue.paused,
         bytes: workers === undefined ? null : (yield* receivedBytes) - bytesBefore,
-        workers: workers === undefined ? null : { all: workers.all, busy: yield* workers.busy }
+        workers: workers === undefined ? null : { all: workers.all, busy: yield* workers.busy },
+        failing: failing === undefined ? null : yield* failing
       } satisfies Sight
     })
 

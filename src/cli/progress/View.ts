@@ -4,7 +4,7 @@
  */
 import type { LaneStats } from "../../Lane.ts"
 import type { Terminal } from "../Output.ts"
-import { count, cut, fill, localTime, widthOf } from "../Text.ts"
+import { clean, count, cut, fill, localTime, widthOf } from "../Text.ts"
 import { waiting } from "../Waiting.ts"
 import { type Eta, finishedOf, type Rates, type Sight, unfinishedOf } from "./Estimate.ts"
 import { duration, number, percent, perSecond, size } from "./Numbers.ts"
@@ -40,10 +40,11 @@ const progressParts = (sight: Sight, speed: Rates, end: Eta | null): ReadonlyArr
 
 const stateParts = (sight: Sight): ReadonlyArray<string> => {
   const { done, error, queued, skipped } = sight.stats
+  const mostly = sight.failing === null ? "" : ` (mostly ${cut(sight.failing, 30)})`
   return [
     `${number(done)} done`,
     ...(skipped > 0 ? [`${number(skipped)} skipped`] : []),
-    ...(error > 0 ? [`${number(error)} in error`] : []),
+    ...(error > 0 ? [`${number(error)} in error${mostly}`] : []),
     workersOf(sight),
     `${number(queued)} waiting`
   ]
@@ -75,28 +76,41 @@ export const flow = (pieces: ReadonlyArray<string>, columns: number): Array<stri
 }
 
 /** What holds a lane back, in the words of the rest of the display. */
-const held = (lane: LaneStats, sight: Sight): string | null =>
-  lane.ready > 0 && !sight.paused && !lane.paused && lane.nextAt === null && lane.inFlight >= lane.cap
-    ? `at its cap of ${number(lane.cap)}`
-    : waiting(lane, sight.at, sight.paused)
+const held = (lane: LaneStats, { at, paused, workers }: Sight): string | null => {
+  const why = waiting(lane, at, paused)
+  if (lane.ready === 0 || paused || lane.paused || lane.nextAt !== null) return why
+  if (lane.inFlight >= lane.cap) return `at its cap of ${number(lane.cap)}`
+  return why === null && workers !== null && workers.busy >= workers.all ? "for a free worker" : why
+}
+
+/** The fullest lanes, and the one that takes longest wherever it stands. */
+const chosen = (busy: ReadonlyArray<LaneStats>, end: Eta | null): ReadonlyArray<LaneStats> => {
+  const first = busy.slice(0, LANES)
+  const longest = busy.slice(LANES).find(({ lane }) => lane === end?.lane)
+  return longest === undefined ? first : [...first.slice(0, -1), longest]
+}
 
 /** The lines of the lanes, the fullest first. */
-const laneLines = (sight: Sight, { colours, columns }: Room): Array<string> => {
+const laneLines = (sight: Sight, end: Eta | null, { colours, columns }: Room): Array<string> => {
   const busy = sight.lanes.filter((lane) => unfinishedOf(lane) > 0)
-  const shown = busy.slice(0, LANES)
-  const short = columns < 70
-  const names = shown.map(({ lane }) => cut(lane, Math.max(1, Math.min(32, Math.floor(columns * 0.36)))))
-  const width = Math.max(0, ...names.map(widthOf))
+  const shown = chosen(busy, end)
+  const short = columns < 100
+  const rows = shown.map((lane) => [
+    cut(lane.lane, Math.max(1, Math.min(40, Math.floor(columns * 0.32)))),
+    `${number(lane.inFlight)}/${number(lane.cap)} ${short ? "run" : "running"}`,
+    `${number(lane.ready + lane.delayed)} ${short ? "wait" : "waiting"}`
+  ])
+  const widths = [0, 1, 2].map((cell) => Math.max(0, ...rows.map((row) => widthOf(row[cell] ?? ""))))
   const lines = shown.flatMap((lane, index) => {
+    const cells = (rows[index] ?? []).map((text, cell) => {
+      const padding = " ".repeat((widths[cell] ?? 0) - widthOf(text))
+      return cell === 0 ? text + padding : padding + text
+    })
+    const base = `  ${cells.join("  ")}`
     const why = held(lane, sight)
-    const name = names[index] ?? ""
-    const running = `${number(lane.inFlight)}/${number(lane.cap)} ${short ? "run" : "running"}`
-    const queued = `${number(lane.ready + lane.delayed)} ${short ? "wait" : "waiting"}`
-    const base = `  ${name}${" ".repeat(width - widthOf(name))}  ${running.padStart(short ? 7 : 13)}  ${queued.padStart(short ? 9 : 17)}`
     if (why === null) return [cut(base, columns)]
-    const room = columns - widthOf(base) - 2
-    return room >= widthOf(why)
-      ? [`${base}  ${colours.yellow(cut(why, room))}`]
+    return columns - widthOf(base) - 2 >= widthOf(why)
+      ? [`${base}  ${colours.yellow(clean(why))}`]
       : [cut(base, columns), colours.yellow(cut(`    ${why}`, columns))]
   })
   const rest = busy.length - shown.length
@@ -115,7 +129,7 @@ export const lines = (sight: Sight, speed: Rates, end: Eta | null, room: Room): 
     ...flow(stateParts(sight), columns),
     ...(waits.length === 0 ? [] : flow([`Waiting: ${waits[0] ?? ""}`, ...waits.slice(1)], columns)),
     ...flow([`Why not faster: ${verdict(sight, end)}.`], columns).map((line) => colours.cyan(line)),
-    ...laneLines(sight, room)
+    ...laneLines(sight, end, room)
   ]
   // The cursor stands on a line of its own below.
   return all.slice(0, Math.max(1, rows - 1)).join("\n")

@@ -57,8 +57,9 @@ export const causeName = ({ cause, reason }: Pick<Wait, "cause" | "reason">): st
 }
 
 /** `5,100 for a host's cap`, the most first. */
-export const causes = ({ at, waits }: Sight): ReadonlyArray<string> =>
-  waits
+export const causes = ({ at, paused, stats, waits }: Sight): ReadonlyArray<string> => {
+  if (paused) return stats.queued === 0 ? [] : [`${number(stats.queued)} paused by hand`]
+  return waits
     .toSorted((a, b) => b.jobs - a.jobs)
     .map((wait) => {
       const until =
@@ -67,6 +68,7 @@ export const causes = ({ at, waits }: Sight): ReadonlyArray<string> =>
           : ""
       return `${number(wait.jobs)} ${causeName(wait)}${until}`
     })
+}
 
 const holds = (wait: Wait, lane: LaneStats, at: number): boolean => {
   const sleeps = lane.nextAt !== null && lane.nextAt > at
