@@ -78,8 +78,12 @@ const startOf = (state: ReadonlyArray<string>): string => {
   return start === undefined ? "" : `${STARTED}${start}`
 }
 
-/** It has ended, and only its parent hasn't asked how. */
-const isZombie = (state: ReadonlyArray<string>): boolean => state[0] === "Z" || state[0] === "X"
+/**
+ * It has ended, and only its parent hasn't asked how. Its first thread may be gone before the others are, and as long as
+ * one of them is there its files and connections are open.
+ */
+const isZombie = (state: ReadonlyArray<string>): boolean =>
+  (state[0] === "Z" || state[0] === "X") && Number(state[17]) <= 1
 
 /**
  * Where no start is told, what tells this process from earlier ones with its id. One for the thread, however many

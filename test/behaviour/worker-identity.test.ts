@@ -1,7 +1,7 @@
 /** Who is certainly dead: only a process of this machine, this boot and this space that is gone. */
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -67,6 +67,14 @@ const inThread = (other: string) =>
     const [seen]: ReadonlyArray<unknown> = yield* Effect.promise(() => once(thread, "message"))
     return yield* Schema.decodeUnknown(Seen)(seen)
   })
+
+/** A process that looks as one that was killed does while its other threads wait for their turn to end. */
+const FIRST_THREAD_ENDS = `
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+print("", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+`
 
 const provided = Effect.provide(WorkerIdentity.layer)
 
@@ -157,6 +165,25 @@ describe("A worker is", () => {
         // Its id is still taken.
         expect(process.kill(pid, 0)).toBe(true)
       }
+    }).pipe(provided)
+  )
+
+  it.scopedLive("not dead while one of its threads lives, though the first is gone", (context) =>
+    Effect.gen(function* () {
+      const python = spawnSync("python3", ["-c", "import ctypes"]).status === 0
+      if (!python || !(yield* tellsStart)) return context.skip("there is nothing to end a single thread with")
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          spawn("python3", ["-c", FIRST_THREAD_ENDS], { stdio: ["ignore", "pipe", "inherit"] })
+        ),
+        (process) => Effect.sync(() => process.kill("SIGKILL"))
+      )
+      yield* Effect.promise(() => once(child.stdout, "data"))
+      const pid = yield* Effect.orDie(Effect.fromNullable(child.pid))
+      const letter = () => readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.[0]
+      for (let looks = 0; looks < 250 && letter() !== "Z"; looks++) yield* Effect.sleep("20 millis")
+      expect(letter()).toBe("Z")
+      expect(yield* isDead({ pid, mark: "abc123" })).toBe(false)
     }).pipe(provided)
   )
 

@@ -9,6 +9,7 @@ import { once } from "node:events"
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import { fileURLToPath } from "node:url"
 import Database from "better-sqlite3"
 import * as Behaviour from "../../src/demo/Behaviour.ts"
 import type { OriginService } from "../../src/demo/Origin.ts"
@@ -59,9 +60,17 @@ const MB = 1e6
 /** Left to itself, the heap grows for minutes before anything is collected, and what leaks can't be told from that. */
 const HEAP = "--max-old-space-size=96"
 
+/** Tells what the run holds after all else was collected, heap and buffers; see the probe. */
+const PROBE = fileURLToPath(new URL("../Probe.cjs", import.meta.url))
+
 /** Where the system tells of a process: its memory and its open files. */
 const residentBytes = (pid: number): number =>
   1024 * Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0)
+/** What the probe has seen last: bytes that are still held. */
+const heldBytes = (path: string): number => {
+  const { held }: { readonly held: number } = JSON.parse(readFileSync(path, "utf8"))
+  return held
+}
 const openFiles = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
@@ -102,10 +111,12 @@ export const soak = async (options: Options): Promise<Report> => {
   )
   const queue = join(folder, "state", "workqueue.sqlite")
   const out = join(folder, "downloads")
+  const probe = join(folder, "probe.json")
   const children = new Set<ChildProcess>()
   const startIn = (node: ReadonlyArray<string>, args: ReadonlyArray<string>) => {
     const child = spawn(process.execPath, [...node, program, ...args], {
       cwd: folder,
+      env: { ...process.env, SOAK_PROBE: probe },
       stdio: ["ignore", "ignore", "pipe"]
     })
     let stderr = ""
@@ -160,10 +171,18 @@ export const soak = async (options: Options): Promise<Report> => {
   }
 
   await add()
-  const steady = startIn([HEAP], ["queue", "run", "--quiet", "--workers", "8"])
+  const steady = startIn(
+    [HEAP, "--expose-gc", "--require", PROBE],
+    ["queue", "run", "--quiet", "--workers", "8"]
+  )
   const { pid } = steady.child
   if (pid === undefined) throw new Broken("the run didn't start")
-  const series = { rss: new Array<number>(), files: new Array<number>(), queue: new Array<number>() }
+  const series = {
+    rss: new Array<number>(),
+    held: new Array<number>(),
+    files: new Array<number>(),
+    queue: new Array<number>()
+  }
   const end = Date.now() + options.minutes * 60_000
   const over = new AbortController()
   /** Does something again and again until the end. */
@@ -196,13 +215,15 @@ export const soak = async (options: Options): Promise<Report> => {
             throw new Broken(`the run ended: ${(await steady.ended).stderr}`)
           const seen = look()
           ended = seen.ended
-          const [rss, files] = [residentBytes(pid), openFiles(pid)]
+          const [rss, files, held] = [residentBytes(pid), openFiles(pid), heldBytes(probe)]
           const bytes = sizeOf(queue) + sizeOf(`${queue}-wal`)
           series.rss.push(rss)
+          series.held.push(held)
           series.files.push(files)
           series.queue.push(bytes)
           options.log(
             `${Math.round(options.minutes * 60 - (end - Date.now()) / 1000)} s: rss ${(rss / MB).toFixed(1)} MB, ` +
+              `held ${(held / MB).toFixed(2)} MB, ` +
               `${files} open files, queue ${(bytes / MB).toFixed(1)} MB, ${ended} jobs ended, ${seen.left} left, ` +
               `${kills} kills, ${checked} statements true`
           )
@@ -222,6 +243,7 @@ export const soak = async (options: Options): Promise<Report> => {
   }
   const all: ReadonlyArray<Series> = [
     { name: "rss", noise: 12 * MB, values: series.rss },
+    { name: "held", noise: 1 * MB, values: series.held },
     { name: "open files", noise: 6, values: series.files },
     { name: "queue", noise: 2 * MB, values: series.queue }
   ]

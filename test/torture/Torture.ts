@@ -2,18 +2,17 @@
  * Crash torture: real processes of the built program, killed with SIGKILL at random moments and at every named point,
  * again and again, until what they left is drained; and what has to be true is looked at after each kill.
  */
-import { spawn } from "node:child_process"
-import { once } from "node:events"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { cpSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { PCGRandom } from "effect/Utils"
 import { POINTS, type Point } from "../../src/FailPoint.ts"
-import * as Behaviour from "../../src/demo/Behaviour.ts"
-import * as Origin from "../../src/demo/Origin.ts"
 import * as Invariants from "./Invariants.ts"
+import { type Kill, runProgram } from "./Killing.ts"
+import { CAP, folderOfOurOwn, makeWorld, wanted, type World, writeConfig } from "./World.ts"
 
 /** How a torture went. */
 export interface Report {
@@ -41,79 +40,9 @@ export interface Options {
   readonly log?: (line: string) => void
 }
 
-const CAP = 2
 const KILLS = 3
-const SMALL = ["a.test", "b.test", "c.test", "d.test"]
-const FILES_PER_HOST = 5
-const LARGE = "large.test"
-
-/** A world of its own for each cycle: small files, some large enough to be on the disk in part, one host that moves. */
-const hosts = {
-  ...Object.fromEntries(
-    SMALL.map((host) => [host, Behaviour.delayed(8, Behaviour.files({ size: { min: 1_000, max: 40_000 } }))])
-  ),
-  [LARGE]: Behaviour.dripped({ bytes: 131_072, everyMs: 5 }, Behaviour.files({ size: 700_000 })),
-  "moved.test": Behaviour.redirect("http://a.test:{port}{path}"),
-  "gone.test": Behaviour.status(404)
-}
-
-/** `at`: the hosts it is asked for at, one after the other; `host` has it in the end. */
-const wanted: ReadonlyArray<Invariants.Wanted & { readonly at: ReadonlyArray<string> }> = [
-  ...SMALL.flatMap((host) =>
-    Array.from({ length: FILES_PER_HOST }, (_, n) => ({
-      id: `${host}-${n}`,
-      host,
-      at: [host],
-      path: `/${n}.pdf`
-    }))
-  ),
-  // The same content as that of another.
-  ...SMALL.map((host) => ({ id: `twin-${host}`, host, at: [host], path: "/0.pdf" })),
-  ...Array.from({ length: 2 }, (_, n) => ({ id: `large-${n}`, host: LARGE, at: [LARGE], path: `/${n}.pdf` })),
-  ...["moved.test", "gone.test"].flatMap((first) =>
-    Array.from({ length: 2 }, (_, n) => ({
-      id: `${first}-${n}`,
-      host: "a.test",
-      at: first === "gone.test" ? [first, "a.test"] : [first],
-      path: `/${first}-${n}.pdf`
-    }))
-  )
-]
 
 const BUILT = fileURLToPath(new URL("../../dist/bin.js", import.meta.url))
-
-interface Ended {
-  readonly code: number | null
-  readonly signal: NodeJS.Signals | null
-  readonly stderr: string
-}
-
-/** A process of the program; `killAfter`: milliseconds until it is killed from outside. */
-const runProgram = async (
-  program: string,
-  folder: string,
-  args: ReadonlyArray<string>,
-  how: { readonly failpoint?: string; readonly killAfter?: number } = {}
-): Promise<Ended> => {
-  const child = spawn(process.execPath, [program, ...args], {
-    cwd: folder,
-    stdio: ["ignore", "ignore", "pipe"],
-    env: {
-      ...process.env,
-      ...(how.failpoint === undefined ? {} : { CONTENTDOWNLOAD_FAILPOINT: how.failpoint })
-    }
-  })
-  let stderr = ""
-  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()))
-  const killer =
-    how.killAfter === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), how.killAfter)
-  // A run that doesn't end is a fault of its own.
-  const deadline = setTimeout(() => child.kill("SIGKILL"), 60_000)
-  await once(child, "close")
-  clearTimeout(killer)
-  clearTimeout(deadline)
-  return { code: child.exitCode, signal: child.signalCode, stderr }
-}
 
 const RUN = ["queue", "run", "--drain", "--quiet", "--workers", "8"]
 
@@ -131,39 +60,19 @@ const TIMES: Readonly<Record<Point, number>> = {
 }
 
 /** One cycle in a folder of its own; answers the kills. */
-const cycle = (options: Options, seed: number) =>
+const cycle = (world: World, options: Options, seed: number) =>
   Effect.gen(function* () {
+    const { origin } = world
     const random = new PCGRandom(seed)
-    const program = options.program ?? BUILT
     const layout = options.layout ?? (seed % 2 === 1 || options.point === "linked" ? "content" : "id")
-    const folder = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "contentdownload-torture-"))),
-      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-    )
-    const origin = yield* Origin.make({ hosts })
-    writeFileSync(
-      join(folder, "contentdownload.yaml"),
-      JSON.stringify({
-        orchestrator: { max_per_host: CAP, max_job_crashes: 1000, jitter_seconds: 0 },
-        http: { resolve: origin.resolve, adaptive_pace: false },
-        robots: { enabled: false },
-        storage: { layout, min_free_bytes: 0 },
-        resolvers: { order: [] }
-      })
-    )
-    writeFileSync(
-      join(folder, "list.jsonl"),
-      wanted
-        .map(
-          ({ at, id, path }) => `${JSON.stringify({ id, urls: at.map((host) => origin.url(host, path)) })}\n`
-        )
-        .join("")
-    )
-    const start = (args: ReadonlyArray<string>, how?: Parameters<typeof runProgram>[3]) =>
-      Effect.promise(() => runProgram(program, folder, args, how))
-    const imported = yield* start(["queue", "import", "list.jsonl"])
-    if (imported.code !== 0)
-      throw new Invariants.Broken(`the import ended with ${imported.code}: ${imported.stderr}`)
+    const folder = yield* folderOfOurOwn
+    writeConfig(folder, origin, { layout, parsed: seed % 4 < 2 })
+    mkdirSync(join(folder, "state"))
+    cpSync(join(world.imported, "state"), join(folder, "state"), { recursive: true })
+    const before = (yield* origin.log).length
+    const log = Effect.map(origin.log, (seen) => seen.slice(before))
+    const start = (args: ReadonlyArray<string>, how?: Kill) =>
+      Effect.promise(() => runProgram(world, folder, args, how))
 
     const torture: Invariants.Torture = {
       folder,
@@ -185,10 +94,14 @@ const cycle = (options: Options, seed: number) =>
           ? ["any", "any", ...POINTS.filter((each) => layout === "content" || each !== "linked")]
           : [options.point]
       const point = points[random.integer(points.length)] ?? "any"
-      const how =
-        point === "any"
-          ? { killAfter: 220 + random.integer(400) }
-          : { failpoint: `${point}:${1 + random.integer(TIMES[point])}` }
+      // The less is left, the sooner a run comes to its end.
+      const left = Math.max(1, Math.floor((wanted.length - torture.done.size) / 3))
+      const how: Kill =
+        point !== "any"
+          ? { failpoint: `${point}:${1 + random.integer(Math.min(TIMES[point], left))}` }
+          : random.integer(4) === 0
+            ? { after: { ms: random.integer(500) } }
+            : { after: { requests: 1 + random.integer(left), ms: random.integer(30) } }
       // Two processes on one queue, now and then; only one of them is killed.
       const beside =
         options.alone !== true && random.integer(3) === 0 ? start(RUN) : Effect.succeed(undefined)
@@ -201,37 +114,48 @@ const cycle = (options: Options, seed: number) =>
       if (killed.signal === "SIGKILL") kills.push(point)
       else escaped += 1
       // What is looked at through SQLite is what the next run finds: its recovery is the same.
-      Invariants.always(torture, yield* origin.log)
-      // It has drained the queue.
-      if (killed.signal === null) break
+      Invariants.always(torture, yield* log)
+      // The queue is drained.
+      if (killed.signal === null || torture.done.size === wanted.length) break
     }
-    const last = yield* start(RUN)
-    if (last.code !== 0) throw new Invariants.Broken(`the last run ended with ${last.code}: ${last.stderr}`)
-    Invariants.atTheEnd(torture, yield* origin.log)
+    // One that wasn't killed has also put away what those before it left.
+    if (escaped === 0) {
+      const last = yield* start(RUN)
+      if (last.code !== 0) throw new Invariants.Broken(`the last run ended with ${last.code}: ${last.stderr}`)
+    }
+    Invariants.atTheEnd(torture, yield* log)
     Invariants.asSeen(torture, yield* origin.stats, CAP)
     return { kills, escaped, checked: torture.checked }
   }).pipe(Effect.scoped)
 
 /** Runs the cycles one after the other. Throws `Broken`, with the seed that plays the cycle again, when something isn't true. */
 export const torture = async (options: Options): Promise<Report> => {
-  const kills: Record<string, number> = {}
-  let escaped = 0
-  let checked = 0
-  for (let n = 0; n < options.cycles; n++) {
-    const seed = options.seed + n
-    try {
-      const done = await Effect.runPromise(cycle(options, seed))
+  const exit = await Effect.runPromiseExit(Effect.scoped(cycles(options)))
+  if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
+  return exit.value
+}
+
+const cycles = (options: Options) =>
+  Effect.gen(function* () {
+    const world = yield* makeWorld(options.program ?? BUILT)
+    const kills: Record<string, number> = {}
+    let escaped = 0
+    let checked = 0
+    for (let n = 0; n < options.cycles; n++) {
+      const seed = options.seed + n
+      const done = yield* Effect.catchAllDefect(cycle(world, options, seed), (cause) =>
+        Effect.die(
+          new Invariants.Broken(
+            `seed ${seed}: ${cause instanceof Error ? cause.message : String(cause)} (play it again: npm run torture -- --cycles 1 --seed ${seed})`,
+            { cause }
+          )
+        )
+      )
       for (const point of done.kills) kills[point] = (kills[point] ?? 0) + 1
       escaped += done.escaped
       checked += done.checked
-    } catch (cause) {
-      throw new Invariants.Broken(
-        `seed ${seed}: ${cause instanceof Error ? cause.message : String(cause)} (play it again: npm run torture -- --cycles 1 --seed ${seed})`,
-        { cause }
-      )
+      if ((n + 1) % 10 === 0)
+        options.log?.(`${n + 1} cycles, ${checked} statements true, kills ${JSON.stringify(kills)}`)
     }
-    if ((n + 1) % 10 === 0)
-      options.log?.(`${n + 1} cycles, ${checked} statements true, kills ${JSON.stringify(kills)}`)
-  }
-  return { cycles: options.cycles, kills, escaped, checked }
-}
+    return { cycles: options.cycles, kills, escaped, checked }
+  })
