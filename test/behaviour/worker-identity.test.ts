@@ -76,6 +76,12 @@ print("", flush=True)
 ctypes.CDLL(None).pthread_exit(None)
 `
 
+const CHILD_NOBODY_ASKS_AFTER = `
+(while [ "$(cat /proc/$$/comm)" = sh ]; do sleep 0.01; done) &
+echo $!
+exec sleep 20
+`
+
 const provided = Effect.provide(WorkerIdentity.layer)
 
 describe("A worker is", () => {
@@ -149,10 +155,10 @@ describe("A worker is", () => {
 
   it.scopedLive("dead when it has ended and its parent hasn't asked how", () =>
     Effect.gen(function* () {
-      // The shell becomes a program that never asks after its child.
+      // The shell becomes a program that never asks after its child, which ends only then.
       const parent = yield* Effect.acquireRelease(
         Effect.sync(() =>
-          spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 20"], { stdio: ["ignore", "pipe", "ignore"] })
+          spawn("sh", ["-c", CHILD_NOBODY_ASKS_AFTER], { stdio: ["ignore", "pipe", "ignore"] })
         ),
         (process) => Effect.sync(() => process.kill("SIGKILL"))
       )
