@@ -9,7 +9,9 @@
 import { closeSync, constants, existsSync, lstatSync, openSync } from "node:fs"
 import * as fs from "node:fs/promises"
 import { basename, dirname, join, relative, resolve, sep } from "node:path"
-import type { DiskService } from "./Disk.ts"
+import { openFile, sync } from "./Descriptor.ts"
+import type { DiskService, OpenFile } from "./Disk.ts"
+import { asFarAsSynced, syncFolder } from "./Files.ts"
 import { codeOf, LEADS_OUTSIDE } from "./StorageError.ts"
 
 /** Where a process finds its open files by their numbers. */
@@ -59,10 +61,10 @@ const asNothing = (cause: unknown): never => {
 }
 
 /** A new file, in the place of whatever has its name. */
-const create = async (at: string, flags: "w" | "w+"): Promise<fs.FileHandle> => {
+const create = async (at: string, flags: "w" | "w+"): Promise<OpenFile> => {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await fs.open(at, FLAGS[flags])
+      return await openFile(at, FLAGS[flags])
     } catch (cause) {
       if (codeOf(cause) !== "EEXIST" || attempt === ATTEMPTS) throw cause
       await fs.rm(at, { force: true })
@@ -70,19 +72,35 @@ const create = async (at: string, flags: "w" | "w+"): Promise<fs.FileHandle> => 
   }
 }
 
+/** What stands at a path itself; at once, as with folders. Fails where nothing is there. */
+const lookAt = (path: string) => {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined) throw failure(`${path} isn't there`, "ENOENT")
+  return found
+}
+
 /** The file system, so that nothing is written outside the folder. */
 export const confined = (disk: DiskService, folder: string): DiskService => {
   const root = resolve(folder)
+  const inside = root.endsWith(sep) ? root : root + sep
 
   /** The names that lead from the folder to a path in it. */
   const below = (path: string): ReadonlyArray<string> => {
+    // Most paths are made of the folder's own, and have nothing in them that leads elsewhere.
+    if (path.startsWith(inside)) {
+      const names = path.slice(inside.length).split(sep)
+      if (!names.some((name) => name === "" || name === "." || name === "..")) return names
+    }
     const names = relative(root, resolve(path)).split(sep)
     if (names[0] === "..") throw leadsOutside(path)
     return names.filter((name) => name !== "")
   }
 
-  /** Runs `use` with what names the folder at `path` as long as it runs. */
-  const within = async <A>(path: string, use: (at: string) => Promise<A>): Promise<A> => {
+  /** Runs `use` with what names the folder at `path`, and its number if it is open, as long as it runs. */
+  const within = async <A>(
+    path: string,
+    use: (at: string, opened: number | undefined) => Promise<A>
+  ): Promise<A> => {
     let opened: number | undefined
     let at = root
     let shown = root
@@ -100,7 +118,7 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
           at = next
         }
       }
-      return await use(at)
+      return await use(at, opened)
     } finally {
       if (opened !== undefined) closeSync(opened)
     }
@@ -113,7 +131,9 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
   const open: DiskService["open"] = (path, flags) =>
     flags === "r"
       ? disk.open(path, flags)
-      : entry(path, (at) => (flags === "r+" ? fs.open(at, FLAGS[flags]).catch(asNothing) : create(at, flags)))
+      : entry(path, (at) =>
+          flags === "r+" ? openFile(at, FLAGS[flags]).catch(asNothing) : create(at, flags)
+        )
 
   /** Folder by folder, since each has to be one. */
   const mkdir: DiskService["mkdir"] = async (path, options) => {
@@ -139,10 +159,21 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
   const both = (from: string, to: string, use: (from: string, to: string) => Promise<void>): Promise<void> =>
     entry(from, (source) => entry(to, (target) => use(source, target)))
 
+  /** The very folder that has the new name is synced, and needs no opening again. */
+  const renameDurably: DiskService["renameDurably"] = (from, to, renamed) =>
+    entry(from, (source) =>
+      within(dirname(to), async (at, opened) => {
+        await disk.rename(source, join(at, basename(to)))
+        renamed()
+        await (opened === undefined ? syncFolder(disk, dirname(to)) : asFarAsSynced(() => sync(opened)))
+      })
+    )
+
   return {
     ...disk,
     open,
     mkdir,
+    renameDurably,
     writeFile: async (path, text) => {
       const handle = await open(path, "w")
       try {
@@ -158,13 +189,11 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
         await disk.rm(target, { force: true })
         await disk.copyFile(source, target, mode | constants.COPYFILE_EXCL)
       }),
-    // A name with a link that leads nowhere isn't free.
-    stat: (path) =>
-      disk.stat(path).catch(async (cause: unknown) => {
-        const found = await fs.lstat(path).catch(() => undefined)
-        if (found?.isSymbolicLink() !== true) throw cause
-        return found
-      }),
+    stat: async (path) => {
+      const found = lookAt(path)
+      // A name with a link that leads nowhere isn't free.
+      return found.isSymbolicLink() ? disk.stat(path).catch(() => found) : found
+    },
     readFile: (path, encoding) => disk.readFile(path, encoding).catch(asNothing),
     unlink: (path) => entry(path, disk.unlink),
     rm: (path, options) => entry(path, (at) => disk.rm(at, options))

@@ -9,10 +9,8 @@ import {
   copyFile,
   link,
   mkdir,
-  open,
   readdir,
   readFile,
-  rename,
   rm,
   stat,
   statfs,
@@ -20,6 +18,7 @@ import {
   writeFile
 } from "node:fs/promises"
 import * as Context from "effect/Context"
+import { openFile, rename } from "./Descriptor.ts"
 
 /** An open file, or an open folder, which can only be synced. */
 export interface OpenFile {
@@ -63,6 +62,11 @@ export interface DiskService {
   readonly writeFile: (path: string, text: string) => Promise<void>
   readonly readdir: (path: string) => Promise<ReadonlyArray<string>>
   readonly rename: (from: string, to: string) => Promise<void>
+  /**
+   * `rename`, and then the new name made durable; `renamed` is called in between. Left out: in steps, by the path of the
+   * folder.
+   */
+  readonly renameDurably?: (from: string, to: string, renamed: () => void) => Promise<void>
   /** A further name for a file: a hard link. Fails where there is something at `to`. */
   readonly link: (from: string, to: string) => Promise<void>
   readonly copyFile: (from: string, to: string, mode: number) => Promise<void>
@@ -76,7 +80,7 @@ export interface DiskService {
 
 /** Node's. */
 export const node: DiskService = {
-  open,
+  open: openFile,
   mkdir,
   createReadStream,
   readFile,

@@ -4,23 +4,43 @@
  */
 import { createHash } from "node:crypto"
 import { dirname } from "node:path"
-import type { DiskService, OpenFile } from "./Disk.ts"
+import type { DiskService } from "./Disk.ts"
 import { codeOf } from "./StorageError.ts"
 
 /** A directory can't be opened or synced everywhere; there its entries are as durable as they get. */
 const NO_DIRECTORY_SYNC = new Set(["EISDIR", "EPERM", "EACCES", "EINVAL", "ENOTSUP", "EBADF"])
 
-/** Makes the entries of a folder durable. */
-export const syncFolder = async (disk: DiskService, folder: string): Promise<void> => {
-  let handle: OpenFile | undefined
+/** Runs what makes the entries of a folder durable, where that can be done. */
+export const asFarAsSynced = async (sync: () => Promise<void>): Promise<void> => {
   try {
-    handle = await disk.open(folder, "r")
-    await handle.sync()
+    await sync()
   } catch (cause) {
     if (!NO_DIRECTORY_SYNC.has(codeOf(cause))) throw cause
-  } finally {
-    await handle?.close()
   }
+}
+
+/** Makes the entries of a folder durable. */
+export const syncFolder = (disk: DiskService, folder: string): Promise<void> =>
+  asFarAsSynced(async () => {
+    const handle = await disk.open(folder, "r")
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  })
+
+/** Gives a file another name, and makes that durable. `renamed` is called in between. */
+export const renameDurably = async (
+  disk: DiskService,
+  from: string,
+  to: string,
+  renamed: () => void
+): Promise<void> => {
+  if (disk.renameDurably !== undefined) return disk.renameDurably(from, to, renamed)
+  await disk.rename(from, to)
+  renamed()
+  await syncFolder(disk, dirname(to))
 }
 
 /** Makes a folder and the ones above it, and the new entries durable. */

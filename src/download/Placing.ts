@@ -9,7 +9,7 @@ import { constants } from "node:fs"
 import { dirname, join } from "node:path"
 import { reach } from "../FailPoint.ts"
 import type { DiskService } from "./Disk.ts"
-import { compare, hashFile, linkPath, makeFolder, removePart, syncFolder } from "./Files.ts"
+import { compare, hashFile, linkPath, makeFolder, removePart, renameDurably, syncFolder } from "./Files.ts"
 import { codeOf, PART_REMOVED } from "./StorageError.ts"
 import { objectName } from "./StoredName.ts"
 
@@ -69,16 +69,21 @@ const choose = async (disk: DiskService, { bytes, sha256 }: Sealed, names: Reado
 // By id
 // ---------------------------------------------------------------------------------------------------------------
 
+const renamed = (): void => reach("renamed")
+
 /** Under the artifact's name alone. */
 export const byId =
   (disk: DiskService): Place =>
   async (part, folder, names) => {
     const { index, path, there } = await choose(disk, part, names)
-    if (there === "same") await disk.unlink(part.path)
-    else await inFolder(disk, folder, part.path, () => disk.rename(part.path, path))
-    reach("renamed")
-    // Also when the file was there: its entry may be newer than the folder on the disk.
-    await syncFolder(disk, folder)
+    if (there === "same") {
+      await disk.unlink(part.path)
+      renamed()
+      // The entry of the file that was there may be newer than the folder on the disk.
+      await syncFolder(disk, folder)
+    } else {
+      await inFolder(disk, folder, part.path, () => renameDurably(disk, part.path, path, renamed))
+    }
     return { index, copied: false }
   }
 

@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from "undici"
 import { isPublic, isSame, literal, type NamedBy } from "./Addresses.ts"
+import { Exchange, type Head } from "./Exchange.ts"
 import { ADDRESS_REFUSED, fromCause, HttpError } from "./HttpError.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -163,21 +164,16 @@ const poolWith = (
 const first = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof value === "string" ? value : value?.[0]
 
-const toResponse = (url: URL, data: Dispatcher.ResponseData): Response => {
-  const { body, headers, statusCode } = data
+const toResponse = (host: string, { headers, status }: Head, exchange: Exchange): Response => {
   const length = first(headers["content-length"])
   return {
-    status: statusCode,
+    status,
     header: (name) => first(headers[name]),
     contentLength: length !== undefined && /^\d+$/.test(length) ? Number(length) : undefined,
-    body,
-    abort: () => {
-      body.destroy()
-    },
-    bodyError: (cause) => fromCause(cause, url.host, true),
-    discard: Effect.promise(() =>
-      body.dump({ limit: DISCARD_BYTES, signal: AbortSignal.timeout(DISCARD_MS) }).catch(() => undefined)
-    ).pipe(Effect.asVoid)
+    body: exchange,
+    abort: () => exchange.abort(),
+    bodyError: (cause) => fromCause(cause, host, true),
+    discard: Effect.promise(() => exchange.dump(DISCARD_BYTES, DISCARD_MS))
   }
 }
 
@@ -209,33 +205,31 @@ export const make = (
     const agentName = userAgent(settings, options.version)
 
     const request = (url: URL, headers: Readonly<Record<string, string>>, namedBy: NamedBy) =>
-      Effect.async<Dispatcher.ResponseData, HttpError>((resume) => {
+      Effect.async<Response, HttpError>((resume) => {
         const anywhere = mayGoAnywhere(namedBy)
+        const { host } = url
         const address = literal(url)
         // Also where a proxy would connect.
         if (!anywhere && address !== undefined && !isPublic(address)) {
-          return resume(Effect.fail(fromCause(refusal(), url.host, false)))
+          return resume(Effect.fail(fromCause(refusal(), host, false)))
         }
-        const controller = new AbortController()
-        ;(anywhere ? toAny : toPublic)
-          .request({
-            origin: url.origin,
-            path: `${url.pathname}${url.search}`,
-            method: "GET",
-            headers: { "user-agent": agentName, accept: "*/*", "accept-encoding": "identity", ...headers },
-            signal: controller.signal
-          })
-          .then(
-            (data) => {
-              // A body that is closed unread reports that as an error event, which is fatal without a listener.
-              data.body.on("error", () => undefined)
-              // The head may come in the same moment as the interruption: then nobody else closes the body.
-              if (controller.signal.aborted) data.body.destroy()
-              else resume(Effect.succeed(data))
-            },
-            (cause: unknown) => resume(Effect.fail(fromCause(cause, url.host, false)))
-          )
-        return Effect.sync(() => controller.abort())
+        const exchange = new Exchange(
+          (head) => resume(Effect.succeed(toResponse(host, head, exchange))),
+          (cause) => resume(Effect.fail(fromCause(cause, host, false)))
+        )
+        const asked: Dispatcher.DispatchOptions = {
+          origin: url.origin,
+          path: `${url.pathname}${url.search}`,
+          method: "GET",
+          headers: { "user-agent": agentName, accept: "*/*", "accept-encoding": "identity", ...headers }
+        }
+        try {
+          ;(anywhere ? toAny : toPublic).dispatch(asked, exchange)
+        } catch (cause) {
+          exchange.onResponseError(undefined, cause)
+        }
+        // Also where the head comes in the same moment: nobody else would close the body.
+        return Effect.sync(() => exchange.abort())
       })
 
     return {
@@ -245,14 +239,10 @@ export const make = (
             return Effect.fail(new HttpError({ reason: "protocol", message: "this is no URL" }))
           }
           const url = new URL(target)
-          return Effect.flatMap(restore(request(url, headers, namedBy)), (data) => {
-            const response = toResponse(url, data)
-            // Straight to the scope: `Effect.addFinalizer` would keep the fiber's state for it, too.
-            return Effect.as(
-              Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, close(response))),
-              response
-            )
-          })
+          // Straight to the scope: `Effect.addFinalizer` would keep the fiber's state for it, too.
+          return Effect.tap(restore(request(url, headers, namedBy)), (response) =>
+            Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, close(response)))
+          )
         })
     }
   })
