@@ -2,13 +2,11 @@
  * The bytes of a file, a pipe or standard input, and what gzip data in them expand to. Both are pulled: nothing is
  * read before it is asked for, and the stream under them is destroyed when the scope closes.
  */
-import { constants, createReadStream, openSync, statSync } from "node:fs"
-import { Socket } from "node:net"
-import type { Readable } from "node:stream"
 import { createGunzip } from "node:zlib"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import { openStream } from "../Input.ts"
 
 /** The next bytes; fails with `None` at the end. */
 export type Pull<E> = Effect.Effect<Uint8Array, Option.Option<E>>
@@ -19,20 +17,6 @@ const SLICE_BYTES = 4096
 
 // Nobody waits for the stream.
 const asleep = (): void => {}
-
-/**
- * The bytes at `path`, or of standard input for `-`. A named pipe is polled as that is: in a read that waits for its writer
- * the process could not even be ended by a signal. Throws what Node does.
- */
-export const openStream = (path: string): Readable => {
-  if (path === "-") return process.stdin
-  if (statSync(path, { throwIfNoEntry: false })?.isFIFO() !== true) return createReadStream(path)
-  return new Socket({
-    fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK),
-    readable: true,
-    writable: false
-  })
-}
 
 /**
  * The bytes of the file at `path`, or of standard input for `-`. A named pipe or `/dev/fd/N` will do. `failed` makes

@@ -4,6 +4,8 @@
  * Signals aren't handled here but in `Signals`, so a command decides itself what the first one means. What was
  * written is flushed before the process ends; a reader that went away ends it quietly.
  */
+import { closeSync } from "node:fs"
+import { isatty } from "node:tty"
 import * as Runtime from "@effect/platform/Runtime"
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
@@ -18,18 +20,37 @@ const flush = (stream: NodeJS.WriteStream): Promise<void> =>
     else stream.write("", () => resolve())
   })
 
+/** The standard streams that were terminals when the program began. */
+const terminals = [0, 1, 2].filter((fd) => isatty(fd))
+
+/**
+ * Ends the process. Node sets terminals back to how they were, and crashes over one that is gone since; a closed one it
+ * leaves alone.
+ */
+const leave = (code: number): void => {
+  for (const fd of terminals) {
+    if (isatty(fd)) continue
+    try {
+      closeSync(fd)
+    } catch {
+      // It is closed already, then.
+    }
+  }
+  process.exit(code)
+}
+
 const end = (code: number): void => {
-  void Promise.all([flush(process.stdout), flush(process.stderr)]).then(() => process.exit(code))
+  void Promise.all([flush(process.stdout), flush(process.stderr)]).then(() => leave(code))
 }
 
 const isBrokenPipe = (error: unknown): boolean =>
   error instanceof Error && "code" in error && error.code === "EPIPE"
 
 const onUncaught = (error: unknown): void => {
-  if (isBrokenPipe(error)) process.exit(ExitCode.ok)
+  if (isBrokenPipe(error)) return leave(ExitCode.ok)
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   process.stderr.write(`contentdownload: internal fault: ${clean(text)}\n`)
-  process.exit(ExitCode.fault)
+  leave(ExitCode.fault)
 }
 
 const run = Runtime.makeRunMain(({ fiber, teardown }) => {

@@ -54,14 +54,26 @@ const withKeyFiles = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A,
     )
   })
 
-/** Settings and the log. For commands that listen to signals themselves. */
+/**
+ * Settings and the log. For commands that listen to signals themselves; that begins when the settings are read, and a file
+ * of settings may be a pipe that nobody writes to.
+ */
 export const withSettings =
   (common: Common, flags: ReadonlyArray<Flag> = []) =>
   <A, E, R>(
     effect: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | ConfigError, Exclude<R, Config> | FileSystem.FileSystem | Output> =>
-    defectsLogged(effect).pipe(
-      Effect.provide(Logging.layer.pipe(Layer.provideMerge(layerSettings(common, flags)))),
+  ): Effect.Effect<
+    A,
+    E | ConfigError | Exited,
+    Exclude<R, Config> | FileSystem.FileSystem | Output | Signals
+  > =>
+    untilSignal(Effect.provide(Config, layerSettings(common, flags))).pipe(
+      Effect.flatMap((config) =>
+        Effect.provide(
+          defectsLogged(effect),
+          Logging.layer.pipe(Layer.provideMerge(Layer.succeed(Config, config)))
+        )
+      ),
       withKeyFiles
     )
 

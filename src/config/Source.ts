@@ -4,13 +4,14 @@
  * place.
  */
 import { isUtf8 } from "node:buffer"
-import { createReadStream } from "node:fs"
+import { addAbortSignal } from "node:stream"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { openStream } from "../Input.ts"
 import { findKey, findSection, formatPath, keys, type Path, sections } from "./Keys.ts"
 import { nearest } from "./Nearest.ts"
 import { mistrust, self } from "./Trust.ts"
@@ -108,7 +109,7 @@ const beginning = (file: string) =>
     try: async (signal) => {
       const pieces: Array<Uint8Array> = []
       let size = 0
-      const content: AsyncIterable<Uint8Array> = createReadStream(file, { signal })
+      const content: AsyncIterable<Uint8Array> = addAbortSignal(signal, openStream(file))
       for await (const piece of content) {
         pieces.push(piece)
         size += piece.length

@@ -1,5 +1,6 @@
 /** Readers that go away, disks that are full, terminals that are gone, and signals in every order. */
 import { execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
 import { existsSync, openSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it, onTestFinished } from "vitest"
@@ -114,6 +115,36 @@ describe("a list from a named pipe", () => {
     await Stage.until("the first line is read", () => run.stderr().includes("nope"))
     run.signal("SIGINT")
     expect((await run.ended).code).toBe(130)
+  })
+})
+
+describe("settings from a named pipe", () => {
+  it("are read from whoever writes them", async () => {
+    const { path, stage } = await pipe()
+    const shown = stage.program("config", "show", "--config", path, "--format", "json")
+    write(path, "orchestrator: { max_workers: 3 }\\n")
+    const { code, stdout } = await shown
+    expect({ code, workers: JSON.parse(stdout).settings.orchestrator.max_workers }).toEqual({
+      code: 0,
+      workers: 3
+    })
+  })
+
+  it.each([
+    [["queue", "run"], "SIGINT", 130],
+    [["queue", "stats"], "SIGTERM", 143],
+    [["config", "show"], "SIGINT", 130]
+  ] as const)("that nobody writes to are waited for until a signal: %s", async (args, signal, code) => {
+    const { path, stage } = await pipe()
+    const run = stage.start(...args, "--config", path)
+    // Whoever opens it to write gets it only when somebody has it open to read.
+    const opened = spawn("sh", ["-c", 'exec 3> "$0"; echo open; exec sleep 60', path], {
+      stdio: ["ignore", "pipe", "ignore"]
+    })
+    onTestFinished(() => void opened.kill("SIGKILL"))
+    await once(opened.stdout, "data")
+    run.signal(signal)
+    expect(await run.ended).toMatchObject({ code, stdout: "", stderr: "" })
   })
 })
 

@@ -1,6 +1,6 @@
 /** Servers that lie, stall, flood and lead astray: each ends in one recorded reason, with nothing left behind. */
 import { readdirSync } from "node:fs"
-import * as net from "node:net"
+import type * as net from "node:net"
 import { gzipSync } from "node:zlib"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -11,37 +11,9 @@ import * as PdfReader from "../../src/pdf/PdfReader.ts"
 import { DIRECT } from "../../src/resolver/Candidate.ts"
 import { folder, layer, settings } from "../download/Rig.ts"
 import { pdf } from "../fixtures/Pdf.ts"
+import { flood, head, raw } from "./Raw.ts"
 
 const LIMIT = 1_000_000
-
-/** A server of raw bytes: `answer` gets the socket when a request has come. Its open sockets end with the scope. */
-const raw = (answer: (socket: net.Socket, request: string) => void) =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.async<{ readonly port: number; readonly close: () => void }>((resume) => {
-        const sockets = new Set<net.Socket>()
-        const server = net.createServer((socket) => {
-          sockets.add(socket)
-          socket.on("error", () => undefined)
-          socket.once("data", (data) => answer(socket, data.toString("latin1")))
-        })
-        server.listen(0, "127.0.0.1", () => {
-          const address = server.address()
-          const close = () => {
-            for (const socket of sockets) socket.destroy()
-            server.close()
-          }
-          resume(
-            typeof address === "object" && address !== null
-              ? Effect.succeed({ port: address.port, close })
-              : Effect.die(address)
-          )
-        })
-      }),
-      ({ close }) => Effect.sync(close)
-    ),
-    ({ port }) => port
-  )
 
 /** What becomes of a file that this server is asked for, and every file that is left then. */
 const asked = (answer: (socket: net.Socket, request: string) => void, path = "/paper.pdf") =>
@@ -73,17 +45,6 @@ const asked = (answer: (socket: net.Socket, request: string) => void, path = "/p
 
 const reasonOf = (failure: FetchFailure | Fatal | Retry): string => failure.reason
 
-/** Writes again and again until the other side is gone. */
-const flood = (socket: net.Socket, piece: string | Buffer) => {
-  const more = () => {
-    while (!socket.destroyed && socket.write(piece));
-    if (!socket.destroyed) socket.once("drain", more)
-  }
-  more()
-}
-
-const head = (...lines: ReadonlyArray<string>): string =>
-  `${["HTTP/1.1 200 OK", ...lines].join("\r\n")}\r\n\r\n`
 const PDF_HEAD = "content-type: application/pdf"
 const paper = pdf({ pages: [["A paper"], ["more of it"]] })
 const redirect = (to: string) => (socket: net.Socket) =>
