@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
@@ -66,8 +66,9 @@ const PROBE = fileURLToPath(new URL("../Probe.cjs", import.meta.url))
 /** Where the system tells of a process: its memory and its open files. */
 const residentBytes = (pid: number): number =>
   1024 * Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0)
-/** What the probe has seen last: bytes that are still held. */
-const heldBytes = (path: string): number => {
+/** What the probe has seen last: bytes that are still held. `undefined`: it hasn't looked yet. */
+const heldBytes = (path: string): number | undefined => {
+  if (!existsSync(path)) return undefined
   const { held }: { readonly held: number } = JSON.parse(readFileSync(path, "utf8"))
   return held
 }
@@ -218,12 +219,12 @@ export const soak = async (options: Options): Promise<Report> => {
           const [rss, files, held] = [residentBytes(pid), openFiles(pid), heldBytes(probe)]
           const bytes = sizeOf(queue) + sizeOf(`${queue}-wal`)
           series.rss.push(rss)
-          series.held.push(held)
+          if (held !== undefined) series.held.push(held)
           series.files.push(files)
           series.queue.push(bytes)
           options.log(
             `${Math.round(options.minutes * 60 - (end - Date.now()) / 1000)} s: rss ${(rss / MB).toFixed(1)} MB, ` +
-              `held ${(held / MB).toFixed(2)} MB, ` +
+              `held ${((held ?? 0) / MB).toFixed(1)} MB, ` +
               `${files} open files, queue ${(bytes / MB).toFixed(1)} MB, ${ended} jobs ended, ${seen.left} left, ` +
               `${kills} kills, ${checked} statements true`
           )

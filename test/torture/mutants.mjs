@@ -1,8 +1,9 @@
 // A check of the checks: with a fault put into a copy of the code, the check that is there for it has to fail.
 // `npm run torture:mutants [-- NAME ...]`.
-import { spawnSync } from "node:child_process"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -109,10 +110,17 @@ const MUTANTS = [
   }
 ]
 
-const wanted = process.argv.slice(2)
-let missed = 0
-for (const { also, check, file, from, name, to } of MUTANTS) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue
+/** A command in a folder, to its end. */
+const run = async (folder, [command, ...args]) => {
+  const child = spawn(command, args, { cwd: folder, stdio: ["ignore", "ignore", "pipe"] })
+  let stderr = ""
+  child.stderr.on("data", (piece) => (stderr = (stderr + piece).slice(-10_000)))
+  const [status] = await once(child, "close")
+  return { status, stderr }
+}
+
+/** Whether the check finds the mutant. */
+const finds = async ({ also, check, file, from, name, to }) => {
   const copy = mkdtempSync(join(tmpdir(), "contentdownload-mutant-"))
   try {
     for (const part of ["src", "test", "build.mjs", "package.json", "tsconfig.json", "vitest.config.ts"]) {
@@ -126,17 +134,27 @@ for (const { also, check, file, from, name, to } of MUTANTS) {
       text = text.replace(change.from, change.to)
     }
     writeFileSync(join(copy, file), text)
-    const run = (command) => spawnSync(command[0], command.slice(1), { cwd: copy, encoding: "utf8" })
-    const built = run(["node", "build.mjs"])
+    const built = await run(copy, ["node", "build.mjs"])
     if (built.status !== 0) throw new Error(`the mutant '${name}' doesn't build: ${built.stderr}`)
-    const { status, stderr } = run(check)
-    if (status === 0) missed += 1
-    const how = (stderr.trim().split("\n").at(-1) ?? "").slice(0, 160)
-    process.stdout.write(
-      `${status === 0 ? "MISSED" : "found "}  ${name}${check === contract ? "" : `: ${how}`}\n`
-    )
+    const began = performance.now()
+    const { status, stderr } = await run(copy, check)
+    const how = check === contract ? "" : `: ${(stderr.trim().split("\n").at(-1) ?? "").slice(0, 160)}`
+    const seconds = Math.round((performance.now() - began) / 1000)
+    process.stdout.write(`${status === 0 ? "MISSED" : "found "}  ${name} (${seconds} s)${how}\n`)
+    return status !== 0
   } finally {
     rmSync(copy, { recursive: true, force: true })
   }
 }
+
+const wanted = process.argv.slice(2)
+const left = MUTANTS.filter(({ name }) => wanted.length === 0 || wanted.includes(name))
+let missed = 0
+/** One mutant after the other, as long as some are left. */
+const work = async () => {
+  for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
+    if (!(await finds(mutant))) missed += 1
+  }
+}
+await Promise.all(Array.from({ length: availableParallelism() }, work))
 if (missed > 0) process.exitCode = 1
