@@ -26,8 +26,13 @@ const report = (error: Expected): Report => {
       return { code: error.code, lines: error.message === "" ? [] : [error.message] }
     case "ConfigError":
       return { code: ExitCode.usage, lines: error.issues.map((issue) => issue.message) }
-    case "WorkQueueError":
-      return { code: error.reason === "internal" ? ExitCode.fault : ExitCode.fatal, lines: [error.message] }
+    case "WorkQueueError": {
+      const hint = error.reason === "busy" ? "; 'contentdownload doctor' says by which, if it stays so" : ""
+      return {
+        code: error.reason === "internal" ? ExitCode.fault : ExitCode.fatal,
+        lines: [error.message + hint]
+      }
+    }
     case "Fatal":
       return { code: ExitCode.fatal, lines: [error.message] }
   }

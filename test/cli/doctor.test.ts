@@ -1,4 +1,5 @@
 /** `doctor`: whatever is wrong is found, and for each of them it says what to do. */
+import { existsSync } from "node:fs"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import Database from "better-sqlite3"
@@ -176,6 +177,26 @@ describe("doctor", () => {
       expect(serious(full)).toContainEqual(
         expect.objectContaining({ check: "disk", level: "error", fix: expect.stringMatching(/make room/) })
       )
+    })
+  )
+
+  it.scopedLive.runIf(existsSync("/proc/locks"))("names who keeps the queue locked", () =>
+    Effect.gen(function* () {
+      const { doctor, queue } = yield* patient
+      const holder = yield* Effect.acquireRelease(
+        Effect.sync(() => new Database(queue)),
+        (database) => Effect.sync(() => database.close())
+      )
+      const locked = Effect.map(doctor(), (findings) =>
+        findings.flatMap(({ fix, message }) =>
+          message.includes("keeps it locked") ? [`${message} ${fix}`] : []
+        )
+      )
+      holder.exec("BEGIN IMMEDIATE")
+      const me = new RegExp(`^process ${process.pid} keeps it locked: .*node.*kill ${process.pid}`)
+      expect(yield* locked).toEqual([expect.stringMatching(me)])
+      holder.exec("ROLLBACK")
+      expect(yield* locked).toEqual([])
     })
   )
 

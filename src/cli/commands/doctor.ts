@@ -12,6 +12,7 @@ import type { WorkQueueError } from "../../WorkQueue.ts"
 import * as CommandOptions from "../CommandOptions.ts"
 import { diskFindings } from "../doctor/DiskChecks.ts"
 import * as Finding from "../doctor/Finding.ts"
+import { lockFindings } from "../doctor/LockChecks.ts"
 import { type Judging, queueFindings } from "../doctor/QueueChecks.ts"
 import { Environment } from "../Environment.ts"
 import { Exited, ExitCode } from "../Exit.ts"
@@ -98,6 +99,7 @@ export const doctor = Command.make(
       const checks = yield* Effect.promise(() => import("../doctor/ResolverChecks.ts"))
       const findings = Finding.sorted([
         ...(yield* queue(judging)),
+        ...(yield* lockFindings(settings.queue.path)),
         ...(yield* diskFindings(settings)),
         ...checks.resolverFindings(settings, env),
         ...(args.online ? yield* checks.onlineFindings(settings, env) : [])
