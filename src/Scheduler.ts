@@ -24,6 +24,7 @@ import * as LeaseWatch from "./scheduler/LeaseWatch.ts"
 import { Running } from "./scheduler/Running.ts"
 import * as Turns from "./scheduler/Turns.ts"
 import * as Wake from "./scheduler/Wake.ts"
+import { isLocked, pause } from "./worker/Locked.ts"
 import * as Telemetry from "./Telemetry.ts"
 import { type JobEnd, layer as layerWorker, Worker, type WorkerOptions } from "./Worker.ts"
 import { layer as layerIdentity, WorkerIdentity } from "./WorkerIdentity.ts"
@@ -112,6 +113,9 @@ const noEnds = (): Record<JobEnd["end"], number> => ({
   lost: 0
 })
 
+/** A turn that nothing came of: somebody else holds the queue. */
+const AGAIN: Turns.Taken = { leased: 0, exhausted: false }
+
 /** A scheduler that hasn't run yet. */
 export const make = (
   options: SchedulerOptions = {}
@@ -170,16 +174,17 @@ export const make = (
           Effect.yieldNow().pipe(
             Effect.zipRight(turns.gap),
             Effect.zipRight(wake.hush),
-            Effect.zipRight(turns.take(mayLease))
+            Effect.zipRight(turns.take(mayLease)),
+            Effect.catchIf(isLocked, (error) => Effect.as(pause(error), AGAIN))
           )
 
         const loop: Effect.Effect<Omit<RunReport, "ends">, WorkQueueError, Scope.Scope> = Effect.gen(
           function* () {
             while (!(yield* Deferred.isDone(stopping))) {
-              const { exhausted, leased } = yield* turn(true)
-              if (leased > 0) idle.leased()
-              if (turns.pending()) continue
-              const next: Idle.Idle = exhausted ? yield* idle.decide(running.size) : Idle.UNTIL_WOKEN
+              const taken = yield* turn(true)
+              if (taken.leased > 0) idle.leased()
+              if (taken === AGAIN || turns.pending()) continue
+              const next: Idle.Idle = taken.exhausted ? yield* idle.decide(running.size) : Idle.UNTIL_WOKEN
               if (next._tag === "End") return next.report
               yield* wake.sleep(next.until)
             }

@@ -15,6 +15,7 @@ import { Handler, type HandlerError, type Job, type Outcome } from "./Handler.ts
 import type { Attempt, Lease } from "./Job.ts"
 import * as Telemetry from "./Telemetry.ts"
 import { type Costs, type Decision, decide, fault, lost } from "./worker/Decision.ts"
+import { whenFree } from "./worker/Locked.ts"
 import { type Rerouted, settle as settleBy, WorkQueue, type WorkQueueError } from "./WorkQueue.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
             lease,
             payload: lease.payload,
             note: (attempt) => Effect.sync(() => void notes.push(attempt)),
-            reroute: (rerouted) => Effect.uninterruptible(reroute(rerouted))
+            reroute: (rerouted) => whenFree(reroute(rerouted))
           }
           const handled = (exit: Exit.Exit<Outcome, HandlerError>): Effect.Effect<Handled> => {
             const interrupted = !Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as TestClock from "effect/TestClock"
@@ -171,6 +172,85 @@ describe("A look at the leases", () => {
 })
 
 describe("A queue that is busy", () => {
+  it.scoped("for long is met again, with what has ended meanwhile and what is to be leased", () => {
+    let [leasing, settling] = [0, 0]
+    const locked = Effect.map(Crew.now, (now) => now >= 60_000 && now < 180_000)
+    const unless = <A, E>(effect: Effect.Effect<A, E>, met: () => void) =>
+      Effect.flatMap(locked, (is): Effect.Effect<A, E | WorkQueueError> => {
+        if (!is) return effect
+        met()
+        return Crew.broken("busy")
+      })
+    return Effect.gen(function* () {
+      yield* Crew.enqueue(Crew.newJob("a", { payload: Crew.script(90_000) }))
+      const fiber = yield* Crew.start({ drain: false })
+      yield* TestClock.adjust("100 seconds")
+      yield* Crew.enqueue(Crew.newJob("b", { payload: Crew.script(1_000) }))
+      yield* TestClock.adjust("70 seconds")
+      expect(settling).toBeGreaterThan(10)
+      expect((yield* Crew.detail("a")).state).toBe("in_progress")
+      yield* TestClock.adjust("20 seconds")
+      expect(yield* Crew.detail("a")).toMatchObject({ state: "done", crashes: 0, attempts: 1 })
+      expect(yield* Crew.detail("b")).toMatchObject({ state: "done" })
+      expect(leasing).toBeGreaterThan(10)
+      yield* Fiber.interrupt(fiber)
+    }).pipe(
+      Effect.provide(
+        Crew.layer({
+          handle: Crew.scripted,
+          scheduler,
+          between: (queue) => ({
+            ...queue,
+            lease: (request) => unless(queue.lease(request), () => (leasing += 1)),
+            ack: (...of) => unless(queue.ack(...of), () => (settling += 1))
+          })
+        })
+      )
+    )
+  })
+
+  it.scoped("keeps a job that moves to another lane waiting, with its notes", () => {
+    let asked = 0
+    return Effect.gen(function* () {
+      yield* Crew.enqueue(Crew.newJob("j"))
+      const fiber = yield* Crew.start({ drain: true })
+      yield* Crew.elapse(fiber)
+      expect(asked).toBe(3)
+      expect(yield* Crew.detail("j")).toMatchObject({
+        state: "done",
+        lane: "b",
+        crashes: 0,
+        history: [{ step: "resolve" }]
+      })
+    }).pipe(
+      Effect.provide(
+        Crew.layer({
+          handle: (job) =>
+            job
+              .note({
+                startedAt: 0,
+                durationMs: 1,
+                step: "resolve",
+                target: null,
+                class: "ok",
+                reason: null,
+                message: null
+              })
+              .pipe(
+                Effect.zipRight(job.reroute({ lane: "b", plan: null })),
+                Effect.as(Done({ result: null }))
+              ),
+          scheduler,
+          between: (queue) => ({
+            ...queue,
+            reroute: (...of) =>
+              Effect.suspend(() => ((asked += 1) < 3 ? Crew.broken("busy") : queue.reroute(...of)))
+          })
+        })
+      )
+    )
+  })
+
   for (const what of ["heartbeat", "leases"] as const) {
     it.scoped(`for a moment is met again at the next round (${what})`, () => {
       let busy = 0

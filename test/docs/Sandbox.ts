@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process"
 import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises"
-import { createServer, type Server } from "node:http"
+import { createServer } from "node:http"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -13,6 +13,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { delayed, files, json, stalled, routes, status, tries } from "../../src/demo/Behaviour.ts"
 import * as Origin from "../../src/demo/Origin.ts"
+import { listen } from "../run/Ports.ts"
 import { ROOT } from "./Pages.ts"
 
 const papers = files({ size: 400_000 })
@@ -48,6 +49,7 @@ const SETTINGS = {
   ORCHESTRATOR__JITTER_SECONDS: "0",
   HTTP__BREAKER_PAUSE_SECONDS: "0.1",
   HTTP__ADAPTIVE_PACE: "false",
+  QUEUE__TIMEOUT_SEC: "1",
   // Its port may be taken.
   TELEMETRY__PROMETHEUS__PORT: "null",
   RESOLVERS__ORDER: '["arxiv","openalex"]',
@@ -63,7 +65,7 @@ export interface Sandbox {
 }
 
 /** A proxy that leads every connection to the origin. */
-const proxyTo = async (port: number): Promise<Server> => {
+const proxyTo = async (port: number) => {
   const server = createServer((_, response) => void response.writeHead(405).end())
   server.on("connect", (_, socket) => {
     const upstream = connect(port, "127.0.0.1", () => {
@@ -77,14 +79,7 @@ const proxyTo = async (port: number): Promise<Server> => {
     upstream.on("error", drop)
     socket.on("error", drop)
   })
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  return server
-}
-
-const portOf = (server: Server): number => {
-  const address = server.address()
-  if (address === null || typeof address === "string") throw new Error("the proxy has no port")
-  return address.port
+  return { server, port: await listen(server) }
 }
 
 /** Longer than any command that is shown takes. */
@@ -93,14 +88,17 @@ const GIVE_UP_MS = 120_000
 export const make = async (): Promise<Sandbox> => {
   const scope = Effect.runSync(Scope.make())
   const origin = await Effect.runPromise(Scope.extend(Origin.make({ hosts: HOSTS }), scope))
-  const proxy = await proxyTo(origin.port)
+  const { port, server: proxy } = await proxyTo(origin.port)
   const root = await realpath(await mkdtemp(join(tmpdir(), "contentdownload-docs-")))
   const [bin, home] = [join(root, "bin"), join(root, "home")]
   await mkdir(bin)
   await mkdir(home)
-  const shim = join(bin, "contentdownload")
-  await writeFile(shim, `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, "dist/bin.js")}" "$@"\n`)
-  await chmod(shim, 0o755)
+  const shim = async (name: string, program: string) => {
+    await writeFile(join(bin, name), `#!/bin/sh\nexec "${process.execPath}" "${program}" "$@"\n`)
+    await chmod(join(bin, name), 0o755)
+  }
+  await shim("contentdownload", join(ROOT, "dist/bin.js"))
+  await shim("hold-lock", join(ROOT, "test/docs/hold-lock.mjs"))
 
   const inherited = Object.entries(process.env).filter(([name]) => !/^CONTENTDOWNLOAD_|proxy$/i.test(name))
   const env = {
@@ -109,7 +107,7 @@ export const make = async (): Promise<Sandbox> => {
       Object.entries(SETTINGS).map(([name, value]) => [`CONTENTDOWNLOAD_${name}`, value])
     ),
     PATH: `${bin}:${process.env["PATH"] ?? ""}`,
-    HTTP_PROXY: `http://127.0.0.1:${portOf(proxy)}`,
+    HTTP_PROXY: `http://127.0.0.1:${port}`,
     NO_COLOR: "1"
   }
   const place = join(root, "place")

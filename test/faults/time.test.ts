@@ -1,5 +1,6 @@
 /** Clocks that are wrong, leases that end while their jobs run, and queues that somebody else holds. */
 import { spawn } from "node:child_process"
+import { existsSync } from "node:fs"
 import { createServer, type ServerResponse } from "node:http"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -156,18 +157,25 @@ describe("a queue that another program holds", () => {
     ]) {
       checkRefusal(await stage.here(...command), 6, /is locked by another process/, command.join(" "))
     }
-    for (const command of [["queue", "stats"], ["queue", "export"], ["doctor"]]) {
+    for (const command of [
+      ["queue", "stats"],
+      ["queue", "export"]
+    ]) {
       const end = await stage.here(...command)
-      checkEnd(end, command.join(" "))
+      checkCode(end, 0, command.join(" "))
       expect(end.stderr, command.join(" ")).toBe("")
     }
+    const seen = await stage.here("doctor")
+    checkEnd(seen, "doctor")
+    const named = seen.stdout.includes(`process ${process.pid} keeps it locked`)
+    expect(named, seen.stdout).toBe(existsSync("/proc/locks"))
     // Let go in time, it is as if nothing had been.
     setTimeout(() => holder.exec("ROLLBACK"), 150)
     checkCode(await stage.here("queue", "enqueue", "10.1000/x"), 0, "enqueue")
     expect(await stage.counts()).toMatchObject({ total: 5, queued: 5 })
   })
 
-  it("in the middle of a run ends the run or is waited for; what was running comes to its end later", async () => {
+  it("in the middle of a run is waited for, however long it takes", async () => {
     const stage = await Stage.make(
       { hosts: { "one.test": delayed(50, files({ size: 3_000 })) } },
       { queue: { timeout_sec: 0.3 } }
@@ -180,11 +188,27 @@ describe("a queue that another program holds", () => {
     holder.exec("BEGIN IMMEDIATE")
     await Promise.race([run.ended, Stage.sleep(2000)])
     holder.close()
+    checkCode(await run.ended, 0, "the run")
+    await stage.checkAll(wanted)
+  })
+
+  it("is no reason not to stop: what was running comes to its end later", async () => {
+    const stage = await Stage.make(
+      { hosts: { "one.test": delayed(50, files({ size: 3_000 })) } },
+      { queue: { timeout_sec: 0.3 }, orchestrator: { grace_seconds: 0.5 } }
+    )
+    const wanted = Stage.filesOf(["one.test"], 30)
+    await stage.queue(wanted)
+    const run = stage.start("queue", "run", "--drain", "--quiet")
+    await Stage.until("some are done", async () => (await stage.counts()).done > 3)
+    const holder = new Database(join(stage.folder, "state", "workqueue.sqlite"))
+    holder.exec("BEGIN IMMEDIATE")
+    run.signal("SIGTERM")
     const end = await run.ended
+    holder.close()
     checkEnd(end, "the run")
-    expect([0, 6], end.stderr).toContain(end.code)
-    const again = await stage.here("queue", "run", "--drain")
-    expect(again.code, again.stderr).toBe(0)
+    expect([6, 143], end.stderr).toContain(end.code)
+    checkCode(await stage.here("queue", "run", "--drain"), 0, "the next run")
     await stage.checkAll(wanted)
   })
 

@@ -19,6 +19,7 @@ const NOT_RUN: ReadonlyArray<string> = [
   "sudo systemctl enable --now contentdownload",
   "journalctl -u contentdownload -f",
   "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 contentdownload queue run",
+  "cd /opt/contentdownload",
   "sudo systemctl stop contentdownload",
   "git pull && npm install && sudo npm install -g . --allow-scripts=better-sqlite3",
   "sudo systemctl start contentdownload",
