@@ -143,21 +143,27 @@ export const make = (options: KeyedLimiterOptions): Effect.Effect<KeyedLimiterSe
       )
     }
 
-    /** Owns a permit of the slot; everything that can fail or be interrupted stands inside. */
+    /** Owns a permit of the slot, in a region without interruption; what can be interrupted stands inside. */
     const use = <A, E, R>(slot: Slot, effect: Effect.Effect<A, E, R>) =>
-      Effect.ensuring(
-        effect,
-        Effect.sync(() => giveBack(slot))
-      )
+      Effect.matchCauseEffect(effect, {
+        onFailure: (cause) => {
+          giveBack(slot)
+          return Effect.failCause(cause)
+        },
+        onSuccess: (value) => {
+          giveBack(slot)
+          return Effect.succeed(value)
+        }
+      })
 
     const withPermit: KeyedLimiterService["withPermit"] = (key) => (effect) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(Clock.currentTimeMillis, (asked) => {
-          const { claimed, slot } = claim(key)
-          if (claimed) {
-            waited(0)
-            return use(slot, restore(effect))
-          }
+      Effect.uninterruptibleMask((restore) => {
+        const { claimed, slot } = claim(key)
+        if (claimed) {
+          waited(0)
+          return use(slot, restore(effect))
+        }
+        return Effect.flatMap(Clock.currentTimeMillis, (asked) => {
           const measured = Effect.map(Clock.currentTimeMillis, (now) => waited(now - asked))
           const waiting = Telemetry.step("wait", () => ({
             "contentdownload.wait.cause": "permit",
@@ -165,7 +171,7 @@ export const make = (options: KeyedLimiterOptions): Effect.Effect<KeyedLimiterSe
           }))(wait(slot, restore))
           return Effect.zipRight(waiting, use(slot, restore(Effect.zipRight(measured, effect))))
         })
-      )
+      })
 
     const tryWithPermit: KeyedLimiterService["tryWithPermit"] = (key) => (effect) =>
       Effect.uninterruptibleMask((restore) =>

@@ -18,16 +18,17 @@ import { PdfReader, type PdfReaderService } from "../pdf/PdfReader.ts"
 import type { Preferences } from "../resolver/Ranking.ts"
 import type { RobotsSettings } from "../robots/Robots.ts"
 import * as Telemetry from "../Telemetry.ts"
-import * as Answer from "./Answer.ts"
+import type { Content, Known } from "./Answer.ts"
 import type { BreakerSettings } from "./Breaker.ts"
 import { FetchFailure, type HostWaits } from "./FetchFailure.ts"
 import type { Evidence } from "./Identity.ts"
 import { inspect, type InspectSettings } from "./Inspect.ts"
 import type { Http, HttpSettings } from "../http/Http.ts"
 import type { CacheSettings } from "../http/HttpCache.ts"
-import type { Content } from "./Answer.ts"
 import type { Receipt } from "./Manifest.ts"
+import * as Parts from "./Parts.ts"
 import type { Hop } from "./Plan.ts"
+import * as Request from "./Request.ts"
 import { askedUrl } from "./Route.ts"
 import { BINARY, type ContentType } from "./Sniff.ts"
 import { type Owner, Storage } from "./Storage.ts"
@@ -143,34 +144,21 @@ const check = (
   answer: Content,
   reader: PdfReaderService,
   settings: InspectSettings
-) =>
-  Effect.gen(function* () {
-    const { expected, head, part, response, tail } = answer
-    const { bytes, md5, sha256 } = part
-    const lengthKnown = response.contentLength !== undefined
-    const verdict = verify(expected, {
-      head,
-      tail,
-      bytes,
-      sha256,
-      md5,
-      lengthKnown,
-      finalUrl: position.url
-    })
-    if (isRefusal(verdict)) return yield* new FetchFailure({ ...verdict })
-    // An expected hash that is met leaves nothing to ask.
-    const evidence =
-      expected.sha256 === undefined
-        ? yield* inspect(reader, settings, target.artifact, {
-            type: verdict,
-            bytes,
-            tail,
-            finalUrl: position.url,
-            inspect: part.inspect
-          })
-        : BY_HASH
-    return { type: verdict, evidence }
-  }).pipe(Telemetry.step("verify"))
+): Effect.Effect<
+  { readonly type: ContentType; readonly evidence: Evidence | undefined },
+  FetchFailure | Fatal | Retry
+> => {
+  const { expected, head, part, response, tail } = answer
+  const { bytes, md5, sha256 } = part
+  const finalUrl = position.url
+  const lengthKnown = response.contentLength !== undefined
+  const type = verify(expected, { head, tail, bytes, sha256, md5, lengthKnown, finalUrl })
+  if (isRefusal(type)) return Effect.fail(new FetchFailure({ ...type }))
+  // An expected hash that is met leaves nothing to ask.
+  if (expected.sha256 !== undefined) return Effect.succeed({ type, evidence: BY_HASH })
+  const document = { type, bytes, tail, finalUrl, inspect: part.inspect }
+  return Effect.map(inspect(reader, settings, target.artifact, document), (evidence) => ({ type, evidence }))
+}
 
 /** Checks what came and gives it its place. */
 const keep = (
@@ -180,11 +168,13 @@ const keep = (
   reader: PdfReaderService,
   settings: InspectSettings
 ) =>
-  Effect.gen(function* () {
-    const { evidence, type } = yield* check(target, position, answer, reader, settings)
-    const path = yield* Telemetry.step("store")(answer.part.keep(type.extension))
-    return Fetched.Stored({ receipt: toReceipt(target, position, answer, type, path, evidence) })
-  })
+  Effect.flatMap(
+    Telemetry.step("verify")(Effect.suspend(() => check(target, position, answer, reader, settings))),
+    ({ evidence, type }) =>
+      Effect.map(Telemetry.step("store")(answer.part.keep(type.extension)), (path) =>
+        Fetched.Stored({ receipt: toReceipt(target, position, answer, type, path, evidence) })
+      )
+  )
 
 // ---------------------------------------------------------------------------------------------------------------
 // Constructor
@@ -197,24 +187,26 @@ export const make = (
   Effect.gen(function* () {
     const storage = yield* Storage
     const reader = yield* PdfReader
-    const ask = yield* Answer.make(settings)
+    const ask = yield* Request.make(settings)
     const { max_redirects } = settings.http
 
     /** What to go on with or to compare with at this URL, which decides what is asked for. */
-    const known = (target: Target, url: string, anew: boolean) =>
-      Effect.gen(function* () {
-        const { candidate, owner, previous } = target
-        if (anew) return {}
-        const beginning = yield* storage.resume(owner, url, { md5: candidate.md5 !== undefined })
-        if (Option.isSome(beginning)) return { beginning: beginning.value }
-        return previous !== undefined &&
-          previous.final_url === url &&
-          (yield* storage.examine(previous)) === "whole"
-          ? { previous }
-          : {}
+    const known = (
+      { candidate, owner, previous }: Target,
+      parts: Parts.Parts,
+      url: string,
+      anew: boolean
+    ): Effect.Effect<Known, Fatal | Retry> => {
+      if (anew) return Effect.succeed({})
+      const resumed = storage.resume(parts, owner, url, { md5: candidate.md5 !== undefined })
+      return Effect.flatMap(resumed, (beginning): Effect.Effect<Known, Fatal | Retry> => {
+        if (Option.isSome(beginning)) return Effect.succeed({ beginning: beginning.value })
+        if (previous === undefined || previous.final_url !== url) return Effect.succeed({})
+        return Effect.map(storage.examine(previous), (found) => (found === "whole" ? { previous } : {}))
       })
+    }
 
-    const follow = <E>(target: Target, from: Position, enter: Enter<E>) =>
+    const followWith = <E>(parts: Parts.Parts, target: Target, from: Position, enter: Enter<E>) =>
       Effect.gen(function* () {
         const visited = new Set<string>()
         let position = from
@@ -223,17 +215,14 @@ export const make = (
         for (;;) {
           const { hop, url } = position
           visited.add(url)
-          const before: Answer.Known = yield* known(target, url, anew)
+          const before = yield* known(target, parts, url, anew)
           const at = position
-          const answer = yield* ask(target, url, before, (content) =>
-            keep(target, at, content, reader, settings.download).pipe(
-              // What two tries brought together isn't judged, but fetched in one.
-              Effect.catchIf(
-                ({ _tag }) => _tag === "FetchFailure" && before.beginning !== undefined,
-                () => Effect.succeed({ _tag: "Anew" as const })
-              )
-            )
-          ).pipe(Effect.catchTag("HostWaits", Effect.succeed))
+          const answer = yield* ask(target, parts, url, before, (content) => {
+            const kept = keep(target, at, content, reader, settings.download)
+            if (before.beginning === undefined) return kept
+            // What two tries brought together isn't judged, but fetched in one.
+            return Effect.catchTag(kept, "FetchFailure", () => Effect.succeed({ _tag: "Anew" as const }))
+          }).pipe(Effect.catchTag("HostWaits", Effect.succeed))
           if (answer._tag === "Stored") return answer
           if (answer._tag === "HostWaits") return Fetched.Held({ waits: answer, hop })
           if (answer._tag === "Page") return Fetched.Opened({ candidates: answer.candidates })
@@ -258,15 +247,18 @@ export const make = (
           position = { url: next.url, hop: next }
           anew = false
         }
-      }).pipe(Effect.scoped)
+      })
+
+    const follow = <E>(target: Target, from: Position, enter: Enter<E>) =>
+      Parts.using((parts) => followWith(parts, target, from, enter))
 
     // No span: one for each file costs more than all the rest here.
     return <E>(target: Target, enter: Enter<E>) =>
-      Effect.gen(function* () {
-        const own: Position = { url: yield* ownUrl(target.candidate), hop: undefined }
+      Effect.flatMap(ownUrl(target.candidate), (url) => {
+        const own: Position = { url, hop: undefined }
         const { hop } = target
-        if (hop === undefined) return yield* follow(target, own, enter)
-        return yield* follow(target, { url: hop.url, hop }, enter).pipe(
+        if (hop === undefined) return follow(target, own, enter)
+        return follow(target, { url: hop.url, hop }, enter).pipe(
           // A redirect's target may be good for minutes only, and the job has waited since.
           Effect.catchIf(
             (error) => isStale(error),

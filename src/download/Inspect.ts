@@ -193,11 +193,11 @@ export const inspect = (
   settings: InspectSettings,
   artifact: Artifact,
   document: Document
-): Effect.Effect<Evidence | undefined, FetchFailure | Fatal | Retry> =>
-  Effect.gen(function* () {
-    const { type } = document
-    // What stands in place of a document is never taken for one.
-    if (!settings.structure && settings.identity === "off" && type !== HTML) return undefined
+): Effect.Effect<Evidence | undefined, FetchFailure | Fatal | Retry> => {
+  const { type } = document
+  // What stands in place of a document is never taken for one.
+  if (!settings.structure && settings.identity === "off" && type !== HTML) return Effect.succeed(undefined)
+  return Effect.gen(function* () {
     const evidence =
       type === PDF
         ? yield* inspectPdf(reader, settings, artifact, document)
@@ -210,3 +210,4 @@ export const inspect = (
     yield* warn(artifact, evidence)
     return evidence
   })
+}

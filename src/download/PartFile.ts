@@ -86,6 +86,11 @@ export class PartFile {
     return this.#bytes
   }
 
+  /** Whether it has its place: nothing is left to be closed. */
+  get kept(): boolean {
+    return this.#kept && this.#log === undefined
+  }
+
   /** Says what the bytes are a part of, so that another try may go on with them. */
   identify(identity: Identity): void {
     this.#identity = identity

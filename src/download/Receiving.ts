@@ -1,10 +1,10 @@
 /**
  * Bytes on their way into the output folder: where they come from, whose they are, and what they are once they are in.
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type { Fatal, Retry } from "../Failure.ts"
 import type { LeaseRef } from "../Job.ts"
-import type { PartFile } from "./PartFile.ts"
+import { type PartFile, SourceFailed } from "./PartFile.ts"
 import type { Identity } from "./PartLog.ts"
 
 /** Bytes on their way in. */
@@ -18,7 +18,7 @@ export interface Source<E> {
   readonly passing?: (error: E) => boolean
 }
 
-/** The beginning of a body that an earlier try left. Its scope leaves it again, unless it was used. */
+/** The beginning of a body that an earlier try left. It is left again when its fetch is over, unless it was used. */
 export interface Beginning {
   readonly identity: Omit<Identity, "id">
   readonly bytes: number
@@ -46,7 +46,7 @@ export interface Owner extends Pick<LeaseRef, "job" | "token"> {
   readonly id: string
 }
 
-/** A body that came in whole. Its scope removes it, unless it was kept. */
+/** A body that came in whole. It is removed when its fetch is over, unless it was kept. */
 export interface Part {
   readonly bytes: number
   readonly sha256: string
@@ -63,3 +63,38 @@ export interface Part {
    */
   readonly keep: (extension: string) => Effect.Effect<string, Fatal | Retry>
 }
+
+/** Reads a source to its end into a part. `refused`: the failure for what the file system threw. */
+export const fill = <E>(
+  part: PartFile,
+  source: Source<E>,
+  refused: (cause: unknown) => Fatal | Retry
+): Effect.Effect<void, E | Fatal | Retry> =>
+  Effect.async((resumeWith) => {
+    // Until its end came: then it is kept or refused.
+    part.left = true
+    let stopped = false
+    const filled = part.fill(source.chunks).then(
+      () => {
+        part.left = stopped
+        resumeWith(Effect.void)
+      },
+      (cause: unknown) => {
+        source.abort()
+        if (!(cause instanceof SourceFailed)) {
+          part.left = false
+          return resumeWith(Effect.fail(refused(cause)))
+        }
+        if (stopped) return
+        const error = source.failed(cause.cause)
+        part.left = source.passing?.(error) === true
+        resumeWith(Effect.fail(error))
+      }
+    )
+    // The file may only be dropped when nothing writes to it any more.
+    return Effect.promise(() => {
+      stopped = true
+      source.abort()
+      return filled
+    })
+  })

@@ -6,12 +6,11 @@
  * knew, ends under the same name, and other content never replaces it. What fails or is interrupted is removed, unless
  * another try can go on with it.
  */
-import { join, resolve } from "node:path"
+import { join, resolve, sep } from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
 import type { Fatal, Retry } from "../Failure.ts"
 import { confined } from "./Confined.ts"
 import { Disk, type DiskService, node } from "./Disk.ts"
@@ -19,9 +18,10 @@ import { makeFolder } from "./Files.ts"
 import * as FreeSpace from "./FreeSpace.ts"
 import * as Leftovers from "./Leftovers.ts"
 import { type Condition, examine, mend, type Mended, type Stored } from "./Mending.ts"
-import { PartFile, SourceFailed } from "./PartFile.ts"
+import { PartFile } from "./PartFile.ts"
+import type { Parts } from "./Parts.ts"
 import { byContent, byId, removeUnplaced } from "./Placing.ts"
-import type { Beginning, Owner, Part, Receiving, Source } from "./Receiving.ts"
+import { type Beginning, fill, type Owner, type Part, type Receiving, type Source } from "./Receiving.ts"
 import { fromCause } from "./StorageError.ts"
 import { fileName, folderOf, PARTIAL, partName } from "./StoredName.ts"
 
@@ -64,22 +64,24 @@ export interface StorageService {
     unfinished?: (id: string, job: number) => Effect.Effect<boolean, E2, R2>
   ) => Effect.Effect<number, E | E2 | Fatal | Retry, R | R2>
 
-  /** Writes a source to its end. On interruption the source is aborted at once. */
+  /** Writes a source to its end, as one of `parts`. On interruption the source is aborted at once. */
   readonly receive: <E>(
+    parts: Parts,
     owner: Owner,
     source: Source<E>,
     options?: Receiving
-  ) => Effect.Effect<Part, E | Fatal | Retry, Scope.Scope>
+  ) => Effect.Effect<Part, E | Fatal | Retry>
 
   /**
    * Takes over what an earlier lease of the job left of the body at this URL, as far as its content proves good. What
    * was left less than a second ago by another process may be overlooked.
    */
   readonly resume: (
+    parts: Parts,
     owner: Owner,
     url: string,
     options?: { readonly md5?: boolean }
-  ) => Effect.Effect<Option.Option<Beginning>, Fatal | Retry, Scope.Scope>
+  ) => Effect.Effect<Option.Option<Beginning>, Fatal | Retry>
 
   /** The job is over: removes what its leases left. */
   readonly forget: (owner: Owner) => Effect.Effect<void>
@@ -117,8 +119,9 @@ export const make = (settings: StorageSettings, files: DiskService = node): Stor
   const disk = files.hasLinks === true ? confined(files, root) : files
   const partial = join(root, PARTIAL)
 
+  const refused = (cause: unknown) => fromCause(cause, settings.out)
   const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, Fatal | Retry> =>
-    Effect.tryPromise({ try: run, catch: (cause) => fromCause(cause, settings.out) })
+    Effect.tryPromise({ try: run, catch: refused })
 
   const room = FreeSpace.make(disk, { ...settings, root }, attempt)
 
@@ -161,36 +164,32 @@ export const make = (settings: StorageSettings, files: DiskService = node): Stor
       return removed
     }).pipe(Effect.withSpan("Storage.recover"))
 
-  /** Closes a part at the end of its scope; what is worth it is left for the next lease. */
-  const release = (owner: Owner, file: PartFile) =>
-    Effect.promise(async () => {
+  /** One of the parts; what is worth it is left for the next lease when it is closed. */
+  const owned = (parts: Parts, owner: Owner, file: PartFile): PartFile => {
+    parts.add(file, async () => {
       if (await file.release()) leftovers.add(owner.job, partName(owner.id, owner))
     })
-
-  /** A part that its scope closes. Straight to the scope: `acquireRelease` would keep the fiber's state for it, too. */
-  const owned = (owner: Owner, file: PartFile) =>
-    Effect.flatMap(Effect.scope, (scope) => Effect.as(Scope.addFinalizer(scope, release(owner, file)), file))
+    return file
+  }
 
   /** Takes over the part `name`. */
-  const adopt = (owner: Owner, name: string, url: string, md5: boolean) =>
+  const adopt = (parts: Parts, owner: Owner, name: string, url: string, md5: boolean) =>
     Effect.gen(function* () {
       const own = partName(owner.id, owner)
       const adopted = yield* attempt(() => leftovers.take(owner, name, own, { id: owner.id, url, md5 }))
       if (adopted === undefined) return Option.none<Beginning>()
       const { bytes, head, log, tail } = adopted
-      const file = yield* owned(owner, new PartFile(disk, join(partial, own), { md5, from: adopted }))
+      const file = owned(parts, owner, new PartFile(disk, join(partial, own), { md5, from: adopted }))
       file.left = true
       const { total, url: from, validator } = log.identity
       const discard = Effect.promise(() => file.drop())
       return Option.some({ identity: { url: from, validator, total }, bytes, head, tail, file, discard })
     }).pipe(Effect.uninterruptible)
 
-  const resume: StorageService["resume"] = (owner, url, options = {}) =>
+  const resume: StorageService["resume"] = (parts, owner, url, options = {}) =>
     Effect.clockWith((clock) => {
       const adoptAny = (name: string | undefined) =>
-        name === undefined
-          ? Effect.succeed(Option.none<Beginning>())
-          : adopt(owner, name, url, options.md5 === true)
+        name === undefined ? Effect.succeedNone : adopt(parts, owner, name, url, options.md5 === true)
       const found = leftovers.find(owner, clock.unsafeCurrentTimeMillis())
       return found instanceof Promise
         ? Effect.flatMap(
@@ -201,9 +200,9 @@ export const make = (settings: StorageSettings, files: DiskService = node): Stor
     })
 
   /** A part of its own for a lease. */
-  const create = (owner: Owner, md5: boolean) => {
+  const create = (parts: Parts, owner: Owner, md5: boolean): Effect.Effect<PartFile> => {
     const name = partName(owner.id, owner)
-    const fresh = Effect.suspend(() => owned(owner, new PartFile(disk, join(partial, name), { md5 })))
+    const fresh = Effect.sync(() => owned(parts, owner, new PartFile(disk, join(partial, name), { md5 })))
     // An earlier candidate of this lease may have left its own there.
     return leftovers.known(owner) === name
       ? Effect.zipRight(
@@ -213,62 +212,49 @@ export const make = (settings: StorageSettings, files: DiskService = node): Stor
       : fresh
   }
 
-  const receive: StorageService["receive"] = <E>(owner: Owner, source: Source<E>, options: Receiving = {}) =>
-    Effect.gen(function* () {
-      yield* room(options.expectedBytes)
-      const part = options.onto?.file ?? (yield* create(owner, options.md5 === true))
-      if (options.identity !== undefined) part.identify({ id: owner.id, ...options.identity })
-      // Until its end came: then it is kept or refused.
-      part.left = true
-      let stopped = false
-      yield* Effect.async<void, E | Fatal | Retry>((resumeWith) => {
-        const filled = part.fill(source.chunks).then(
-          () => resumeWith(Effect.void),
-          (cause: unknown) => {
-            source.abort()
-            if (!(cause instanceof SourceFailed)) {
-              part.left = false
-              return resumeWith(Effect.fail(fromCause(cause, settings.out)))
-            }
-            if (stopped) return
-            const error = source.failed(cause.cause)
-            part.left = source.passing?.(error) === true
-            resumeWith(Effect.fail(error))
+  /** Gives a part its place. */
+  const keep = (owner: Owner, part: PartFile, sha256: string, extension: string) =>
+    Effect.uninterruptible(
+      Effect.suspend(() => {
+        const folder = folderOf(owner.id)
+        // Eight digits tell contents apart; should they ever not, the whole hash does.
+        const names = [8, 64].map((digits) => fileName(owner.id, sha256, extension, digits))
+        const paths = names.map((name) => `${root}${sep}${folder}${sep}${name}`)
+        return Effect.flatMap(
+          attempt(() => part.keep(place, join(root, folder), paths, sha256)),
+          ({ copied, index }) => {
+            const kept = Effect.as(forget(owner), `${folder}/${names[index] ?? ""}`)
+            return copied ? Effect.zipRight(sayCopied, kept) : kept
           }
         )
-        // The file may only be dropped when nothing writes to it any more.
-        return Effect.promise(() => {
-          stopped = true
-          source.abort()
-          return filled
-        })
       })
-      part.left = false
-      const { md5, sha256 } = part.digest()
-      const folder = folderOf(owner.id)
-      return {
-        bytes: part.bytes,
-        sha256,
-        md5,
-        // Not interrupted: whoever drops the part has to find it written, or not opened.
-        inspect: (read) =>
-          attempt(() => part.written()).pipe(
-            Effect.uninterruptible,
-            Effect.flatMap((path) => attempt(() => read(path)))
-          ),
-        keep: (extension) =>
-          Effect.gen(function* () {
-            // Eight digits tell contents apart; should they ever not, the whole hash does.
-            const names = [8, 64].map((digits) => fileName(owner.id, sha256, extension, digits))
-            const paths = names.map((name) => join(root, folder, name))
-            const { copied, index } = yield* attempt(() =>
-              part.keep(place, join(root, folder), paths, sha256)
-            )
-            if (copied) yield* sayCopied
-            yield* forget(owner)
-            return `${folder}/${names[index] ?? ""}`
-          }).pipe(Effect.uninterruptible)
-      } satisfies Part
+    )
+
+  /** What came in whole. */
+  const whole = (owner: Owner, part: PartFile): Part => {
+    const { md5, sha256 } = part.digest()
+    return {
+      bytes: part.bytes,
+      sha256,
+      md5,
+      // Not interrupted: whoever drops the part has to find it written, or not opened.
+      inspect: (read) =>
+        attempt(() => part.written()).pipe(
+          Effect.uninterruptible,
+          Effect.flatMap((path) => attempt(() => read(path)))
+        ),
+      keep: (extension) => keep(owner, part, sha256, extension)
+    }
+  }
+
+  const receive: StorageService["receive"] = (parts, owner, source, options = {}) =>
+    Effect.flatMap(room(options.expectedBytes), () => {
+      const { identity, onto } = options
+      const made = onto === undefined ? create(parts, owner, options.md5 === true) : Effect.succeed(onto.file)
+      return Effect.flatMap(made, (part) => {
+        if (identity !== undefined) part.identify({ id: owner.id, ...identity })
+        return Effect.map(fill(part, source, refused), () => whole(owner, part))
+      })
     })
 
   const forget: StorageService["forget"] = (owner) =>

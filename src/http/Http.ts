@@ -49,6 +49,8 @@ export interface Response {
   readonly bodyError: (cause: unknown) => HttpError
   /** Reads a short rest of the body, so that the connection can serve another request; closes it else. */
   readonly discard: Effect.Effect<void>
+  /** Leaves the connection to the next request if the body was read to its end, and closes it else. */
+  readonly close: Effect.Effect<void>
 }
 
 /** What is no setting. */
@@ -69,12 +71,12 @@ export interface HttpService {
    * Sends a GET and answers when the head of the response is there. `headers` with names in lower case. `namedBy`
    * decides which addresses may be connected to; default: those of the public internet.
    */
-  readonly get: (
-    url: string,
-    headers?: Readonly<Record<string, string>>,
-    namedBy?: NamedBy
-  ) => Effect.Effect<Response, HttpError, Scope.Scope>
+  readonly get: (...asked: Asked) => Effect.Effect<Response, HttpError, Scope.Scope>
+  /** `get` without a scope: whoever asks sees to it that an answer is closed, whatever becomes of it. */
+  readonly open: (...asked: Asked) => Effect.Effect<Response, HttpError>
 }
+
+type Asked = [url: string, headers?: Readonly<Record<string, string>>, namedBy?: NamedBy]
 
 /** The pool of a program. */
 export class Http extends Context.Tag("contentdownload/Http")<Http, HttpService>() {}
@@ -164,6 +166,16 @@ const poolWith = (
 const first = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof value === "string" ? value : value?.[0]
 
+/**
+ * Closes the connection, or leaves it to the pool if the body was read to its end. The pool learns of either a turn of
+ * the event loop later; who goes on before that would open a further connection to the host.
+ */
+const closing = (exchange: Exchange): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    exchange.abort()
+    setImmediate(() => resume(Effect.void))
+  })
+
 const toResponse = (host: string, { headers, status }: Head, exchange: Exchange): Response => {
   const length = first(headers["content-length"])
   return {
@@ -173,19 +185,21 @@ const toResponse = (host: string, { headers, status }: Head, exchange: Exchange)
     body: exchange,
     abort: () => exchange.abort(),
     bodyError: (cause) => fromCause(cause, host, true),
+    close: closing(exchange),
     discard: Effect.promise(() => exchange.dump(DISCARD_BYTES, DISCARD_MS))
   }
 }
 
-/**
- * Closes the connection, or leaves it to the pool if the body was read to its end. The pool learns of either a turn of
- * the event loop later; who goes on before that would open a further connection to the host.
- */
-const close = (response: Response): Effect.Effect<void> =>
-  Effect.async((resume) => {
-    response.abort()
-    setImmediate(() => resume(Effect.void))
-  })
+/** `get` by what opens. */
+export const scoped =
+  (open: HttpService["open"]): HttpService["get"] =>
+  (...asked) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.tap(restore(open(...asked)), ({ close }) =>
+        // Straight to the scope: `Effect.addFinalizer` would keep the fiber's state for it, too.
+        Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, close))
+      )
+    )
 
 /** A pool of its own, which closes every connection with the scope. */
 export const make = (
@@ -232,19 +246,12 @@ export const make = (
         return Effect.sync(() => exchange.abort())
       })
 
-    return {
-      get: (target, headers = {}, namedBy = "server") =>
-        Effect.uninterruptibleMask((restore) => {
-          if (!URL.canParse(target)) {
-            return Effect.fail(new HttpError({ reason: "protocol", message: "this is no URL" }))
-          }
-          const url = new URL(target)
-          // Straight to the scope: `Effect.addFinalizer` would keep the fiber's state for it, too.
-          return Effect.tap(restore(request(url, headers, namedBy)), (response) =>
-            Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, close(response)))
-          )
-        })
-    }
+    const open: HttpService["open"] = (target, headers = {}, namedBy = "server") =>
+      URL.canParse(target)
+        ? request(new URL(target), headers, namedBy)
+        : Effect.fail(new HttpError({ reason: "protocol", message: "this is no URL" }))
+
+    return { open, get: scoped(open) }
   })
 
 /** `make` as a layer. */

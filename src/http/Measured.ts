@@ -5,7 +5,7 @@
 import { STATUS_CODES } from "node:http"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Span from "../telemetry/Span.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { Response } from "./Http.ts"
@@ -32,22 +32,29 @@ export const attributesOf = (url: string): Telemetry.Attributes => {
   }
 }
 
-/**
- * Measures a request for a resolver, or for `direct` or `robots`: to the head of its answer, and to the end of the scope
- * that the answer belongs to.
- */
-export const measured =
-  (resolver: string, url: string) =>
-  <R>(request: Effect.Effect<Response, HttpError, R>): Effect.Effect<Response, HttpError, R | Scope.Scope> =>
-    Effect.flatMap(Effect.clock, (clock) => {
-      const sentAt = clock.unsafeCurrentTimeMillis()
-      const seconds = () => (clock.unsafeCurrentTimeMillis() - sentAt) / 1000
-      /** Of the answer, once its head is there. */
-      let status: number | undefined
-      return Effect.flatMap(
-        Span.open(METHOD, "client", () => attributesOf(url)),
-        (span) => {
-          const over = (exit: Exit.Exit<unknown, unknown>) => {
+/** A request under way. */
+export interface Measuring {
+  readonly answered: (status: number) => void
+  /** It is over, to the end of its body. */
+  readonly end: (exit: Exit.Exit<unknown, unknown>) => void
+}
+
+/** Begins to measure a request for a resolver, or for `direct` or `robots`, that is sent now. */
+export const begin = (resolver: string, url: string): Effect.Effect<Measuring> =>
+  Effect.flatMap(
+    Span.open(METHOD, "client", () => attributesOf(url)),
+    (span) =>
+      Effect.clockWith((clock) => {
+        const sentAt = clock.unsafeCurrentTimeMillis()
+        const seconds = () => (clock.unsafeCurrentTimeMillis() - sentAt) / 1000
+        /** Of the answer, once its head is there. */
+        let status: number | undefined
+        return Effect.succeed({
+          answered: (told: number) => {
+            status = told
+            Telemetry.firstByteDuration.note(seconds(), resolver)
+          },
+          end: (exit: Exit.Exit<unknown, unknown>) => {
             const code = status === undefined ? "" : knownStatus(status)
             const refused = status !== undefined && status >= 400
             const reason = refused ? code : Exit.isFailure(exit) ? (Span.reasonOf(exit.cause) ?? "") : ""
@@ -61,17 +68,17 @@ export const measured =
             const ending = refused ? Span.failed(code, STATUS_CODES[code] ?? code) : exit
             span.end(clock.unsafeCurrentTimeNanos(), ending)
           }
-          return Effect.zipRight(
-            // Straight to the scope: `Effect.addFinalizer` would keep the fiber's state for it, too.
-            Effect.flatMap(Effect.scope, (scope) =>
-              Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => over(exit)))
-            ),
-            Effect.tap(request, (response) => {
-              status = response.status
-              Telemetry.firstByteDuration.note(seconds(), resolver)
-              return Effect.void
-            })
-          )
-        }
+        })
+      })
+  )
+
+/** Measures a request to the head of its answer, and to the end of the scope that the answer belongs to. */
+export const measured =
+  (resolver: string, url: string) =>
+  <R>(request: Effect.Effect<Response, HttpError, R>): Effect.Effect<Response, HttpError, R | Scope.Scope> =>
+    Effect.flatMap(begin(resolver, url), ({ answered, end }) =>
+      Effect.zipRight(
+        Effect.addFinalizer((exit) => Effect.sync(() => end(exit))),
+        Effect.tap(request, ({ status }) => Effect.sync(() => answered(status)))
       )
-    })
+    )

@@ -11,6 +11,7 @@ import { type DiskService, node } from "../../src/download/Disk.ts"
 import * as Storage from "../../src/download/Storage.ts"
 import { objectName } from "../../src/download/StoredName.ts"
 import { filesIn, folder } from "./Rig.ts"
+import { inScope } from "./InScope.ts"
 
 const sha256 = (content: Uint8Array | string): string => createHash("sha256").update(content).digest("hex")
 const content = (text: string): Buffer => Buffer.alloc(50_000, text)
@@ -32,10 +33,12 @@ const source = (bytes: Uint8Array): Storage.Source<never> => ({
 })
 
 const store = (service: Storage.StorageService, id: string, text: string, token = 1) =>
-  service.receive(owner(id, token), source(content(text))).pipe(
-    Effect.flatMap((part) => part.keep(".pdf")),
-    Effect.scoped
-  )
+  inScope(service)
+    .receive(owner(id, token), source(content(text)))
+    .pipe(
+      Effect.flatMap((part) => part.keep(".pdf")),
+      Effect.scoped
+    )
 
 const receipt = (path: string, text: string): Storage.Stored => ({
   path,

@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Storage from "../../src/download/Storage.ts"
 import { folder } from "./Rig.ts"
+import { inScope } from "./InScope.ts"
 
 const MB = 1024 * 1024
 const BODY = randomBytes(20 * MB)
@@ -55,7 +56,7 @@ const killed = (out: string, bytes: number, token = 1) =>
     const scope = yield* Scope.make()
     yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
     yield* Effect.addFinalizer(() => Effect.sync(() => goOn()))
-    const running = yield* make(out)
+    const running = yield* inScope(make(out))
       .receive(
         owner(token),
         source(0, bytes, () => (reached(), gate), [Buffer.alloc(MB), Buffer.alloc(MB)]),
@@ -67,7 +68,7 @@ const killed = (out: string, bytes: number, token = 1) =>
   })
 
 const leave = (out: string, bytes: number) =>
-  Effect.scoped(make(out).receive(owner(1), source(0, bytes), { identity })).pipe(Effect.flip)
+  Effect.scoped(inScope(make(out)).receive(owner(1), source(0, bytes), { identity })).pipe(Effect.flip)
 
 const partial = (out: string) => join(out, ".partial")
 const named = (out: string, end: string) =>
@@ -79,13 +80,13 @@ const named = (out: string, end: string) =>
 /** Goes on with whatever is left, and answers from where, and what came of it. */
 const goOn = (storage: Storage.StorageService, token: number) =>
   Effect.gen(function* () {
-    const beginning = Option.getOrUndefined(yield* storage.resume(owner(token), identity.url))
+    const beginning = Option.getOrUndefined(yield* inScope(storage).resume(owner(token), identity.url))
     const from = beginning?.bytes ?? 0
     expect(beginning?.head ?? BODY.subarray(0, 0)).toEqual(BODY.subarray(0, beginning?.head.length ?? 0))
     expect(beginning?.tail ?? BODY.subarray(0, 0)).toEqual(
       BODY.subarray(from - (beginning?.tail.length ?? 0), from)
     )
-    const part = yield* storage.receive(owner(token), source(from, BODY.length, ended), {
+    const part = yield* inScope(storage).receive(owner(token), source(from, BODY.length, ended), {
       identity,
       onto: beginning
     })
@@ -166,8 +167,8 @@ describe("what a try left", () => {
       const out = yield* folder
       const zombie = yield* killed(out, 17 * MB)
       const storage = make(out)
-      const beginning = Option.getOrThrow(yield* storage.resume(owner(2), identity.url))
-      const part = yield* storage.receive(owner(2), source(beginning.bytes, BODY.length, ended), {
+      const beginning = Option.getOrThrow(yield* inScope(storage).resume(owner(2), identity.url))
+      const part = yield* inScope(storage).receive(owner(2), source(beginning.bytes, BODY.length, ended), {
         identity,
         onto: beginning
       })
@@ -186,7 +187,7 @@ describe("what a try left", () => {
       const out = yield* folder
       yield* killed(out, 9 * MB, 5)
       const storage = make(out)
-      expect(yield* storage.resume(owner(4), identity.url)).toEqual(Option.none())
+      expect(yield* inScope(storage).resume(owner(4), identity.url)).toEqual(Option.none())
       yield* storage.forget(owner(4))
       expect(yield* Effect.promise(() => readdir(partial(out)))).toHaveLength(2)
     })
@@ -197,8 +198,10 @@ describe("what a try left", () => {
       const out = yield* folder
       yield* leave(out, 2 * MB)
       const storage = make(out)
-      expect(yield* storage.resume(owner(2), "http://a.test/y")).toEqual(Option.none())
-      expect(yield* storage.resume({ ...owner(2), id: "other" }, identity.url)).toEqual(Option.none())
+      expect(yield* inScope(storage).resume(owner(2), "http://a.test/y")).toEqual(Option.none())
+      expect(yield* inScope(storage).resume({ ...owner(2), id: "other" }, identity.url)).toEqual(
+        Option.none()
+      )
       expect((yield* goOn(storage, 3)).from).toBe(2 * MB)
     })
   )
@@ -208,7 +211,7 @@ describe("what a try left", () => {
       const out = yield* folder
       const storage = make(out)
       const names = Effect.promise(() => readdir(partial(out)))
-      yield* Effect.flip(Effect.scoped(storage.receive(owner(1), source(0, 2 * MB), { identity })))
+      yield* Effect.flip(Effect.scoped(inScope(storage).receive(owner(1), source(0, 2 * MB), { identity })))
       const nobody = Effect.succeed(() => false)
       expect(yield* storage.recover(nobody, (id, job) => Effect.succeed(id === "paper" && job === 7))).toBe(0)
       expect(yield* names).toHaveLength(2)

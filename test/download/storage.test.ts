@@ -12,6 +12,7 @@ import * as Storage from "../../src/download/Storage.ts"
 import { fromCause } from "../../src/download/StorageError.ts"
 import { folderOf, partName } from "../../src/download/StoredName.ts"
 import { filesIn, folder } from "./Rig.ts"
+import { inScope } from "./InScope.ts"
 
 const owner = { id: "paper-1", job: 7, token: 3 }
 const sha256 = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex")
@@ -27,10 +28,12 @@ const from = (...chunks: ReadonlyArray<Uint8Array>): Storage.Source<string> => (
 const storage = (out: string, minFree = 0) => Storage.make({ out, min_free_bytes: minFree })
 
 const store = (service: Storage.StorageService, who: Storage.Owner, ...chunks: ReadonlyArray<Uint8Array>) =>
-  service.receive(who, from(...chunks)).pipe(
-    Effect.flatMap((part) => part.keep(".bin")),
-    Effect.scoped
-  )
+  inScope(service)
+    .receive(who, from(...chunks))
+    .pipe(
+      Effect.flatMap((part) => part.keep(".bin")),
+      Effect.scoped
+    )
 
 const refusing = (code: string) => () => Promise.reject(Object.assign(new Error("it failed"), { code }))
 
@@ -94,7 +97,7 @@ describe("storage", () => {
         abort: () => undefined,
         failed: String
       }
-      const error = yield* Effect.flip(Effect.scoped(storage(out).receive(owner, failing)))
+      const error = yield* Effect.flip(Effect.scoped(inScope(storage(out)).receive(owner, failing)))
       expect(error).toBe("Error: cut")
       expect(yield* filesIn(out)).toEqual([])
     })
@@ -103,7 +106,7 @@ describe("storage", () => {
   it.scopedLive("leaves nothing of a body that isn't kept", () =>
     Effect.gen(function* () {
       const out = yield* folder
-      yield* Effect.scoped(storage(out).receive(owner, from(big(1_000_000))))
+      yield* Effect.scoped(inScope(storage(out)).receive(owner, from(big(1_000_000))))
       expect(yield* filesIn(out)).toEqual([])
     })
   )
@@ -123,7 +126,7 @@ describe("storage", () => {
         abort: () => Deferred.unsafeDone(stopped, Exit.void),
         failed: String
       }
-      const fiber = yield* Effect.fork(Effect.scoped(storage(out).receive(owner, stalled)))
+      const fiber = yield* Effect.fork(Effect.scoped(inScope(storage(out)).receive(owner, stalled)))
       yield* Deferred.await(begun)
       expect(yield* filesIn(out)).toEqual([`.partial/${partName(owner.id, owner)}`])
       yield* Fiber.interrupt(fiber)
@@ -203,7 +206,7 @@ describe("storage", () => {
       const out = yield* folder
       const service = storage(out, Number.MAX_SAFE_INTEGER)
       expect(yield* Effect.flip(service.check)).toMatchObject({ _tag: "Fatal", reason: "disk-full" })
-      const error = yield* Effect.flip(Effect.scoped(service.receive(owner, from(big(10)))))
+      const error = yield* Effect.flip(Effect.scoped(inScope(service).receive(owner, from(big(10)))))
       expect(error).toMatchObject({ _tag: "Fatal", reason: "disk-full" })
       expect(yield* filesIn(out)).toEqual([])
     })
@@ -212,7 +215,7 @@ describe("storage", () => {
   it.scopedLive("tries again when somebody removed the part", () =>
     Effect.gen(function* () {
       const out = yield* folder
-      const error = yield* storage(out)
+      const error = yield* inScope(storage(out))
         .receive(owner, from(big(1_000_000)))
         .pipe(
           Effect.tap(() => Effect.promise(() => rm(join(out, ".partial", partName(owner.id, owner))))),
@@ -231,7 +234,7 @@ describe("storage", () => {
       Effect.gen(function* () {
         const out = yield* folder
         const looks = (read: (path: string) => Promise<string>) =>
-          storage(out)
+          inScope(storage(out))
             .receive(owner, from(big(10)))
             .pipe(
               Effect.flatMap((part) => part.inspect(read)),

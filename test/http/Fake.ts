@@ -1,7 +1,7 @@
 /** Requests that answer when the test says so. */
 import * as Effect from "effect/Effect"
 import type { NamedBy } from "../../src/http/Addresses.ts"
-import type { HttpService, Response } from "../../src/http/Http.ts"
+import { type HttpService, type Response, scoped } from "../../src/http/Http.ts"
 import { HttpError } from "../../src/http/HttpError.ts"
 
 /** An answer with these headers, by names in lower case, and this text. */
@@ -14,7 +14,8 @@ export const answer = (status: number, text: string, headers: Record<string, str
   })(),
   abort: () => undefined,
   bodyError: () => new HttpError({ reason: "reset", message: "reset" }),
-  discard: Effect.void
+  discard: Effect.void,
+  close: Effect.void
 })
 
 /** Answers in the way of `reply`, and remembers who asked for what, and how. */
@@ -24,12 +25,11 @@ export const recording = (reply: (url: string, nth: number) => Effect.Effect<Res
     readonly headers: Readonly<Record<string, string>>
     readonly namedBy: NamedBy | undefined
   }> = []
-  const http: HttpService = {
-    get: (url, headers = {}, namedBy) =>
-      Effect.suspend(() => {
-        seen.push({ url, headers, namedBy })
-        return reply(url, seen.length)
-      })
-  }
+  const open: HttpService["open"] = (url, headers = {}, namedBy) =>
+    Effect.suspend(() => {
+      seen.push({ url, headers, namedBy })
+      return reply(url, seen.length)
+    })
+  const http: HttpService = { open, get: scoped(open) }
   return { http, seen }
 }

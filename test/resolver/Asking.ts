@@ -29,13 +29,12 @@ export interface Sent {
 /** Http that keeps what was sent. */
 export const recording = (http: Http.HttpService) => {
   const sent: Array<Sent> = []
-  const service: Http.HttpService = {
-    get: (url, headers = {}) =>
-      Effect.suspend(() => {
-        sent.push({ url, headers })
-        return http.get(url, headers)
-      })
-  }
+  const open: Http.HttpService["open"] = (url, headers = {}) =>
+    Effect.suspend(() => {
+      sent.push({ url, headers })
+      return http.open(url, headers)
+    })
+  const service: Http.HttpService = { open, get: Http.scoped(open) }
   return { sent, service }
 }
 

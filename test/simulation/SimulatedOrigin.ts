@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto"
 import * as Effect from "effect/Effect"
 import { HttpError } from "../../src/http/HttpError.ts"
-import type { HttpService, Response } from "../../src/http/Http.ts"
+import { type HttpService, type Response, scoped } from "../../src/http/Http.ts"
 import type { Machine, Process } from "./Machine.ts"
 
 /** How a host is, in times of a thousand. What isn't a fault stays after the faults stop. */
@@ -181,7 +181,7 @@ export class SimulatedOrigin {
   }
 
   /** A body that comes in pieces, as long as its process lives and nobody closes it. */
-  #response(request: Request, host: Host, answer: Answer): Response {
+  #response(request: Request, host: Host, answer: Answer, close: () => void): Response {
     const machine = this.#machine
     const { process } = request
     let closed = false
@@ -218,7 +218,8 @@ export class SimulatedOrigin {
       body: pieces(),
       abort,
       bodyError: (cause) => (cause instanceof HttpError ? cause : reset(host.name)),
-      discard: Effect.void
+      discard: Effect.void,
+      close: Effect.sync(close)
     }
   }
 
@@ -232,51 +233,50 @@ export class SimulatedOrigin {
       this.onRequest(request, [...this.#open])
       return request
     }
-    return {
-      get: (target, headers = {}) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.gen(this, function* () {
-            const url = new URL(target)
-            const host = this.#hosts.get(url.hostname)
-            if (host === undefined) {
-              return yield* new HttpError({ reason: "host-not-found", message: `${url.hostname}: unknown` })
-            }
-            const request = begin(url)
-            const close = () => {
-              this.#open.delete(request)
-              process.onDeath.delete(close)
-            }
-            process.onDeath.add(close)
-            yield* Effect.addFinalizer(() => Effect.sync(close))
-            const answer = this.#answer(host, url.pathname, headers)
-            const head = Effect.async<void>((resume) =>
-              Effect.sync(
-                machine.after(
-                  answer === "silence" ? IDLE_MS : machine.chance.below(host.slowness + 1),
-                  process,
-                  () => resume(Effect.void)
-                )
+    const open: HttpService["open"] = (target, headers = {}) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.gen(this, function* () {
+          const url = new URL(target)
+          const host = this.#hosts.get(url.hostname)
+          if (host === undefined) {
+            return yield* new HttpError({ reason: "host-not-found", message: `${url.hostname}: unknown` })
+          }
+          const request = begin(url)
+          const close = () => {
+            this.#open.delete(request)
+            process.onDeath.delete(close)
+          }
+          process.onDeath.add(close)
+          const answer = this.#answer(host, url.pathname, headers)
+          const head = Effect.async<void>((resume) =>
+            Effect.sync(
+              machine.after(
+                answer === "silence" ? IDLE_MS : machine.chance.below(host.slowness + 1),
+                process,
+                () => resume(Effect.void)
               )
             )
-            yield* restore(head)
-            if (typeof answer === "string") {
-              machine.note(`${host.name} ${answer}`)
-              return yield* new HttpError({
-                reason: answer === "silence" ? "first-byte-timeout" : "connect",
-                message: `${host.name}: ${answer}`
-              })
-            }
-            machine.note(`${host.name}${url.pathname} answers ${answer.status}`)
-            const seconds = answer.headers["retry-after"]
-            if (seconds !== undefined) {
-              const until = machine.wall + Number(seconds) * 1000
-              const before = this.refusals.get(host.name)
-              if (before === undefined || before.until < until)
-                this.refusals.set(host.name, { until, saidAt: machine.elapsed, process })
-            }
-            return this.#response(request, host, answer)
-          })
-        )
-    }
+          )
+          yield* Effect.onInterrupt(restore(head), () => Effect.sync(close))
+          if (typeof answer === "string") {
+            close()
+            machine.note(`${host.name} ${answer}`)
+            return yield* new HttpError({
+              reason: answer === "silence" ? "first-byte-timeout" : "connect",
+              message: `${host.name}: ${answer}`
+            })
+          }
+          machine.note(`${host.name}${url.pathname} answers ${answer.status}`)
+          const seconds = answer.headers["retry-after"]
+          if (seconds !== undefined) {
+            const until = machine.wall + Number(seconds) * 1000
+            const before = this.refusals.get(host.name)
+            if (before === undefined || before.until < until)
+              this.refusals.set(host.name, { until, saidAt: machine.elapsed, process })
+          }
+          return this.#response(request, host, answer, close)
+        })
+      )
+    return { open, get: scoped(open) }
   }
 }
