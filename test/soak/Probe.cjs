@@ -5,6 +5,9 @@
 const { renameSync, writeFileSync } = require("node:fs")
 const { isMainThread } = require("node:worker_threads")
 
+// Often enough for a trend, and seldom enough to leave the memory as it is without a probe.
+const SECONDS = 20
+
 const path = process.env.SOAK_PROBE
 if (isMainThread && path !== undefined) {
   setInterval(() => {
@@ -13,5 +16,5 @@ if (isMainThread && path !== undefined) {
     // As a whole or not at all: somebody may be reading it.
     writeFileSync(`${path}~`, JSON.stringify({ held: heapUsed + external }))
     renameSync(`${path}~`, path)
-  }, 5_000).unref()
+  }, SECONDS * 1000).unref()
 }

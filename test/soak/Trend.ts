@@ -5,6 +5,8 @@ export interface Series {
   readonly name: string
   /** How much it may seem to grow over the half, whatever its size: what it goes up and down by anyway. */
   readonly noise: number
+  /** Growth that is no more than this part of the mean isn't taken for any. */
+  readonly tolerance: number
   readonly values: ReadonlyArray<number>
 }
 
@@ -17,10 +19,7 @@ export interface Trend {
   readonly grows: boolean
 }
 
-/** Growth that is no more than this part of the mean isn't taken for any. */
-const TOLERANCE = 0.1
-
-export const trendOf = ({ name, noise, values }: Series): Trend => {
+export const trendOf = ({ name, noise, tolerance, values }: Series): Trend => {
   const half = values.slice(Math.floor(values.length / 2))
   const count = half.length
   const mean = half.reduce((sum, value) => sum + value, 0) / Math.max(1, count)
@@ -29,5 +28,5 @@ export const trendOf = ({ name, noise, values }: Series): Trend => {
   const slope =
     half.reduce((sum, value, index) => sum + (index - middle) * (value - mean), 0) / Math.max(1, spread)
   const growth = slope * (count - 1)
-  return { name, mean, growth, grows: growth > Math.max(noise, mean * TOLERANCE) }
+  return { name, mean, growth, grows: growth > Math.max(noise, mean * tolerance) }
 }

@@ -9,106 +9,16 @@ import { fileURLToPath } from "node:url"
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url))
 
-const torture = ["node", "test/torture/run.mjs", "--cycles", "25", "--seed", "1"]
-const simulation = ["node", "test/simulation/run.mjs", "--schedules", "300", "--seed", "1", "--failures", "1"]
-const contract = ["npx", "vitest", "run", "test/contract/sqlite.test.ts"]
+/** The faults: what is changed, from what into what, and which check has to find it. */
+const MUTANTS = JSON.parse(readFileSync(new URL("mutants.json", import.meta.url), "utf8"))
 
-/** What is changed, from what into what, and which check has to find it. */
-const MUTANTS = [
-  {
-    name: "fencing off",
-    file: "src/store/sqlite/Settle.ts",
-    from: "ON jobs.id = s.id AND jobs.fencing_token = s.token AND jobs.state = 'in_progress'",
-    to: "ON jobs.id = s.id AND jobs.state = 'in_progress'",
-    check: contract
-  },
-  {
-    name: "tokens given out again",
-    file: "src/store/sqlite/Sequence.ts",
-    from: "SET sequence = sequence + :count RETURNING",
-    to: "SET sequence = max(sequence, :count) RETURNING",
-    check: contract
-  },
-  {
-    name: "caps not looked at",
-    file: "src/store/sqlite/Lease.ts",
-    from: "FROM lanes WHERE pool_id = :pool AND runnable ORDER",
-    to: "FROM lanes WHERE pool_id = :pool AND ready > 0 ORDER",
-    also: { from: "min(cap - in_flight, ready) AS room", to: "ready AS room" },
-    check: torture
-  },
-  {
-    name: "counters not restored when a lease is taken back",
-    file: "src/store/sqlite/TakeBack.ts",
-    from: "yield* applyTally(query, changes)",
-    to: "void changes",
-    check: torture
-  },
-  {
-    name: "leases of the dead not taken back",
-    file: "src/scheduler/LeaseWatch.ts",
-    from: "identity.isDead(name))",
-    to: "identity.isDead(name) && false)",
-    check: torture
-  },
-  {
-    name: "unfinished files of the dead left",
-    file: "src/download/Storage.ts",
-    from: "        yield* attempt(() => removePart(join(partial, name)))\n",
-    to: "",
-    check: torture
-  },
-  {
-    name: "the part of a file that is there already left",
-    file: "src/download/Placing.ts",
-    from: 'if (there === "same") await disk.unlink(part.path)',
-    to: 'if (there === "same") await Promise.resolve()',
-    check: torture
-  },
-  {
-    name: "acknowledged before the file has its name",
-    file: "src/download/Placing.ts",
-    from: "else await inFolder(disk, folder, part.path, () => disk.rename(part.path, path))",
-    to: "else setTimeout(() => void inFolder(disk, folder, part.path, () => disk.rename(part.path, path)), 300)",
-    check: torture
-  },
-  {
-    name: "contents without a name left",
-    file: "src/download/Placing.ts",
-    from: "found.nlink === 2",
-    to: "found.nlink === 9",
-    // A torture drains its queue, and then each content has its name.
-    check: ["npx", "vitest", "run", "test/download/content.test.ts"]
-  },
-  {
-    name: "a body not synced before it is renamed",
-    file: "src/download/PartFile.ts",
-    from: "await handle.sync()",
-    to: "await Promise.resolve()",
-    check: simulation
-  },
-  {
-    name: "a folder not synced before its file is acknowledged",
-    file: "src/download/Files.ts",
-    from: "await handle.sync()",
-    to: "await Promise.resolve()",
-    check: simulation
-  },
-  {
-    name: "counters not restored, in a simulation",
-    file: "src/store/sqlite/TakeBack.ts",
-    from: "yield* applyTally(query, changes)",
-    to: "void changes",
-    check: simulation
-  },
-  {
-    name: "a slot that isn't given back",
-    file: "src/scheduler/Turns.ts",
-    from: "if (handled.failure === undefined) handling -= 1",
-    to: "if (handled.failure === undefined && job.lease.token % 3 > 0) handling -= 1",
-    check: simulation
-  }
-]
+const CHECKS = {
+  torture: ["node", "test/torture/run.mjs", "--cycles", "25", "--seed", "1"],
+  simulation: ["node", "test/simulation/run.mjs", "--schedules", "300", "--seed", "1", "--failures", "1"],
+  contract: ["npx", "vitest", "run", "test/contract/sqlite.test.ts"],
+  // A torture drains its queue, and then each content has its name.
+  content: ["npx", "vitest", "run", "test/download/content.test.ts"]
+}
 
 /** A command in a folder, to its end. */
 const run = async (folder, [command, ...args]) => {
@@ -137,8 +47,8 @@ const finds = async ({ also, check, file, from, name, to }) => {
     const built = await run(copy, ["node", "build.mjs"])
     if (built.status !== 0) throw new Error(`the mutant '${name}' doesn't build: ${built.stderr}`)
     const began = performance.now()
-    const { status, stderr } = await run(copy, check)
-    const how = check === contract ? "" : `: ${(stderr.trim().split("\n").at(-1) ?? "").slice(0, 160)}`
+    const { status, stderr } = await run(copy, CHECKS[check])
+    const how = stderr.trim() === "" ? "" : `: ${(stderr.trim().split("\n").at(-1) ?? "").slice(0, 160)}`
     const seconds = Math.round((performance.now() - began) / 1000)
     process.stdout.write(`${status === 0 ? "MISSED" : "found "}  ${name} (${seconds} s)${how}\n`)
     return status !== 0
