@@ -14,7 +14,7 @@ import type { Fatal } from "./Failure.ts"
 import { Handler, type HandlerError, type Job, type Outcome } from "./Handler.ts"
 import type { Attempt, Lease } from "./Job.ts"
 import * as Telemetry from "./Telemetry.ts"
-import { type Costs, type Decision, decide, fault, lost } from "./worker/Decision.ts"
+import { type Costs, type Decision, decide, done, fault, lost } from "./worker/Decision.ts"
 import { whenFree } from "./worker/Locked.ts"
 import { type Rerouted, settle as settleBy, WorkQueue, type WorkQueueError } from "./WorkQueue.ts"
 
@@ -145,24 +145,27 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
             note: (attempt) => Effect.sync(() => void notes.push(attempt)),
             reroute: (rerouted) => whenFree(reroute(rerouted))
           }
-          const handled = (exit: Exit.Exit<Outcome, HandlerError>): Effect.Effect<Handled> => {
-            const interrupted = !Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))
-            const decided = Effect.map(
-              decide(costs, lease, exit, { moved, interrupted }, notes),
-              (decision): Handled => ({
-                lease: lane === lease.lane ? lease : { ...lease, lane },
-                startedAt,
-                handledAt: clock.unsafeCurrentTimeMillis(),
-                ...decision
-              })
-            )
-            return fiber.getFiberRef(FiberRef.currentContext) === context
+          const told = (decision: Decision): Handled => ({
+            lease: lane === lease.lane ? lease : { ...lease, lane },
+            startedAt,
+            handledAt: clock.unsafeCurrentTimeMillis(),
+            ...decision
+          })
+          /** In the context the fiber had before, whatever the handler has set. */
+          const handled = (decided: Effect.Effect<Handled>): Effect.Effect<Handled> =>
+            fiber.getFiberRef(FiberRef.currentContext) === context
               ? decided
               : Effect.zipRight(FiberRef.set(FiberRef.currentContext, context), decided)
+          const decideBy = (exit: Exit.Exit<Outcome, HandlerError>) => {
+            const interrupted = !Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))
+            return handled(Effect.map(decide(costs, lease, exit, { moved, interrupted }, notes), told))
           }
           return Effect.matchCauseEffect(Effect.interruptible(Effect.suspend(() => handler.handle(job))), {
-            onFailure: (cause) => handled(Exit.failCause(cause)),
-            onSuccess: (outcome) => handled(Exit.succeed(outcome))
+            onFailure: (cause) => decideBy(Exit.failCause(cause)),
+            onSuccess: (outcome) =>
+              outcome._tag === "Done"
+                ? handled(Effect.succeed(told(done(lease, outcome, notes))))
+                : decideBy(Exit.succeed(outcome))
           })
         })
       )

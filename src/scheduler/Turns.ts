@@ -6,11 +6,9 @@
  * job is forgotten: what a turn that fails was to write waits for the next.
  */
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Runtime from "effect/Runtime"
 import { reach } from "../FailPoint.ts"
 import type { Fatal } from "../Failure.ts"
 import type { Lease } from "../Job.ts"
@@ -19,6 +17,7 @@ import * as Telemetry from "../Telemetry.ts"
 import type { Handled, JobEnd, WorkerService } from "../Worker.ts"
 import { interrupted } from "../worker/Decision.ts"
 import type { LeaseRequest, Transition, Turn, WorkQueueError, WorkQueueService } from "../WorkQueue.ts"
+import * as JobFiber from "./JobFiber.ts"
 import type { Running, RunningJob } from "./Running.ts"
 
 /** Jobs settled in one turn at most: its transaction blocks the event loop. */
@@ -77,16 +76,7 @@ export const make = (options: TurnsOptions): Effect.Effect<Turns> =>
     /** The run is about to end, so its slots aren't filled again. */
     let ending = false
 
-    // Jobs' fibers start uninterruptible, as the worker alone lets interruption in, and aren't children of the
-    // dispatcher. What the handler needs is in their context from the start.
-    const fork = Runtime.runFork(
-      yield* Effect.runtime().pipe(
-        Effect.mapInputContext((context: Context.Context<never>) =>
-          worker.context === undefined ? context : Context.merge(context, worker.context)
-        ),
-        Effect.uninterruptible
-      )
-    )
+    const fork = yield* JobFiber.forking(worker.context)
 
     /** Uninterruptible, as all of a job's fiber but its handler. */
     const handle = (job: RunningJob): Effect.Effect<Handled> => {
@@ -120,8 +110,7 @@ export const make = (options: TurnsOptions): Effect.Effect<Turns> =>
           if (handled.failure === undefined) handling -= 1
           else ending = true
           ring()
-        }),
-        { immediate: true }
+        })
       )
     }
 
@@ -141,8 +130,7 @@ export const make = (options: TurnsOptions): Effect.Effect<Turns> =>
             onSuccess: () => Effect.sync(leave),
             onFailure: (cause) => Effect.map(fail(cause), leave)
           }
-        ),
-        { immediate: true }
+        )
       )
       atOnce = false
     }

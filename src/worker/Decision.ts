@@ -158,6 +158,16 @@ const failed = (
   }
 }
 
+/** A job that has its result. */
+export const done = (
+  lease: Lease,
+  { result }: Extract<Outcome, { _tag: "Done" }>,
+  history: ReadonlyArray<Attempt>
+): Decision => ({
+  transition: { kind: "ack", lease, history, settled: { state: "done", result } },
+  ending: DONE
+})
+
 /** What becomes of the job, and how its lease ends. */
 export const decide = (
   costs: Costs,
@@ -167,10 +177,7 @@ export const decide = (
   history: ReadonlyArray<Attempt>
 ): Effect.Effect<Decision> => {
   if (Exit.isSuccess(exit)) {
-    if (exit.value._tag === "Done") {
-      const settled = { state: "done", result: exit.value.result } as const
-      return Effect.succeed({ transition: { kind: "ack", lease, history, settled }, ending: DONE })
-    }
+    if (exit.value._tag === "Done") return Effect.succeed(done(lease, exit.value, history))
     // A job that only says so would be left to the expiry of its lease.
     return seen.moved
       ? Effect.succeed(MOVED)
