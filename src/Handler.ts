@@ -50,8 +50,11 @@ export type HandlerError = Failure | LeaseLost | WorkQueueError
 
 /** Runs jobs whose payload nobody has looked at yet. */
 export interface HandlerService {
-  /** Runs one job to its end. What it needs may stay in the context of the fiber it runs in. */
-  readonly handle: (job: Job<unknown>) => Effect.Effect<Outcome, HandlerError>
+  /**
+   * Runs one job to its end; with nothing to say, it is done and leaves no result. What it needs may stay in the context
+   * of the fiber it runs in.
+   */
+  readonly handle: (job: Job<unknown>) => Effect.Effect<Outcome | void, HandlerError>
   /** What `handle` puts into that context. Whoever has it there when the job starts saves a copy for each job. */
   readonly context?: Context.Context<never> | undefined
 }
@@ -106,11 +109,8 @@ export const make = <A, I, E extends HandlerError, R>(
             Effect.withFiberRuntime((fiber) => {
               const own = fiber.getFiberRef(FiberRef.currentContext)
               const needed = provided(own)
-              const handled = Effect.map(
-                // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what it needs is in its fiber then
-                handle({ ...job, payload: decoded }) as Effect.Effect<Outcome | void, E>,
-                (outcome) => outcome ?? Done({ result: null })
-              )
+              // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what it needs is in its fiber then
+              const handled = handle({ ...job, payload: decoded }) as Effect.Effect<Outcome | void, E>
               // Set and not scoped, which costs a third: the fiber is the job's own, and the worker sets it back.
               return needed === own
                 ? handled

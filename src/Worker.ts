@@ -10,8 +10,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
+import * as RuntimeFlags from "effect/RuntimeFlags"
 import type { Fatal } from "./Failure.ts"
-import { Handler, type HandlerError, type Job, type Outcome } from "./Handler.ts"
+import { Done, Handler, type HandlerError, type Job, type Outcome } from "./Handler.ts"
 import type { Attempt, Lease } from "./Job.ts"
 import * as Telemetry from "./Telemetry.ts"
 import { type Costs, type Decision, decide, done, fault, lost } from "./worker/Decision.ts"
@@ -98,6 +99,9 @@ export class Worker extends Context.Tag("contentdownload/Worker")<Worker, Worker
 // Constructors and layers
 // ---------------------------------------------------------------------------------------------------------------
 
+/** The outcome of a handler that says nothing. */
+const NOTHING: Outcome = Done({ result: null })
+
 /** A job that goes on in another lane, under the lease it has. */
 const reroutedLog = ({ attempts, id }: Lease, from: string, lane: string) =>
   Effect.logDebug("rerouted").pipe(
@@ -118,57 +122,61 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
 
     // Every job of every program goes through here: as few steps as there can be.
     const handle: WorkerService["handle"] = (lease) =>
-      Effect.uninterruptible(
-        Effect.withFiberRuntime((fiber) => {
-          const startedAt = clock.unsafeCurrentTimeMillis()
-          const context = fiber.getFiberRef(FiberRef.currentContext)
-          /** Notes are written once, with the first transition that follows them. */
-          const notes: Array<Attempt> = []
-          let moved = false
-          /** Where the job is now: a granted reroute goes on under the same lease. */
-          let lane = lease.lane
-          const reroute = (rerouted: Rerouted) =>
-            Effect.suspend(() => {
-              const taken = [...notes]
-              return Effect.flatMap(queue.reroute(lease, rerouted, taken), (verdict) => {
-                notes.splice(0, taken.length)
-                moved = verdict === "queued"
-                if (moved) return Effect.succeed(verdict)
-                const from = lane
-                lane = rerouted.lane
-                return Effect.as(reroutedLog(lease, from, lane), verdict)
-              })
+      Effect.withFiberRuntime<Handled>((fiber, { runtimeFlags }) => {
+        const startedAt = clock.unsafeCurrentTimeMillis()
+        const context = fiber.getFiberRef(FiberRef.currentContext)
+        /** Notes are written once, with the first transition that follows them. */
+        const notes: Array<Attempt> = []
+        let moved = false
+        /** Where the job is now: a granted reroute goes on under the same lease. */
+        let lane = lease.lane
+        const reroute = (rerouted: Rerouted) =>
+          Effect.suspend(() => {
+            const taken = [...notes]
+            return Effect.flatMap(queue.reroute(lease, rerouted, taken), (verdict) => {
+              notes.splice(0, taken.length)
+              moved = verdict === "queued"
+              if (moved) return Effect.succeed(verdict)
+              const from = lane
+              lane = rerouted.lane
+              return Effect.as(reroutedLog(lease, from, lane), verdict)
             })
-          const job: Job<unknown> = {
-            lease,
-            payload: lease.payload,
-            note: (attempt) => Effect.sync(() => void notes.push(attempt)),
-            reroute: (rerouted) => whenFree(reroute(rerouted))
-          }
-          const told = (decision: Decision): Handled => ({
-            lease: lane === lease.lane ? lease : { ...lease, lane },
-            startedAt,
-            handledAt: clock.unsafeCurrentTimeMillis(),
-            ...decision
           })
-          /** In the context the fiber had before, whatever the handler has set. */
-          const handled = (decided: Effect.Effect<Handled>): Effect.Effect<Handled> =>
-            fiber.getFiberRef(FiberRef.currentContext) === context
-              ? decided
-              : Effect.zipRight(FiberRef.set(FiberRef.currentContext, context), decided)
-          const decideBy = (exit: Exit.Exit<Outcome, HandlerError>) => {
-            const interrupted = !Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))
-            return handled(Effect.map(decide(costs, lease, exit, { moved, interrupted }, notes), told))
-          }
-          return Effect.matchCauseEffect(Effect.interruptible(Effect.suspend(() => handler.handle(job))), {
+        const job: Job<unknown> = {
+          lease,
+          payload: lease.payload,
+          note: (attempt) => Effect.sync(() => void notes.push(attempt)),
+          reroute: (rerouted) => whenFree(reroute(rerouted))
+        }
+        const told = (decision: Decision): Handled => ({
+          lease: lane === lease.lane ? lease : { ...lease, lane },
+          startedAt,
+          handledAt: clock.unsafeCurrentTimeMillis(),
+          ...decision
+        })
+        /** In the context the fiber had before, whatever the handler has set. */
+        const handled = (decided: Effect.Effect<Handled>): Effect.Effect<Handled> =>
+          fiber.getFiberRef(FiberRef.currentContext) === context
+            ? decided
+            : Effect.zipRight(FiberRef.set(FiberRef.currentContext, context), decided)
+        const decideBy = (exit: Exit.Exit<Outcome, HandlerError>) => {
+          const interrupted = !Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))
+          return handled(Effect.map(decide(costs, lease, exit, { moved, interrupted }, notes), told))
+        }
+        const whole = Effect.matchCauseEffect(
+          Effect.interruptible(Effect.suspend(() => handler.handle(job))),
+          {
             onFailure: (cause) => decideBy(Exit.failCause(cause)),
-            onSuccess: (outcome) =>
-              outcome._tag === "Done"
+            onSuccess: (said) => {
+              const outcome = said ?? NOTHING
+              return outcome._tag === "Done"
                 ? handled(Effect.succeed(told(done(lease, outcome, notes))))
                 : decideBy(Exit.succeed(outcome))
-          })
-        })
-      )
+            }
+          }
+        )
+        return RuntimeFlags.interruption(runtimeFlags) ? Effect.uninterruptible(whole) : whole
+      })
 
     const end: WorkerService["end"] = ({ ending, handledAt, lease, startedAt, trace }, verdict) => {
       const now = clock.unsafeCurrentTimeMillis()

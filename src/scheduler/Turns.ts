@@ -104,14 +104,21 @@ export const make = (options: TurnsOptions): Effect.Effect<Turns> =>
     const begin = (lease: Lease): void => {
       const job = running.add(lease)
       handling += 1
-      job.fiber = fork(
-        Effect.map(handle(job), (handled) => {
-          ended.push({ job, handled })
-          if (handled.failure === undefined) handling -= 1
+      const fiber = fork(handle(job))
+      job.fiber = fiber
+      // Told of at the fiber's very end, when what the handler left running in it is gone, too.
+      fiber.addObserver((exit) => {
+        if (Exit.isFailure(exit)) {
+          ending = true
+          running.delete(job)
+          fork(fail(exit.cause))
+        } else {
+          ended.push({ job, handled: exit.value })
+          if (exit.value.failure === undefined) handling -= 1
           else ending = true
-          ring()
-        })
-      )
+        }
+        ring()
+      })
     }
 
     /** What was written is told; the job is running until then. */

@@ -47,7 +47,11 @@ const world = <A, E>(
             ...options,
             lane: options.lane ?? firstLane(artifact, all.resolvers.order)
           })
-          return Effect.map(Effect.merge(handle(recorded.job)), (end) => ({ ...recorded, end }))
+          return Effect.flatMap(Effect.merge(handle(recorded.job)), (end) =>
+            end === undefined
+              ? Effect.dieMessage("the pipeline said nothing")
+              : Effect.succeed({ ...recorded, end })
+          )
         }
       })
     }).pipe(Effect.provide(layer(all)))

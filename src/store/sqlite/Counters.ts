@@ -17,8 +17,10 @@ export type Counter = (typeof columns)[number]
 export const counterOf = (state: JobState, availableAt: number): Counter =>
   state === "queued" ? (availableAt > 0 ? "delayed" : "ready") : state === "in_progress" ? "in_flight" : state
 
+type Counts = Record<Counter, number>
+
 /** Changes to apply, by lane. */
-export type Tally = Map<number, Record<Counter, number>>
+export type Tally = Map<number, Counts>
 
 export const emptyTally = (): Tally => new Map()
 
@@ -40,8 +42,8 @@ export const tallyMove = (into: Tally, lane: number, from: Counter, to: Counter)
 
 /** Adds the same to some counters of many rows; the statement is made once for the counters it names. */
 const adding = (table: "lanes" | "pools") => {
-  const statements = new Map<string, Rows.OverIds>()
-  return (names: ReadonlyArray<Counter>): Rows.OverIds => {
+  const statements = new Map<string, Rows.OverRows>()
+  return (names: ReadonlyArray<Counter>): Rows.OverRows => {
     const key = names.join()
     const known = statements.get(key)
     if (known !== undefined) return known
@@ -55,20 +57,24 @@ const adding = (table: "lanes" | "pools") => {
 const addToLanes = adding("lanes")
 const addToPools = adding("pools")
 
+const same = (a: Counts, b: Counts): boolean =>
+  a.ready === b.ready &&
+  a.delayed === b.delayed &&
+  a.in_flight === b.in_flight &&
+  a.done === b.done &&
+  a.skipped === b.skipped &&
+  a.error === b.error
+
 /** Rows that change alike share a statement: a batch mostly moves one job of each lane from one counter to one other. */
-const apply = (query: Query, changes: Tally, add: (names: ReadonlyArray<Counter>) => Rows.OverIds) => {
-  const alike = new Map<
-    string,
-    { readonly counts: Readonly<Record<Counter, number>>; readonly ids: Array<number> }
-  >()
+const apply = (query: Query, changes: Tally, add: (names: ReadonlyArray<Counter>) => Rows.OverRows) => {
+  const alike: Array<{ readonly counts: Counts; readonly ids: Array<number> }> = []
   for (const [id, counts] of changes) {
-    const key = columns.map((name) => counts[name]).join()
-    const group = alike.get(key)
-    if (group === undefined) alike.set(key, { counts, ids: [id] })
+    const group = alike.find((other) => same(other.counts, counts))
+    if (group === undefined) alike.push({ counts, ids: [id] })
     else group.ids.push(id)
   }
   return Effect.forEach(
-    alike.values(),
+    alike,
     ({ counts, ids }) => {
       const names = columns.filter((name) => counts[name] !== 0)
       return names.length === 0
@@ -109,7 +115,9 @@ export const applyToPools = (
   const pools: Tally = emptyTally()
   for (const [lane, pool] of poolsOfLanes) {
     const counts = changes.get(lane)
-    if (counts !== undefined) for (const name of columns) tally(pools, pool, name, counts[name])
+    if (counts !== undefined) {
+      for (const name of columns) if (counts[name] !== 0) tally(pools, pool, name, counts[name])
+    }
   }
   return apply(query, pools, addToPools)
 }

@@ -51,7 +51,7 @@ export const enqueue = (query: Query, policy: LanePolicy, now: number, jobs: Rea
     }
     yield* insertJobs(
       query,
-      entries.map(({ dueAt: at, id, job, lane }) => [id, job.id, lane, job.priority ?? 0, at, now])
+      entries.flatMap(({ dueAt: at, id, job, lane }) => [id, job.id, lane, job.priority ?? 0, at, now])
     )
     const above = yield* Rows.listed<readonly [id: number]>(query(idsAbove, { last }))
     const made = new Set(above.map(([id]) => id))
@@ -62,7 +62,7 @@ export const enqueue = (query: Query, policy: LanePolicy, now: number, jobs: Rea
     for (const { dueAt: at, lane } of added) tally(changes, lane, counterOf("queued", at), 1)
     yield* insertBodies(
       query,
-      added.map(({ id, job }) => [id, JSON.stringify(job.payload ?? null)])
+      added.flatMap(({ id, job }) => [id, JSON.stringify(job.payload ?? null)])
     )
     yield* applyTally(query, changes)
     return { new: added.length, duplicate: jobs.length - added.length } satisfies EnqueueSummary

@@ -236,11 +236,11 @@ export const lease = (query: Query, request: LeaseRequest) =>
 
     const token = yield* Sequence.take(query, 1 + shares.length)
     const expiresAt = now + ttlMs
-    const byCount = new Map<number, Array<Rows.Row>>()
+    const byCount = new Map<number, Array<number>>()
     for (const share of shares) {
       const lanes = byCount.get(share.count)
-      if (lanes === undefined) byCount.set(share.count, [[share.lane.id]])
-      else lanes.push([share.lane.id])
+      if (lanes === undefined) byCount.set(share.count, [share.lane.id])
+      else lanes.push(share.lane.id)
     }
     const taken: Array<Head> = []
     for (const [count, lanes] of byCount) {
@@ -254,11 +254,11 @@ export const lease = (query: Query, request: LeaseRequest) =>
     )
 
     yield* take(query, shares, token + 1, now)
-    return inTurns(shares, taken).map(([key, head]): Lease => ({
+    return inTurns(shares, taken, (lane, head): Lease => ({
       job: head.id,
       token,
       id: head.artifact,
-      lane: key,
+      lane: lane.key,
       worker,
       expiresAt,
       attempts: head.attempts,
@@ -282,13 +282,14 @@ const take = (query: Query, shares: ReadonlyArray<Share>, firstTurn: number, now
     const changes = emptyTally()
     // The order of the last starts: a lane that gave in a later round stands behind those that didn't.
     const line = shares.toSorted((a, b) => a.count - b.count)
-    const rows = line.map(({ count, lane, tat }, i) => {
+    const cells: Array<number> = []
+    for (const [i, { count, lane, tat }] of line.entries()) {
       tally(changes, lane.id, "ready", -count)
       tally(changes, lane.id, "in_flight", count)
       const opens = opensAt(tat, lane.gapMs, lane.burst)
-      return [lane.id, count, firstTurn + i, tat, opens > now ? opens : 0]
-    })
-    yield* takeFromLanes(query, rows)
+      cells.push(lane.id, count, firstTurn + i, tat, opens > now ? opens : 0)
+    }
+    yield* takeFromLanes(query, cells)
     yield* applyToPools(
       query,
       changes,
@@ -297,19 +298,25 @@ const take = (query: Query, shares: ReadonlyArray<Share>, firstTurn: number, now
   })
 
 /** The order the jobs were dealt out in: lane by lane in each round. */
-const inTurns = (shares: ReadonlyArray<Share>, taken: ReadonlyArray<Head>) => {
+const inTurns = <A>(
+  shares: ReadonlyArray<Share>,
+  taken: ReadonlyArray<Head>,
+  make: (lane: Candidate, head: Head) => A
+): ReadonlyArray<A> => {
   const byLane = new Map<number, Array<Head>>()
   for (const head of taken) {
     const jobs = byLane.get(head.lane)
     if (jobs === undefined) byLane.set(head.lane, [head])
     else jobs.push(head)
   }
-  for (const jobs of byLane.values()) jobs.sort((a, b) => a.priority - b.priority || a.id - b.id)
-  const ordered: Array<readonly [lane: string, head: Head]> = []
+  for (const jobs of byLane.values()) {
+    if (jobs.length > 1) jobs.sort((a, b) => a.priority - b.priority || a.id - b.id)
+  }
+  const ordered: Array<A> = []
   for (let round = 0; ordered.length < taken.length; round++) {
     for (const { lane } of shares) {
       const head = byLane.get(lane.id)?.[round]
-      if (head !== undefined) ordered.push([lane.key, head])
+      if (head !== undefined) ordered.push(make(lane, head))
     }
   }
   return ordered

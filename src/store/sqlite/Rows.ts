@@ -12,8 +12,8 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import type { Parameters, Query, Value } from "./Database.ts"
 
-/** A row, in the order of the columns. */
-export type Row = ReadonlyArray<Value>
+/** The cells of rows, one row after the other, each in the order of its columns. */
+export type Cells = ReadonlyArray<Value>
 
 /** Rows in one statement at most: SQLite takes 32,766 values, and each size is kept prepared. */
 const MOST_ROWS = 256
@@ -21,14 +21,7 @@ const MOST_ROWS = 256
 /** Runs a statement over rows, in parts if they are many, and answers what all parts return. */
 export type OverRows = <Result = never>(
   query: Query,
-  rows: ReadonlyArray<Row>,
-  parameters?: Parameters
-) => Effect.Effect<ReadonlyArray<Result>, SqlError>
-
-/** Runs a statement over numbers, in parts if they are many, and answers what all parts return. */
-export type OverIds = <Result = never>(
-  query: Query,
-  ids: ReadonlyArray<number>,
+  cells: Cells,
   parameters?: Parameters
 ) => Effect.Effect<ReadonlyArray<Result>, SqlError>
 
@@ -73,13 +66,13 @@ const inParts = <Result>(
 
 const overRows =
   (textOf: (count: number) => string, width: number, take: (left: number) => number): OverRows =>
-  <Result>(query: Query, rows: ReadonlyArray<Row>, parameters?: Parameters) =>
-    inParts(rows.length, take, (from, size) => {
+  <Result>(query: Query, cells: Cells, parameters?: Parameters) =>
+    inParts(cells.length / width, take, (from, size) => {
       const count = powerAtLeast(size)
-      const cells: Array<Value> = []
-      for (let row = from; row < from + size; row++) for (const value of rows[row] ?? []) cells.push(value)
-      while (cells.length < count * width) cells.push(null)
-      return query<Result>(textOf(count), parameters, cells)
+      if (count * width === cells.length) return query<Result>(textOf(count), parameters, cells)
+      const part = cells.slice(from * width, (from + size) * width)
+      while (part.length < count * width) part.push(null)
+      return query<Result>(textOf(count), parameters, part)
     })
 
 const filled = (left: number) => Math.min(MOST_ROWS, left)
@@ -93,15 +86,12 @@ export const inserting = (width: number, text: (values: string) => string): Over
   overRows(valuesFor(width, text), width, (left) => Math.min(MOST_ROWS, powerAtMost(left)))
 
 /** A statement about rows whose key is `IN (list)`; the list is filled up with nulls. */
-export const among = (text: (list: string) => string): OverIds => {
-  const textOf = textFor((count) => text(repeat("?", count)))
-  return <Result>(query: Query, ids: ReadonlyArray<number>, parameters?: Parameters) =>
-    inParts(ids.length, filled, (from, size) => {
-      const cells: Array<Value> = ids.slice(from, from + size)
-      while (cells.length < powerAtLeast(size)) cells.push(null)
-      return query<Result>(textOf(powerAtLeast(size)), parameters, cells)
-    })
-}
+export const among = (text: (list: string) => string): OverRows =>
+  overRows(
+    textFor((count) => text(repeat("?", count))),
+    1,
+    filled
+  )
 
 /** The column of a statement that answers one row with all of its results in it. */
 interface Listed {

@@ -9,7 +9,7 @@ import type { Attempt, JobState, Lease } from "../../Job.ts"
 import type { LanePolicy } from "../../Lane.ts"
 import type { Rerouted, RerouteVerdict, Transition } from "../../WorkQueue.ts"
 import { applyTally, counterOf, emptyTally, type Tally, tally, tallyMove } from "./Counters.ts"
-import type { Query } from "./Database.ts"
+import type { Query, Value } from "./Database.ts"
 import * as Lanes from "./Lanes.ts"
 import { admit, opensAt } from "./Pace.ts"
 import * as Rows from "./Rows.ts"
@@ -147,7 +147,7 @@ const hold = `UPDATE lanes
 const json = (value: unknown): string | null =>
   value === undefined || value === null ? null : JSON.stringify(value)
 
-const attemptRow = (job: number, attempt: Attempt): Rows.Row => [
+const attemptRow = (job: number, attempt: Attempt): Rows.Cells => [
   job,
   attempt.startedAt,
   attempt.durationMs,
@@ -187,7 +187,7 @@ export const settle = (query: Query, policy: LanePolicy, now: number, batch: Rea
       if (until > now) yield* query(hold, { lane, until, reason })
     }
     const verdicts: Array<Verdict> = []
-    const attempts: Array<Rows.Row> = []
+    const attempts: Array<Value> = []
     for (const transition of batch) {
       const { lease } = transition
       const verdict: Verdict =
@@ -198,7 +198,7 @@ export const settle = (query: Query, policy: LanePolicy, now: number, batch: Rea
             : "lost"
       verdicts.push(verdict)
       if (verdict !== "lost")
-        for (const attempt of transition.history) attempts.push(attemptRow(lease.job, attempt))
+        for (const attempt of transition.history) attempts.push(...attemptRow(lease.job, attempt))
     }
     yield* insertAttempts(query, attempts)
     yield* applyTally(query, counts, poolOf)
@@ -211,7 +211,7 @@ const lanesHeld = (query: Query, batch: ReadonlyArray<Step>) =>
     Rows.listed<readonly [job: number, lane: number, pool: number]>(
       findHeld(
         query,
-        batch.flatMap(({ kind, lease }) => (kind === "reroute" ? [] : [[lease.job, lease.token]]))
+        batch.flatMap(({ kind, lease }) => (kind === "reroute" ? [] : [lease.job, lease.token]))
       )
     ),
     (held) => {
@@ -228,17 +228,19 @@ const lanesHeld = (query: Query, batch: ReadonlyArray<Step>) =>
 /** What changes, by job. */
 type Changes = ReadonlyArray<readonly [job: number, change: Change]>
 
+const sameRow = (a: Change, b: Change): boolean =>
+  a.state === b.state && a.availableAt === b.availableAt && a.counts === b.counts && a.reason === b.reason
+
 /** Writes the jobs, those that change alike with one statement. */
 const writeJobs = (query: Query, held: Changes, now: number) => {
-  const alike = new Map<string, { readonly change: Change; readonly jobs: Array<number> }>()
+  const alike: Array<{ readonly change: Change; readonly jobs: Array<number> }> = []
   for (const [job, change] of held) {
-    const key = `${change.state} ${change.availableAt} ${change.counts} ${change.reason}`
-    const group = alike.get(key)
-    if (group === undefined) alike.set(key, { change, jobs: [job] })
+    const group = alike.find((other) => sameRow(other.change, change))
+    if (group === undefined) alike.push({ change, jobs: [job] })
     else group.jobs.push(job)
   }
   return Effect.forEach(
-    alike.values(),
+    alike,
     ({ change, jobs }) =>
       updateJobs(query, jobs, {
         state: change.state,
@@ -254,12 +256,12 @@ const writeJobs = (query: Query, held: Changes, now: number) => {
 
 /** Writes what the transitions say beyond the job's row. */
 const writeBodies = (query: Query, held: Changes) => {
-  const results: Array<Rows.Row> = []
-  const bodies: Array<Rows.Row> = []
+  const results: Array<Value> = []
+  const bodies: Array<Value> = []
   for (const [job, { message, plan, result }] of held) {
-    if (plan === undefined && result !== undefined && message === null) results.push([job, json(result)])
+    if (plan === undefined && result !== undefined && message === null) results.push(job, json(result))
     else if (plan !== undefined || result !== undefined || message !== undefined) {
-      bodies.push([
+      bodies.push(
         job,
         plan === undefined ? 0 : 1,
         json(plan),
@@ -267,7 +269,7 @@ const writeBodies = (query: Query, held: Changes) => {
         json(result),
         message === undefined ? 0 : 1,
         message ?? null
-      ])
+      )
     }
   }
   return Effect.zipRight(updateResults(query, results), updateBodies(query, bodies))

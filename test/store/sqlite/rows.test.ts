@@ -23,15 +23,15 @@ describe("a batch of rows", () => {
     ({ count }) =>
       Effect.gen(function* () {
         const database = yield* Database.open({ path: ":memory:" })
-        const rows = Array.from({ length: count }, (_, i): Rows.Row => [i + 1, 10 * i])
+        const rows = Array.from({ length: count }, (_, i): readonly [number, number] => [i + 1, 10 * i])
         const ids = rows.map(([id]) => ({ id }))
         const [inserted, joined, after] = yield* database.write((query) =>
           Effect.gen(function* () {
             yield* query("CREATE TEMP TABLE things (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
-            const made = yield* insert<{ readonly id: number }>(query, rows)
+            const made = yield* insert<{ readonly id: number }>(query, rows.flat())
             const changed = yield* add<{ readonly id: number }>(
               query,
-              rows.map(([id]): Rows.Row => [id ?? null, 1])
+              rows.flatMap(([id]) => [id, 1])
             )
             return [
               made,
@@ -59,7 +59,7 @@ describe("a batch of rows", () => {
         const listed = yield* database.write((query) =>
           Effect.gen(function* () {
             yield* query("CREATE TEMP TABLE things (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
-            yield* insert(query, [...rows, [count + 1, 5]])
+            yield* insert(query, [...rows.flat(), count + 1, 5])
             return yield* Rows.listed<readonly [id: number, n: number]>(
               // Every part has to get the parameter, and an id that isn't there answers nothing.
               numbers(query, [...rows.map(([id]) => id), count + 99], { least: 10 })
