@@ -9,27 +9,38 @@ export interface RunningJob {
   fiber: Fiber.RuntimeFiber<unknown> | undefined
   /** It was interrupted because its lease is lost. */
   interrupted: boolean
+  /** Where it stands among the jobs of its process. */
+  at: number
 }
 
 /** A job may be leased again while its former lease's fiber still gives way, so the token is part of the key. */
 const keyOf = (lease: LeaseRef) => `${lease.job} ${lease.token}`
 
-/** The jobs of one process. */
+/**
+ * The jobs of one process.
+ *
+ * They stand in a list, and the last one takes the place of one that leaves: a `Set` that is filled and emptied all the
+ * time hangs together with its former tables, and through them with all jobs that left, until a full collection.
+ */
 export class Running {
-  readonly #jobs = new Set<RunningJob>()
+  readonly #jobs: Array<RunningJob> = []
 
   get size(): number {
-    return this.#jobs.size
+    return this.#jobs.length
   }
 
   add(lease: Lease): RunningJob {
-    const job: RunningJob = { lease, fiber: undefined, interrupted: false }
-    this.#jobs.add(job)
+    const job: RunningJob = { lease, fiber: undefined, interrupted: false, at: this.#jobs.length }
+    this.#jobs.push(job)
     return job
   }
 
   delete(job: RunningJob): void {
-    this.#jobs.delete(job)
+    if (this.#jobs[job.at] !== job) return
+    const last = this.#jobs.pop()
+    if (last === undefined || last === job) return
+    last.at = job.at
+    this.#jobs[job.at] = last
   }
 
   /** The jobs of these leases, as far as they run. */

@@ -79,44 +79,33 @@ export const make = (options: TurnsOptions): Effect.Effect<Turns> =>
     const fork = yield* JobFiber.forking(worker.context)
 
     /** Uninterruptible, as all of a job's fiber but its handler. */
-    const handle = (job: RunningJob): Effect.Effect<Handled> => {
-      const { lease } = job
-      if (onStart === undefined) return worker.handle(lease)
-      return Effect.matchCauseEffect(
-        Effect.suspend(() => onStart(lease)),
-        {
-          onSuccess: () => worker.handle(lease),
-          // The worker, who would release it, hasn't got it yet.
-          onFailure: (cause) => {
-            ending = true
-            const now = clock.unsafeCurrentTimeMillis()
-            return Effect.as(fail(cause), {
-              ...interrupted(lease, []),
-              lease,
-              startedAt: now,
-              handledAt: now
-            } satisfies Handled)
-          }
-        }
-      )
+    const handle = (lease: Lease): Effect.Effect<Handled> =>
+      onStart === undefined
+        ? worker.handle(lease)
+        : Effect.zipRight(
+            Effect.suspend(() => onStart(lease)),
+            worker.handle(lease)
+          )
+
+    /** The run can't go on, and the worker, who would release the job, hasn't got it or came to no end with it. */
+    const giveBack = (lease: Lease, cause: Cause.Cause<never>): Handled => {
+      const now = clock.unsafeCurrentTimeMillis()
+      ending = true
+      fork(fail(cause))
+      return { ...interrupted(lease, []), lease, startedAt: now, handledAt: now }
     }
 
     const begin = (lease: Lease): void => {
       const job = running.add(lease)
       handling += 1
-      const fiber = fork(handle(job))
+      const fiber = fork(handle(lease))
       job.fiber = fiber
       // Told of at the fiber's very end, when what the handler left running in it is gone, too.
       fiber.addObserver((exit) => {
-        if (Exit.isFailure(exit)) {
-          ending = true
-          running.delete(job)
-          fork(fail(exit.cause))
-        } else {
-          ended.push({ job, handled: exit.value })
-          if (exit.value.failure === undefined) handling -= 1
-          else ending = true
-        }
+        const handled = Exit.isSuccess(exit) ? exit.value : giveBack(lease, exit.cause)
+        ended.push({ job, handled })
+        if (handled.failure === undefined) handling -= 1
+        else ending = true
         ring()
       })
     }

@@ -75,22 +75,31 @@ const bounded = ({ values }: Label): ((word: string) => string) => {
   }
 }
 
-const keyOf = (words: ReadonlyArray<string>): string =>
-  words.length === 1 ? (words[0] ?? "") : words.join("\n")
+interface Node<A> {
+  value?: A
+  readonly next: Map<string, Node<A>>
+}
 
 /** Makes what it answers once for each list of words; `few` is asked about words that are new. */
 const memo = <A>(
   few: (words: ReadonlyArray<string>) => ReadonlyArray<string>,
   make: (words: ReadonlyArray<string>) => A
 ): ((words: ReadonlyArray<string>) => A) => {
-  const made = new Map<string, A>()
+  const root: Node<A> = { next: new Map() }
   const kept = (words: ReadonlyArray<string>): A => {
-    const key = keyOf(words)
-    const fresh = made.get(key) ?? make(words)
-    made.set(key, fresh)
-    return fresh
+    let node = root
+    for (const word of words) {
+      const next = node.next.get(word) ?? { next: new Map() }
+      node.next.set(word, next)
+      node = next
+    }
+    return (node.value ??= make(words))
   }
-  return (words) => made.get(keyOf(words)) ?? kept(few(words))
+  return (words) => {
+    let node: Node<A> | undefined = root
+    for (let n = 0; n < words.length && node !== undefined; n++) node = node.next.get(words[n] ?? "")
+    return node?.value ?? kept(few(words))
+  }
 }
 
 /** Every combination of the labels' values; none where a label's values aren't all known. */

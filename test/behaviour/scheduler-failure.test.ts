@@ -6,6 +6,8 @@ import * as TestClock from "effect/TestClock"
 import { Fatal } from "../../src/Failure.ts"
 import { Done, type HandlerService } from "../../src/Handler.ts"
 import { uniform } from "../../src/Lane.ts"
+import * as Scheduler from "../../src/Scheduler.ts"
+import * as Worker from "../../src/Worker.ts"
 import type { WorkQueueService } from "../../src/WorkQueue.ts"
 import * as Crew from "./Crew.ts"
 
@@ -151,4 +153,21 @@ describe("A run", () => {
       })
     )
   }
+
+  it.scoped("fails with the fault of a worker, and lets no job of it hang", () =>
+    Effect.gen(function* () {
+      const fault = new Error("this worker is no good")
+      yield* Crew.enqueue(Crew.newJob("j1"), Crew.newJob("j2"))
+      const scheduler = yield* Scheduler.make({ maxWorkers: 2 }).pipe(
+        Effect.provideServiceEffect(
+          Worker.Worker,
+          Effect.map(Worker.Worker, (worker) => ({ ...worker, handle: () => Effect.die(fault) }))
+        )
+      )
+      const run = yield* Effect.fork(scheduler.run({ drain: true }))
+      expect(yield* Crew.elapse(run)).toEqual(Exit.die(fault))
+      expect(yield* Crew.leases).toEqual([])
+      for (const id of ["j1", "j2"]) expect(yield* Crew.detail(id)).toMatchObject(untouched)
+    }).pipe(Effect.provide(Crew.layer({ handle: () => done })))
+  )
 })

@@ -73,16 +73,12 @@ const apply = (query: Query, changes: Tally, add: (names: ReadonlyArray<Counter>
     if (group === undefined) alike.push({ counts, ids: [id] })
     else group.ids.push(id)
   }
-  return Effect.forEach(
-    alike,
-    ({ counts, ids }) => {
-      const names = columns.filter((name) => counts[name] !== 0)
-      return names.length === 0
-        ? Effect.void
-        : add(names)(query, ids, Object.fromEntries(names.map((name) => [name, counts[name]])))
-    },
-    { discard: true }
-  )
+  return Rows.each(alike, ({ counts, ids }) => {
+    const names = columns.filter((name) => counts[name] !== 0)
+    return names.length === 0
+      ? Effect.void
+      : add(names)(query, ids, Object.fromEntries(names.map((name) => [name, counts[name]])))
+  })
 }
 
 const poolsOf = Rows.among((ids) => `SELECT ${Rows.list("id, pool_id")} FROM lanes WHERE id IN (${ids})`)

@@ -167,17 +167,17 @@ export const open = (options: DatabaseOptions): Effect.Effect<Database, WorkQueu
     }
     const client = yield* whileBusy(inOwnScope(makeReady(options)))
 
-    // The client has one connection, and hands it to one at a time.
-    let prepared: Query | undefined
-    const withConnection = <A>(use: (query: Query) => Effect.Effect<A, SqlError>) =>
-      whileBusy(
-        Effect.scoped(
-          Effect.flatMap(client.reserve, (connection) => {
-            prepared ??= preparing(connection)
-            return Effect.uninterruptible(use(prepared))
-          })
-        )
+    // The client's one connection, for as long as the file is open. One at a time has it: what runs in a transaction
+    // doesn't wait, but its fiber may let others run.
+    const statements = preparing(yield* whileBusy(client.reserve))
+    const turnstile = Effect.unsafeMakeSemaphore(1)
+    /** Most find nobody there, which costs half of what it takes to stand in line. */
+    const alone = <A>(effect: Effect.Effect<A, SqlError>) =>
+      Effect.flatMap(turnstile.withPermitsIfAvailable(1)(effect), (done) =>
+        Option.isSome(done) ? Effect.succeed(done.value) : turnstile.withPermits(1)(effect)
       )
+    const withConnection = <A>(use: (query: Query) => Effect.Effect<A, SqlError>) =>
+      whileBusy(alone(Effect.uninterruptible(use(statements))))
 
     const write: Database["write"] = (body) =>
       withConnection((query) => transaction(query, "BEGIN IMMEDIATE", body))

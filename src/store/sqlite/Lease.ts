@@ -158,8 +158,9 @@ const deal = (
 }
 
 /**
- * The heads of lanes that all give `count` jobs, each as lines of JSON texts, which have no line ends of their own:
- * what its row says, its payload and, where it has one, its plan.
+ * The heads of lanes that all give `count` jobs, as one text: the elements of an array of JSON arrays, each with what a
+ * job's row says, its payload and, where it has one, its plan. One text costs less than the rows would, and is parsed at
+ * once.
  */
 const findHeads = (count: number): Rows.OverRows => {
   const heads = `SELECT id FROM jobs WHERE lane_id = w.lane AND state = 'queued' AND available_at = 0
@@ -167,8 +168,8 @@ const findHeads = (count: number): Rows.OverRows => {
   return Rows.joining(
     1,
     (values) => `WITH w (lane) AS (${values})
-    SELECT json_array(j.id, j.artifact_id, j.lane_id, j.priority, j.attempts, j.crashes) || char(10) || b.payload
-      || coalesce(char(10) || b.plan, '') AS head
+    SELECT group_concat('[' || json_array(j.id, j.artifact_id, j.lane_id, j.priority, j.attempts, j.crashes) || ','
+      || coalesce(b.payload, '') || coalesce(',' || b.plan, '') || ']') AS heads
     FROM w CROSS JOIN jobs j ON j.id ${count === 1 ? "=" : "IN"} (${heads}) LEFT JOIN bodies b ON b.job_id = j.id`
   )
 }
@@ -200,28 +201,32 @@ interface Head {
   readonly plan: unknown
 }
 
-const parseHead = (text: string | null): Head => {
-  // Every job has a body; where the file has none it is damaged, as where one can't be parsed.
-  if (text === null) throw new SyntaxError("a job without a payload")
-  const [facts = "", payload = "", plan] = text.split("\n")
-  const [id, artifact, lane, priority, attempts, crashes]: readonly [
-    number,
-    string,
-    number,
-    number,
-    number,
-    number
-  ] = JSON.parse(facts)
-  return {
+type Text = readonly [
+  facts: readonly [
+    id: number,
+    artifact: string,
+    lane: number,
+    priority: number,
+    attempts: number,
+    crashes: number
+  ],
+  payload: unknown,
+  plan?: unknown
+]
+
+/** Every job has a body; where the file has none it is damaged, and the text is no JSON. */
+const parseHeads = (text: string): ReadonlyArray<Head> => {
+  const found: ReadonlyArray<Text> = JSON.parse(`[${text}]`)
+  return found.map(([[id, artifact, lane, priority, attempts, crashes], payload, plan = null]) => ({
     id,
     artifact,
     lane,
     priority,
     attempts,
     crashes,
-    payload: JSON.parse(payload),
-    plan: plan === undefined ? null : JSON.parse(plan)
-  }
+    payload,
+    plan
+  }))
 }
 
 /** Leases up to `limit` jobs; see `WorkQueue.lease`. */
@@ -244,8 +249,8 @@ export const lease = (query: Query, request: LeaseRequest) =>
     }
     const taken: Array<Head> = []
     for (const [count, lanes] of byCount) {
-      const found = yield* headsOf(count)<{ readonly head: string | null }>(query, lanes)
-      for (const { head } of found) taken.push(parseHead(head))
+      const found = yield* headsOf(count)<{ readonly heads: string | null }>(query, lanes)
+      for (const { heads: text } of found) if (text !== null) taken.push(...parseHeads(text))
     }
     yield* takeJobs(
       query,

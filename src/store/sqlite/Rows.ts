@@ -93,6 +93,16 @@ export const among = (text: (list: string) => string): OverRows =>
     filled
   )
 
+/** Runs a statement for each group of rows; mostly there is one. */
+export const each = <A>(
+  groups: ReadonlyArray<A>,
+  run: (group: A) => Effect.Effect<unknown, SqlError>
+): Effect.Effect<unknown, SqlError> => {
+  const [first] = groups
+  if (first === undefined) return Effect.void
+  return groups.length === 1 ? run(first) : Effect.forEach(groups, run, { discard: true })
+}
+
 /** The column of a statement that answers one row with all of its results in it. */
 interface Listed {
   readonly list: string

@@ -239,18 +239,15 @@ const writeJobs = (query: Query, held: Changes, now: number) => {
     if (group === undefined) alike.push({ change, jobs: [job] })
     else group.jobs.push(job)
   }
-  return Effect.forEach(
-    alike,
-    ({ change, jobs }) =>
-      updateJobs(query, jobs, {
-        state: change.state,
-        availableAt: change.availableAt,
-        counts: change.counts ? 1 : 0,
-        keepReason: change.reason === undefined ? 1 : 0,
-        reason: change.reason ?? null,
-        finishedAt: change.final ? now : null
-      }),
-    { discard: true }
+  return Rows.each(alike, ({ change, jobs }) =>
+    updateJobs(query, jobs, {
+      state: change.state,
+      availableAt: change.availableAt,
+      counts: change.counts ? 1 : 0,
+      keepReason: change.reason === undefined ? 1 : 0,
+      reason: change.reason ?? null,
+      finishedAt: change.final ? now : null
+    })
   )
 }
 
