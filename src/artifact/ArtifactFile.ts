@@ -28,6 +28,8 @@ export interface ReadOptions {
   readonly format?: Format.Format | undefined
   /** Stop after so many artifact lines, good or bad. Default: no limit. */
   readonly limit?: number | undefined
+  /** Told of each piece that is read of the source, by its length in bytes, before anything is expanded. */
+  readonly onBytes?: ((bytes: number) => void) | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -70,7 +72,14 @@ export const read = (options: ReadOptions): Stream.Stream<Line, ArtifactFileErro
   Stream.unwrapScoped(
     Effect.map(
       Source.make(options.source, (cause) => unreadable(options.source, cause)),
-      (pull) => lines(pull, options)
+      (pull) => {
+        const { onBytes } = options
+        if (onBytes === undefined) return lines(pull, options)
+        return lines(
+          Effect.tap(pull, ({ length }) => Effect.sync(() => onBytes(length))),
+          options
+        )
+      }
     )
   )
 

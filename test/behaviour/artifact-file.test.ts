@@ -454,6 +454,21 @@ describe("a file", () => {
     })
   )
 
+  it.live("tells the bytes that are read of it, as they lie on the disk", () =>
+    Effect.gen(function* () {
+      const text = "10.1234/a\n".repeat(100_000)
+      for (const content of [Buffer.from(text), gzipSync(text)]) {
+        let sum = 0
+        const onBytes = (more: number) => {
+          sum += more
+        }
+        const { lines } = yield* collect(read({ source: file("counted.txt", content), onBytes }))
+        assert.strictEqual(lines.length, 100_000)
+        assert.strictEqual(sum, content.length)
+      }
+    })
+  )
+
   it.live("of damaged gzip data gives an error that names it", () =>
     Effect.gen(function* () {
       const packed = gzipSync("10.1234/a\n".repeat(100))

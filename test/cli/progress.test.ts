@@ -3,6 +3,7 @@ import * as FastCheck from "effect/FastCheck"
 import { createColors } from "picocolors"
 import { type Eta, eta, finishedOf, rates, type Sight } from "../../src/cli/progress/Estimate.ts"
 import { duration, percent, size } from "../../src/cli/progress/Numbers.ts"
+import { readingParts } from "../../src/cli/progress/Reading.ts"
 import { flow, headline, lines } from "../../src/cli/progress/View.ts"
 import { makeWaited } from "../../src/cli/progress/Waited.ts"
 import { causes, verdict } from "../../src/cli/progress/Why.ts"
@@ -429,6 +430,34 @@ describe("what the workers waited for", () => {
       totalMs: 3_000
     })
   })
+})
+
+describe("the lines of an import", () => {
+  const reading = { name: "a.txt", elapsedMs: 10_000, read: 25_000, rejected: 0, share: 0.25 }
+
+  it("tell how much of the file is read, how fast, and what is left", () => {
+    expect(readingParts(reading).join(", ")).toBe(
+      "a.txt: 25,000 lines read (25%), 2,500 lines/s, about 30 s left"
+    )
+    expect(readingParts({ ...reading, rejected: 3, share: null }).join(", ")).toBe(
+      "a.txt: 25,000 lines read, 3 rejected, 2,500 lines/s"
+    )
+  })
+
+  it.prop(
+    "never promise what can't be known",
+    {
+      elapsedMs: FastCheck.nat(1e9),
+      read: FastCheck.nat(1e8),
+      share: FastCheck.option(FastCheck.double({ min: 0, max: 1, noNaN: true }))
+    },
+    ({ elapsedMs, read, share }) => {
+      const text = readingParts({ ...reading, elapsedMs, read, share }).join(", ")
+      expect(text).not.toMatch(/NaN|Infinity|-\d/)
+      expect(text.includes("left")).toBe(share !== null && share >= 0.001 && share < 1 && elapsedMs >= 2000)
+      expect(text.includes("(100%)")).toBe(share === 1)
+    }
+  )
 })
 
 describe("numbers for people", () => {

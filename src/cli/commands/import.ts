@@ -52,6 +52,15 @@ const spooled = (path: string, name: string) =>
     return file
   }).pipe(Effect.catchAll((error) => (error._tag === "Exited" ? error : notKept(name, error.message))))
 
+/** The length of a file, in bytes; `null` of what has none, or isn't to be read to its end. */
+const lengthOf = (path: string, limit: Option.Option<number>) =>
+  path === "-" || Option.isSome(limit)
+    ? Effect.succeed(null)
+    : Effect.flatMap(FileSystem.FileSystem, (fs) => fs.stat(path)).pipe(
+        Effect.map(({ size, type }) => (type === "File" && size > 0n ? Number(size) : null)),
+        Effect.orElseSucceed(() => null)
+      )
+
 /** Whether it is standard input, a pipe or a device: what was read of it is gone. */
 const isReadOnce = (path: string) =>
   path === "-"
@@ -112,20 +121,39 @@ export const importFile = Command.make(
         priority: Option.getOrUndefined(args.priority),
         availableAt: Option.getOrUndefined(args.notBefore)
       }
+      const length = yield* lengthOf(source, args.limit)
+      // A strict import reads the file twice.
+      const passes = args.strict ? 2 : 1
+      let pass = 0
+      let bytes = 0
+      const share = Effect.sync(() =>
+        length === null ? null : Math.min(1, (pass - 1 + Math.min(1, bytes / length)) / passes)
+      )
+      const begin = Effect.zipRight(
+        Ref.set(read, 0),
+        Effect.sync(() => {
+          pass += 1
+          bytes = 0
+        })
+      )
       const lines = (limit: Option.Option<number>): Lines =>
         readFile({
           source,
+          onBytes: (more) => {
+            bytes += more
+          },
           ...Option.match(args.inputFormat, { onNone: () => ({}), onSome: (format) => ({ format }) }),
           ...Option.match(limit, { onNone: () => ({}), onSome: (most) => ({ limit: most }) })
         })
 
       // A file that can't be read is said before a queue is made for it.
       if (!once || args.strict) yield* Stream.runDrain(lines(Option.some(1)))
+      yield* begin
       const showing =
         args.quiet || args.noProgress
           ? undefined
           : yield* Effect.forkScoped(
-              Effect.scoped(Effect.zipRight(showReading(name, { read, rejected }), Effect.never))
+              Effect.scoped(Effect.zipRight(showReading(name, { read, rejected, share }), Effect.never))
             )
       const hide = showing === undefined ? Effect.void : Fiber.interrupt(showing)
       if (args.strict) {
@@ -137,6 +165,7 @@ export const importFile = Command.make(
           return yield* usage(`nothing was imported: ${bad} of ${count(bad + good, "line")} bad`)
         }
       }
+      if (args.strict) yield* begin
       const summary = yield* Effect.flatMap(WorkQueue, (queue) =>
         queue.enqueueAll(accepted(lines(args.limit), options))
       ).pipe(Effect.provide(Setup.layerQueue("create")))
