@@ -245,7 +245,8 @@ export const soak = async (options: Options): Promise<Report> => {
   const all: ReadonlyArray<Series> = [
     // What the system counts comes near its ceiling for half an hour: pieces that each thread's allocator keeps for later.
     { name: "rss", noise: 12 * MB, tolerance: 0.2, values: series.rss },
-    { name: "held", noise: 1 * MB, tolerance: 0.05, values: series.held },
+    // Some bodies are always on their way.
+    { name: "held", noise: 3 * MB, tolerance: 0.05, values: series.held },
     { name: "open files", noise: 6, tolerance: 0.1, values: series.files },
     { name: "queue", noise: 2 * MB, tolerance: 0.1, values: series.queue }
   ]

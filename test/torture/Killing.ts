@@ -28,7 +28,7 @@ const requested = async (origin: OriginService, count: number, ended: AbortSigna
 }
 
 /** A process that doesn't end is a fault of its own. */
-const DEADLINE_MS = 60_000
+const DEADLINE_MS = 120_000
 
 /** A process of the program. Throws `Broken` when it doesn't end. */
 export const runProgram = async (
