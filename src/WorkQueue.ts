@@ -12,11 +12,21 @@
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import type { Attempt, JobDetail, JobState, JobSummary, Lease, LeaseRef, NewJob } from "./Job.ts"
 import type { LaneOverrides, LanePolicy, LaneStats } from "./Lane.ts"
+import type { HeldLease, JobFilter, LaneFilter, RefreshFilter, Stats, Wait } from "./queue/Reading.ts"
+import type {
+  FailedTry,
+  Released,
+  Rerouted,
+  RerouteVerdict,
+  Settled,
+  Transition
+} from "./queue/Transition.ts"
+import type { LeaseRequest, Turn } from "./queue/Turn.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -31,137 +41,9 @@ export interface EnqueueSummary {
   readonly duplicate: number
 }
 
-/** Where a job ends well: with a result to keep, or with a reason why there is nothing to do. */
-export type Settled =
-  | { readonly state: "done"; readonly result: unknown }
-  | {
-      readonly state: "skipped"
-      readonly reason: string
-      readonly message: string
-      readonly result?: unknown
-    }
-
-/** A failed try. */
-export interface FailedTry {
-  readonly reason: string
-  readonly message: string
-  /** When to try again; `null` ends the job in `error`. */
-  readonly retryAt: number | null
-  /** What the next lease gets as its plan. Left out: the plan stays as it is. */
-  readonly plan?: unknown
-  /** Kept beside an `error`, like the result beside a `done`. */
-  readonly result?: unknown
-}
-
-/** Why a job is put back unfinished, and what its lane waits for. */
-export interface Released {
-  readonly plan?: unknown
-  /** Nothing starts in the job's lane before `until`; an earlier time than the lane already has changes nothing. */
-  readonly hold?: LaneHold | undefined
-  /** The job itself isn't due before `until`. */
-  readonly later?: { readonly until: number; readonly reason: string; readonly message: string } | undefined
-}
-
-/** What a lane was asked for. */
-export interface LaneHold {
-  readonly until: number
-  readonly reason: string
-  /**
-   * The milliseconds between two starts that were asked for, until something else is: the lane's pace, where the
-   * policy's is shorter and none was set by hand. Left out: what was asked for before stays.
-   */
-  readonly gapMs?: number | undefined
-}
-
-/** Where a job goes on: in the lane of the host its plan leads to. */
-export interface Rerouted {
-  readonly lane: string
-  readonly plan: unknown
-}
-
-/** What ends a lease, as data: see the operations of the same names. */
-export type Transition = { readonly lease: Lease; readonly history: ReadonlyArray<Attempt> } & (
-  | { readonly kind: "ack"; readonly settled: Settled }
-  | { readonly kind: "failAndRetry"; readonly failed: FailedTry }
-  | { readonly kind: "release"; readonly released: Released }
-)
-
-/** Whose work is asked for, how much of it, and for how long. */
-export interface LeaseRequest {
-  readonly worker: string
-  readonly limit: number
-  readonly ttl: Duration.DurationInput
-}
-
-/** What became of a turn: whether each of its transitions counted, in their order, and what was leased. */
-export interface Turn {
-  readonly verdicts: ReadonlyArray<"ok" | "lost">
-  readonly leases: ReadonlyArray<Lease>
-}
-
-/** `granted`: the new lane had room, the lease goes on there. `queued`: the job waits there, the lease is over. */
-export type RerouteVerdict = "granted" | "queued"
-
-/** Jobs by state; `total` is their sum. */
-export interface Stats {
-  readonly queued: number
-  readonly in_progress: number
-  readonly done: number
-  readonly skipped: number
-  readonly error: number
-  readonly total: number
-}
-
-/**
- * Why queued jobs aren't running, and how many.
- * - `worker`: only a free worker is missing. Of a lane that may start some now, no more than these.
- * - `cap`: their lane, or its pool, has as many jobs in flight as it may, or will have with those that may start.
- * - `pace`: their lane's next start isn't due, or won't be after those that may start.
- * - `hold`: their lane was asked to wait; `reason` says why, such as `http-429`.
- * - `later`: they aren't due themselves, such as a retry.
- * - `paused`: their lane is paused. A pause of the whole queue stands above all this and isn't told here.
- */
-export interface Wait {
-  readonly cause: "worker" | "cap" | "pace" | "hold" | "later" | "paused"
-  /** Only of a `hold`. */
-  readonly reason: string | null
-  readonly jobs: number
-  /** The lanes they stand in. */
-  readonly lanes: number
-  /** The earliest time at which one of them may go on; `null` when that is no matter of time. */
-  readonly until: number | null
-}
-
-/** A lease as the queue holds it. */
-export interface HeldLease extends LeaseRef {
-  readonly worker: string
-  readonly expiresAt: number
-}
-
-/** Which jobs are meant; a field that is left out doesn't restrict. */
-export interface JobFilter {
-  readonly state?: JobState | undefined
-  readonly lane?: string | undefined
-  readonly reason?: string | undefined
-}
-
-/** Which ended jobs are to be had again. */
-export interface RefreshFilter {
-  readonly state: "done" | "skipped"
-  readonly id?: string | undefined
-  readonly lane?: string | undefined
-  readonly reason?: string | undefined
-  readonly dryRun?: boolean | undefined
-}
-
-/** Which lanes are meant; a field that is left out doesn't restrict. */
-export interface LaneFilter {
-  readonly limit: number
-  /** This lane, or these. */
-  readonly lane?: string | ReadonlyArray<string> | undefined
-  /** Only lanes with limits set by hand. */
-  readonly overridden?: boolean | undefined
-}
+export type * from "./queue/Reading.ts"
+export type * from "./queue/Transition.ts"
+export * from "./queue/Turn.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Errors
@@ -352,38 +234,6 @@ export interface WorkQueueService {
    */
   readonly changes: Stream.Stream<void>
 }
-
-/** One transition by itself. */
-export const settle = (
-  queue: Pick<WorkQueueService, Transition["kind"]>,
-  transition: Transition
-): Effect.Effect<void, LeaseLost | WorkQueueError> => {
-  const { history, lease } = transition
-  switch (transition.kind) {
-    case "ack":
-      return queue.ack(lease, transition.settled, history)
-    case "failAndRetry":
-      return queue.failAndRetry(lease, transition.failed, history)
-    case "release":
-      return queue.release(lease, transition.released, history)
-  }
-}
-
-/** A turn for stores where many steps cost no more than one: its transitions one by one, and then the lease. */
-export const turnOf =
-  (queue: Pick<WorkQueueService, Transition["kind"] | "lease">): WorkQueueService["turn"] =>
-  (transitions, request) =>
-    Effect.uninterruptible(
-      Effect.zipWith(
-        Effect.forEach(transitions, (transition) =>
-          Effect.as(settle(queue, transition), "ok" as const).pipe(
-            Effect.catchTag("LeaseLost", () => Effect.succeed("lost" as const))
-          )
-        ),
-        request === undefined ? Effect.succeed([]) : queue.lease(request),
-        (verdicts, leases): Turn => ({ verdicts, leases })
-      )
-    )
 
 /** The queue of a program. */
 export class WorkQueue extends Context.Tag("contentdownload/WorkQueue")<WorkQueue, WorkQueueService>() {}

@@ -25,7 +25,8 @@ import {
 
 export { Allowed, Personal } from "../Setting.ts"
 
-const HostLimits = Schema.Struct({
+/** The limits of one host. */
+export const HostLimits = Schema.Struct({
   max: optionalKey(integer(1), "Requests at once."),
   gap_ms: optionalKey(integer(0, WEEK * 1000), "Milliseconds from one start to the next."),
   burst: optionalKey(integer(1), "Starts that may follow each other at once after a quiet time.")

@@ -42,6 +42,7 @@ export interface Read {
 /** A configuration file is read as a whole; one that is larger is something else. */
 const MAX_FILE_BYTES = 1024 * 1024
 
+/** What the names of environment variables with settings begin with. */
 export const ENV_PREFIX = "CONTENTDOWNLOAD_"
 
 const isMap = (value: unknown): value is { readonly [name: string]: unknown } =>

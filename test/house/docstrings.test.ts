@@ -29,7 +29,8 @@ const passedOn = (entry: string): ReadonlyArray<string> =>
   )
 
 const entries = ENTRIES.map((entry) => join(SRC, entry))
-const modules = [...new Set([...entries, ...entries.flatMap(passedOn)])]
+const leads = entries.flatMap(passedOn)
+const modules = [...new Set([...entries, ...leads, ...leads.flatMap(passedOn)])]
 
 const isDocumented = (node: ts.Node): boolean => ts.getJSDocCommentsAndTags(node).length > 0
 

@@ -15,6 +15,10 @@ import type { Parameters, Query, Value } from "./Database.ts"
 /** The cells of rows, one row after the other, each in the order of its columns. */
 export type Cells = ReadonlyArray<Value>
 
+/** A value as a cell of JSON text; without one, NULL. */
+export const json = (value: unknown): string | null =>
+  value === undefined || value === null ? null : JSON.stringify(value)
+
 /** Rows in one statement at most: SQLite takes 32,766 values, and each size is kept prepared. */
 const MOST_ROWS = 256
 

@@ -8,10 +8,10 @@ import * as Effect from "effect/Effect"
 import type { Attempt, JobState, Lease } from "../../Job.ts"
 import type { LanePolicy } from "../../Lane.ts"
 import type { Rerouted, RerouteVerdict, Transition } from "../../WorkQueue.ts"
-import { applyTally, counterOf, emptyTally, type Tally, tally, tallyMove } from "./Counters.ts"
+import { applyTally, counterOf, emptyTally, tallyMove } from "./Counters.ts"
 import type { Query, Value } from "./Database.ts"
 import * as Lanes from "./Lanes.ts"
-import { admit, opensAt } from "./Pace.ts"
+import { reroute } from "./Reroute.ts"
 import * as Rows from "./Rows.ts"
 
 /** What is written about a leased job: what ends its lease, or moves it. */
@@ -144,9 +144,6 @@ const hold = `UPDATE lanes
     held_until = max(held_until, :until)
   WHERE id = :lane`
 
-const json = (value: unknown): string | null =>
-  value === undefined || value === null ? null : JSON.stringify(value)
-
 const attemptRow = (job: number, attempt: Attempt): Rows.Cells => [
   job,
   attempt.startedAt,
@@ -256,14 +253,14 @@ const writeBodies = (query: Query, held: Changes) => {
   const results: Array<Value> = []
   const bodies: Array<Value> = []
   for (const [job, { message, plan, result }] of held) {
-    if (plan === undefined && result !== undefined && message === null) results.push(job, json(result))
+    if (plan === undefined && result !== undefined && message === null) results.push(job, Rows.json(result))
     else if (plan !== undefined || result !== undefined || message !== undefined) {
       bodies.push(
         job,
         plan === undefined ? 0 : 1,
-        json(plan),
+        Rows.json(plan),
         result === undefined ? 0 : 1,
-        json(result),
+        Rows.json(result),
         message === undefined ? 0 : 1,
         message ?? null
       )
@@ -271,72 +268,3 @@ const writeBodies = (query: Query, held: Changes) => {
   }
   return Effect.zipRight(updateResults(query, results), updateBodies(query, bodies))
 }
-
-interface TargetLane {
-  readonly open: number
-  readonly awake: number
-  readonly gap_ms: number
-  readonly burst: number
-  readonly tat: number
-}
-
-const targetLane = `SELECT
-    (SELECT paused FROM queue) = 0 AND l.paused = 0 AND l.in_flight < l.cap AND p.in_flight < p.cap AS open,
-    l.next_at <= :now AS awake, l.gap_ms, l.burst, l.tat
-  FROM lanes l JOIN pools p ON p.id = l.pool_id WHERE l.id = :lane`
-
-/**
- * Moves one job. The counters are written at once, not with the batch's tally: the next reroute of the batch has to
- * see the slot this one took.
- */
-const reroute = (
-  query: Query,
-  policy: LanePolicy,
-  now: number,
-  lease: Lease,
-  rerouted: Rerouted,
-  pending: Tally
-) =>
-  Effect.gen(function* () {
-    const [job] = yield* query<{ readonly lane_id: number }>(
-      "SELECT lane_id FROM jobs WHERE id = :job AND fencing_token = :token AND state = 'in_progress'",
-      { job: lease.job, token: lease.token }
-    )
-    if (job === undefined) return "lost"
-    yield* query("UPDATE bodies SET plan = :plan WHERE job_id = :job", {
-      job: lease.job,
-      plan: json(rerouted.plan)
-    })
-    const lanes = yield* Lanes.ensure(query, policy, [rerouted.lane])
-    const lane = lanes.get(rerouted.lane) ?? job.lane_id
-    yield* applyTally(query, pending)
-    pending.clear()
-    const counts = emptyTally()
-    tally(counts, job.lane_id, "in_flight", -1)
-    yield* applyTally(query, counts)
-    const [target] = yield* query<TargetLane>(targetLane, { lane, now })
-    const tat =
-      target !== undefined && target.open === 1 && target.awake === 1
-        ? admit(target.tat, target.gap_ms, target.burst, now)
-        : undefined
-    const granted = target !== undefined && tat !== undefined
-    if (granted) {
-      const opens = opensAt(tat, target.gap_ms, target.burst)
-      yield* query("UPDATE lanes SET tat = :tat, next_at = :nextAt, blocked_reason = NULL WHERE id = :lane", {
-        lane,
-        tat,
-        nextAt: opens > now ? opens : 0
-      })
-      yield* query("UPDATE jobs SET lane_id = :lane WHERE id = :job", { lane, job: lease.job })
-    } else {
-      yield* query(
-        `UPDATE jobs SET lane_id = :lane, state = 'queued', available_at = 0, worker = NULL, lease_expires_at = NULL
-         WHERE id = :job`,
-        { lane, job: lease.job }
-      )
-    }
-    const arrived = emptyTally()
-    tally(arrived, lane, granted ? "in_flight" : "ready", 1)
-    yield* applyTally(query, arrived)
-    return granted ? "granted" : "queued"
-  })
