@@ -5,6 +5,7 @@ import { type Eta, eta, finishedOf, rates, type Sight } from "../../src/cli/prog
 import { duration, percent, size } from "../../src/cli/progress/Numbers.ts"
 import { readingParts } from "../../src/cli/progress/Reading.ts"
 import { flow, headline, lines } from "../../src/cli/progress/View.ts"
+import { balanced } from "../../src/cli/progress/Observer.ts"
 import { makeWaited } from "../../src/cli/progress/Waited.ts"
 import { causes, verdict } from "../../src/cli/progress/Why.ts"
 import { widthOf } from "../../src/cli/Text.ts"
@@ -395,6 +396,20 @@ describe("why it isn't faster", () => {
     expect(why({ stats: { ...idle, queued: 0 } })).toBe("nothing is left to do")
     expect(why({ stats: { ...idle, queued: 0, in_progress: 1 } })).toMatch(/the last 1 job must end/)
   })
+})
+
+describe("the causes", () => {
+  it.prop(
+    "have as many jobs together as are queued, and none without any",
+    { waits: FastCheck.array(wait, { maxLength: 7 }), queued: FastCheck.nat(60) },
+    ({ queued, waits }) => {
+      const told = balanced(waits, queued)
+      const sum = told.reduce((jobs, one) => jobs + one.jobs, 0)
+      expect(sum).toBe(waits.length === 0 ? 0 : queued)
+      for (const one of told) expect(one.jobs).toBeGreaterThan(0)
+      expect(told.length).toBeLessThanOrEqual(waits.length)
+    }
+  )
 })
 
 const idling = (now: number): Sight => ({

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { downloadedBytes } from "../../Telemetry.ts"
-import { WorkQueue, type WorkQueueError } from "../../WorkQueue.ts"
+import { type Wait, WorkQueue, type WorkQueueError } from "../../WorkQueue.ts"
 import { type Eta, eta, type Rates, rates, type Sight } from "./Estimate.ts"
 import { makeWaited, type Waited } from "./Waited.ts"
 
@@ -45,6 +45,18 @@ export interface ObserverOptions {
   readonly failing?: Effect.Effect<string | null>
 }
 
+/**
+ * The causes with as many jobs together as there are queued: those were counted more rarely, or a moment before. The
+ * cause with the most jobs takes the difference, as far as it goes.
+ */
+export const balanced = (waits: ReadonlyArray<Wait>, queued: number): ReadonlyArray<Wait> => {
+  const missing = queued - waits.reduce((jobs, wait) => jobs + wait.jobs, 0)
+  const [most, ...others] = waits.toSorted((a, b) => b.jobs - a.jobs)
+  if (missing === 0 || most === undefined) return waits
+  const rest = most.jobs + missing
+  return rest > 0 ? [{ ...most, jobs: rest }, ...others] : balanced(others, queued)
+}
+
 /** The oldest that is younger than `ms`, else the latest there is. */
 const since = (seen: ReadonlyArray<Sight>, now: Sight, ms: number): Sight =>
   seen.find(({ at }) => at >= now.at - ms) ?? now
@@ -79,10 +91,12 @@ export const make = (
         lanesGoodUntil = at + ((yield* Clock.currentTimeMillis) - at) * LANE_SHARE
       }
       const { failing, workers } = options
+      const stats = yield* queue.stats
       return {
         at,
-        stats: yield* queue.stats,
-        ...lanes,
+        stats,
+        lanes: lanes.lanes,
+        waits: balanced(lanes.waits, stats.queued),
         paused: yield* queue.paused,
         bytes: workers === undefined ? null : (yield* receivedBytes) - bytesBefore,
         workers: workers === undefined ? null : { all: workers.all, busy: yield* workers.busy },
