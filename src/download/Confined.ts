@@ -106,8 +106,8 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
     let shown = root
     try {
       for (const name of below(path)) {
-        shown = join(shown, name)
-        const next = join(at, name)
+        shown = `${shown}${sep}${name}`
+        const next = `${at}${sep}${name}`
         if (named) {
           const above = opened
           opened = openFolder(next, shown)
@@ -126,7 +126,7 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
 
   /** The same for what stands in a folder. */
   const entry = async <A>(path: string, use: (at: string) => Promise<A>): Promise<A> =>
-    below(path).length === 0 ? use(path) : within(dirname(path), (at) => use(join(at, basename(path))))
+    below(path).length === 0 ? use(path) : within(dirname(path), (at) => use(`${at}${sep}${basename(path)}`))
 
   const open: DiskService["open"] = (path, flags) =>
     flags === "r"
@@ -135,23 +135,41 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
           flags === "r+" ? openFile(at, FLAGS[flags]).catch(asNothing) : create(at, flags)
         )
 
-  /** Folder by folder, since each has to be one. */
-  const mkdir: DiskService["mkdir"] = async (path, options) => {
-    let first = await disk.mkdir(root, options)
-    let made = root
-    for (const name of below(path)) {
-      made = join(made, name)
-      const created = await entry(made, (at) =>
-        fs.mkdir(at).then(
-          () => true,
-          (cause: unknown) => {
-            if (codeOf(cause) === "EEXIST") return false
-            throw cause
-          }
-        )
+  /** Whether a folder wasn't there, and is now. */
+  const made = (path: string): Promise<boolean> =>
+    entry(path, (at) =>
+      fs.mkdir(at).then(
+        () => true,
+        (cause: unknown) => {
+          if (codeOf(cause) === "EEXIST") return false
+          throw cause
+        }
       )
-      if (created) first ??= made
+    )
+
+  /** Folder by folder, since each has to be one. */
+  const mkdirAll = async (path: string): Promise<string | undefined> => {
+    let first = await disk.mkdir(root, { recursive: true })
+    let at = root
+    for (const name of below(path)) {
+      at = join(at, name)
+      if (await made(at)) first ??= at
     }
+    return first
+  }
+
+  const mkdir: DiskService["mkdir"] = async (path) => {
+    // Mostly what is above it is there.
+    const first =
+      below(path).length === 0
+        ? await mkdirAll(path)
+        : await made(path).then(
+            (isNew) => (isNew ? path : undefined),
+            (cause: unknown) => {
+              if (codeOf(cause) !== "ENOENT") throw cause
+              return mkdirAll(path)
+            }
+          )
     await within(path, () => Promise.resolve())
     return first
   }
@@ -163,7 +181,7 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
   const renameDurably: DiskService["renameDurably"] = (from, to, renamed) =>
     entry(from, (source) =>
       within(dirname(to), async (at, opened) => {
-        await disk.rename(source, join(at, basename(to)))
+        await disk.rename(source, `${at}${sep}${basename(to)}`)
         renamed()
         await (opened === undefined ? syncFolder(disk, dirname(to)) : asFarAsSynced(() => sync(opened)))
       })

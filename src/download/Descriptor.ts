@@ -13,6 +13,9 @@ const called = (start: (ended: Ended) => void): Promise<void> =>
     start((error) => (error === null ? resolve() : reject(error)))
   })
 
+/** A write of so many bytes is but a copy in memory, and done at once: a way through the pool of threads takes longer. */
+const SMALL_BYTES = 64 * 1024
+
 /** No file's: every call with it fails, where the number itself might be another file's by now. */
 const CLOSED = -1
 
@@ -36,6 +39,9 @@ class Descriptor implements OpenFile {
   writev(buffers: ReadonlyArray<Uint8Array>, position: number) {
     this.#synced = false
     return new Promise<{ readonly bytesWritten: number }>((resolve, reject) => {
+      if (buffers.reduce((sum, { length }) => sum + length, 0) <= SMALL_BYTES) {
+        return resolve({ bytesWritten: fs.writevSync(this.#fd, buffers, position) })
+      }
       fs.writev(this.#fd, buffers, position, (error, bytesWritten) =>
         error === null ? resolve({ bytesWritten }) : reject(error)
       )

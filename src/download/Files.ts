@@ -30,6 +30,34 @@ export const syncFolder = (disk: DiskService, folder: string): Promise<void> =>
     }
   })
 
+/** A sync that is under way, and the one that begins when it is over, if somebody waits for that. */
+interface Turn {
+  readonly running: Promise<void>
+  next: Promise<void> | undefined
+}
+
+const turns = new WeakMap<DiskService, Map<string, Turn>>()
+
+/** `syncFolder`, together with all who ask while another sync of the folder is under way: theirs is the next. */
+const syncTogether = (disk: DiskService, folder: string): Promise<void> => {
+  const known = turns.get(disk)
+  const byFolder = known ?? new Map<string, Turn>()
+  if (known === undefined) turns.set(disk, byFolder)
+  const begin = (): Promise<void> => {
+    const turn: Turn = { running: syncFolder(disk, folder), next: undefined }
+    byFolder.set(folder, turn)
+    const over = () => {
+      if (turn.next === undefined) byFolder.delete(folder)
+    }
+    turn.running.then(over, over)
+    return turn.running
+  }
+  const turn = byFolder.get(folder)
+  if (turn === undefined) return begin()
+  turn.next ??= turn.running.then(begin, begin)
+  return turn.next
+}
+
 /** Gives a file another name, and makes that durable. `renamed` is called in between. */
 export const renameDurably = async (
   disk: DiskService,
@@ -46,7 +74,7 @@ export const renameDurably = async (
 /** Makes a folder and the ones above it, and the new entries durable. */
 export const makeFolder = async (disk: DiskService, folder: string): Promise<void> => {
   const created = await disk.mkdir(folder, { recursive: true })
-  if (created !== undefined) await syncFolder(disk, dirname(created))
+  if (created !== undefined) await syncTogether(disk, dirname(created))
 }
 
 /** What is read at once. */

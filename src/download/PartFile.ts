@@ -6,7 +6,7 @@
  * leaves nothing behind, and a body too small to fill the buffer opens no file before it is kept. A part that may be
  * gone on with has a log beside it, see `PartLog.ts`.
  */
-import { createHash, type Hash } from "node:crypto"
+import { createHash, hash, type Hash } from "node:crypto"
 import { dirname } from "node:path"
 import { reach } from "../FailPoint.ts"
 import type { DiskService, OpenFile } from "./Disk.ts"
@@ -47,8 +47,11 @@ export interface Proven {
 export class PartFile {
   readonly #disk: DiskService
   readonly #path: string
-  readonly #sha256: Hash
+  /** Of all that was handed to the disk; none before something was. */
+  #sha256: Hash | undefined
   readonly #md5: Hash | undefined
+  /** The hashes are taken. */
+  #digested = false
   #handle: OpenFile | undefined
   #buffered: Array<Uint8Array> = []
   #bufferedBytes = 0
@@ -72,7 +75,7 @@ export class PartFile {
     const { from } = options
     this.#disk = disk
     this.#path = path
-    this.#sha256 = from?.sha256 ?? createHash("sha256")
+    this.#sha256 = from?.sha256
     this.#md5 = from === undefined ? (options.md5 ? createHash("md5") : undefined) : from.md5
     this.#handle = from?.handle
     this.#log = from?.log
@@ -108,8 +111,6 @@ export class PartFile {
       }
       if (step.done === true) return
       const chunk = step.value
-      this.#sha256.update(chunk)
-      this.#md5?.update(chunk)
       this.#bytes += chunk.length
       this.#buffered.push(chunk)
       this.#bufferedBytes += chunk.length
@@ -136,7 +137,17 @@ export class PartFile {
 
   /** The hashes of everything filled in, in hex. To be called once, at the end. */
   digest(): { readonly sha256: string; readonly md5: string | undefined } {
-    return { sha256: this.#sha256.digest("hex"), md5: this.#md5?.digest("hex") }
+    const { length } = this.#buffered
+    // Most files are small, and hashed in one call.
+    if (this.#sha256 === undefined && this.#md5 === undefined) {
+      this.#digested = true
+      const [only] = this.#buffered
+      const content = only !== undefined && length === 1 ? only : Buffer.concat(this.#buffered)
+      return { sha256: hash("sha256", content), md5: undefined }
+    }
+    this.#hash()
+    this.#digested = true
+    return { sha256: this.#running().digest("hex"), md5: this.#md5?.digest("hex") }
   }
 
   /** Makes the content durable and has `place` give it its place. */
@@ -191,7 +202,7 @@ export class PartFile {
   async #check(): Promise<void> {
     if (this.#identity === undefined) return
     this.#log ??= await PartLog.create(this.#disk, this.#path, this.#identity)
-    await this.#log.checkpoint({ bytes: this.#bytes, sha256: this.#sha256.copy().digest("hex") })
+    await this.#log.checkpoint({ bytes: this.#bytes, sha256: this.#running().copy().digest("hex") })
     this.#checkpoint = this.#bytes
   }
 
@@ -207,12 +218,27 @@ export class PartFile {
    * What goes wrong is told to who awaits `#handed` next.
    */
   #hand(): Promise<OpenFile> {
+    if (!this.#digested) this.#hash()
     const handed = this.#write(this.#buffered, this.#bytes - this.#bufferedBytes)
     handed.catch(() => undefined)
     this.#handed = handed
     this.#buffered = []
     this.#bufferedBytes = 0
     return handed
+  }
+
+  #running(): Hash {
+    this.#sha256 ??= createHash("sha256")
+    return this.#sha256
+  }
+
+  /** Hashes what is buffered; once, before it is handed on. */
+  #hash(): void {
+    const sha256 = this.#running()
+    for (const chunk of this.#buffered) {
+      sha256.update(chunk)
+      this.#md5?.update(chunk)
+    }
   }
 
   /** Everything filled in is written. */

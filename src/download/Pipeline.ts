@@ -93,66 +93,76 @@ const walk = (
     attempt: Pick<Attempt, "step" | "target" | "class" | "reason" | "message">
   ) => Effect.suspend(() => job.note({ ...attempt, startedAt, durationMs: Math.max(0, now() - startedAt) }))
 
-  const fetchStep = (plan: Plan.Plan, candidate: Candidate, hop: Plan.Hop | undefined) =>
-    Effect.gen(function* () {
-      const url = askedUrl(hop?.url ?? candidate.url)
-      if (Either.isLeft(url)) {
-        const message = `this is ${url.left}`
-        return { plan: Plan.failed(plan, { class: "try-next", reason: "bad-url", message }) } satisfies Left
+  /** What the end of a fetch leaves of the job. */
+  const fetched = (plan: Plan.Plan, step: Pick<Attempt, "step" | "target">, startedAt: number) => {
+    const noted = <A>(told: Pick<Attempt, "class" | "reason" | "message">, left: A) =>
+      Effect.as(noteSince(startedAt, { ...step, ...told }), left)
+    return {
+      onFailure: (failure: FetchFailure) =>
+        noted<Left>(
+          { class: failure.class, reason: failure.reason, message: failure.message },
+          { plan: Plan.failed(plan, lessonOf(failure)) }
+        ),
+      onSuccess: (end: Fetch.Fetched): Effect.Effect<Left, Skip | WaitLane> => {
+        switch (end._tag) {
+          case "Stored":
+            return noted(
+              { class: "ok", reason: null, message: null },
+              { outcome: Handler.Done({ result: end.receipt }) }
+            )
+          case "Opened":
+            return noted(
+              { class: "ok", reason: "page", message: null },
+              { plan: Plan.opened(plan, end.candidates) }
+            )
+          case "Unmodified": {
+            const message = "the server has the same file, and it is still here"
+            return Effect.zipRight(
+              noteSince(startedAt, { ...step, class: "skip", reason: "not-modified", message: null }),
+              new Skip({ reason: "not-modified", message, result: end.receipt })
+            )
+          }
+          case "Moved":
+            return Effect.succeed({ outcome: Handler.Moved() })
+          case "Held": {
+            const { gapMs, message, reason, until } = end.waits
+            return Effect.zipRight(
+              noteSince(startedAt, { ...step, class: "wait", reason, message }),
+              new WaitLane({ reason, message, until, gapMs, plan: Plan.withHop(plan, end.hop) })
+            )
+          }
+        }
       }
-      if (!(yield* enter(hostLane(url.right), plan))) {
-        return { outcome: Handler.Moved() } satisfies Left
-      }
+    }
+  }
+
+  const fetchStep = (plan: Plan.Plan, candidate: Candidate, hop: Plan.Hop | undefined) => {
+    const url = askedUrl(hop?.url ?? candidate.url)
+    if (Either.isLeft(url)) {
+      const message = `this is ${url.left}`
+      return Effect.succeed<Left>({
+        plan: Plan.failed(plan, { class: "try-next", reason: "bad-url", message })
+      })
+    }
+    return Effect.flatMap(enter(hostLane(url.right), plan), (entered) => {
+      if (!entered) return Effect.succeed<Left>({ outcome: Handler.Moved() })
       const startedAt = now()
       const step = { step: "fetch", target: candidate.url }
-      return yield* fetch({ artifact, candidate, owner, hop, previous: plan.previous }, (lane, next) =>
-        Effect.gen(function* () {
-          const message = next === undefined ? "from the start again" : `redirected to ${next.url}`
-          yield* noteSince(startedAt, { ...step, class: "ok", reason: "redirect", message })
-          return yield* enter(lane, Plan.withHop(plan, next))
-        })
-      ).pipe(
-        Telemetry.step("fetch", () => ({ "contentdownload.resolver": candidate.resolver })),
-        Effect.flatMap(
-          Fetch.Fetched.$match({
-            Stored: ({ receipt }) =>
-              Effect.as(noteSince(startedAt, { ...step, class: "ok", reason: null, message: null }), {
-                outcome: Handler.Done({ result: receipt })
-              } satisfies Left),
-            Opened: ({ candidates }) =>
-              Effect.as(noteSince(startedAt, { ...step, class: "ok", reason: "page", message: null }), {
-                plan: Plan.opened(plan, candidates)
-              } satisfies Left),
-            Unmodified: ({ receipt }) =>
-              Effect.zipRight(
-                noteSince(startedAt, { ...step, class: "skip", reason: "not-modified", message: null }),
-                new Skip({
-                  reason: "not-modified",
-                  message: "the server has the same file, and it is still here",
-                  result: receipt
-                })
-              ),
-            Moved: () => Effect.succeed<Left>({ outcome: Handler.Moved() }),
-            Held: ({ hop: from, waits: { gapMs, message, reason, until } }) =>
-              Effect.zipRight(
-                noteSince(startedAt, { ...step, class: "wait", reason, message }),
-                new WaitLane({ reason, message, until, gapMs, plan: Plan.withHop(plan, from) })
-              )
-          })
-        ),
-        Effect.catchTag("FetchFailure", (failure) =>
-          Effect.as(
-            noteSince(startedAt, {
-              ...step,
-              class: failure.class,
-              reason: failure.reason,
-              message: failure.message
-            }),
-            { plan: Plan.failed(plan, lessonOf(failure)) } satisfies Left
-          )
+      const end = fetched(plan, step, startedAt)
+      const goOn = (lane: string, next: Plan.Hop | undefined) => {
+        const message = next === undefined ? "from the start again" : `redirected to ${next.url}`
+        return Effect.zipRight(
+          noteSince(startedAt, { ...step, class: "ok", reason: "redirect", message }),
+          enter(lane, Plan.withHop(plan, next))
         )
+      }
+      return fetch({ artifact, candidate, owner, hop, previous: plan.previous }, goOn).pipe(
+        Telemetry.step("fetch", () => ({ "contentdownload.resolver": candidate.resolver })),
+        Effect.flatMap(end.onSuccess),
+        Effect.catchTag("FetchFailure", end.onFailure)
       )
     })
+  }
 
   const askStep = (plan: Plan.Plan, resolver: string) =>
     Effect.gen(function* () {

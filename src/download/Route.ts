@@ -15,9 +15,10 @@ export const askedUrl = (location: string, base?: string): Either.Either<string,
   if (!URL.canParse(location, base)) return Either.left("something that is no URL")
   const url = new URL(location, base)
   if (url.protocol !== "http:" && url.protocol !== "https:") return Either.left(`a ${url.protocol} URL`)
-  url.username = ""
-  url.password = ""
-  url.hash = ""
+  if (url.username !== "") url.username = ""
+  if (url.password !== "") url.password = ""
+  // Also the mark of a fragment that is empty.
+  if (url.href.includes("#")) url.hash = ""
   return Either.right(url.href)
 }
 
