@@ -140,6 +140,11 @@ const sections = Schema.Struct({
         WEEK,
         "The longest wait a server can ask for and get."
       ),
+      refusal_wait_seconds: key(
+        positive(3600),
+        60,
+        "How long a server is left alone that answers 429 and doesn't say for how long. For a host of files it doubles each time it refuses again, up to an hour."
+      ),
       max_bytes_per_second: key(
         integer(0),
         0,
@@ -231,7 +236,7 @@ const sections = Schema.Struct({
       identity: key(
         oneOf("off", "warn", "require"),
         "warn",
-        "Look in each document for the DOI, the arXiv id or the title. warn: keep what seems to be another work, and say so. require: keep only what is confirmed."
+        "Look in each document for the DOI, the arXiv id or the title. warn: keep what seems to be another work, and say so. require: keep only what is confirmed. Of a job that names none of the three, such as a bare URL or a PMID, there is nothing to compare: its file is kept, and its evidence in the manifest is unknown, by nothing-known."
       )
     }),
     "What is taken, and where it goes."

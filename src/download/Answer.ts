@@ -6,6 +6,7 @@ import * as Either from "effect/Either"
 import * as Random from "effect/Random"
 import type { Fatal, Retry } from "../Failure.ts"
 import type { Response } from "../http/Http.ts"
+import { hostLane } from "../Lane.ts"
 import type { Candidate } from "../resolver/Candidate.ts"
 import type { Bandwidth } from "./Bandwidth.ts"
 import { tooLarge, watch } from "./Body.ts"
@@ -15,6 +16,7 @@ import { isPage, readPage } from "./LandingPage.ts"
 import type { Receipt } from "./Manifest.ts"
 import type { Parts } from "./Parts.ts"
 import { identityOf, rest } from "./Range.ts"
+import * as Refusals from "./Refusals.ts"
 import { askedUrl } from "./Route.ts"
 import { type Meaning, meaning } from "./Status.ts"
 import type { Beginning, Part, StorageService } from "./Storage.ts"
@@ -102,6 +104,7 @@ export const reading = (
 ): Read => {
   const { max_retry_after_seconds, min_bytes_per_second, min_rate_window_seconds } = settings.http
   const { max_bytes } = settings.download
+  const refusals = Refusals.make(settings.http.refusal_wait_seconds * 1000)
 
   /** What the server asked for, and a little more, so that those who wait don't all come back at once. */
   const withJitter = (until: number) =>
@@ -187,7 +190,10 @@ export const reading = (
         return { _tag: "Redirect", to: yield* redirectTarget(said.location, url) } satisfies Answer
       }
       return yield* said._tag === "Wait"
-        ? Effect.flatMap(withJitter(said.until), (until) => new HostWaits({ ...wordsOf(said), until }))
+        ? Effect.flatMap(
+            withJitter(said.until ?? refusals.refused(hostLane(url), now())),
+            (until) => new HostWaits({ ...wordsOf(said), until })
+          )
         : Effect.fail(
             said._tag === "Retry"
               ? new FetchFailure({ class: "retry", ...wordsOf(said), notBefore: said.notBefore })
@@ -207,6 +213,7 @@ export const reading = (
   return (target, parts, url, known, response, answeredAt) => {
     const whole = (): ReturnType<Read> => {
       const said = meaning(response, answeredAt, max_retry_after_seconds)
+      if (said._tag !== "Wait") refusals.answered(hostLane(url))
       if (said._tag !== "Body") return refusal(url, response, said)
       return target.candidate.kind === "landing" && isPage(response)
         ? page(target, url, response)

@@ -2,7 +2,7 @@
  * One candidate: from its URL over its redirects to a stored file, or to a failure that says what happens next.
  *
  * A host's permit is held exactly while a connection to it is in use, never while waiting for another host. A redirect
- * to another host asks for a start in that host's lane first. Credentials in URLs are never sent.
+ * asks for a start in its host's lane first, also where that is the same host. Credentials in URLs are never sent.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -46,6 +46,7 @@ export interface FetchSettings {
       readonly min_rate_window_seconds: number
       readonly max_redirects: number
       readonly max_retry_after_seconds: number
+      readonly refusal_wait_seconds: number
       /** Of all downloads of this process together. 0: no limit. */
       readonly max_bytes_per_second: number
       readonly adaptive_pace: boolean
@@ -68,7 +69,7 @@ export interface Target {
   readonly previous?: Receipt | undefined
 }
 
-/** Asks for a start in the lane of the host the candidate goes on at. False: the job waits there, nothing is left to do. */
+/** Asks for a further start in the lane of the host the candidate goes on at. False: the job waits there, nothing is left to do. */
 export type Enter<E> = (lane: string, hop: Hop | undefined) => Effect.Effect<boolean, E>
 
 /** `Held`: the host has to wait; the candidate goes on from `hop` later. */
@@ -227,9 +228,11 @@ export const make = (
           if (answer._tag === "HostWaits") return Fetched.Held({ waits: answer, hop })
           if (answer._tag === "Page") return Fetched.Opened({ candidates: answer.candidates })
           if (answer._tag === "Unmodified") return Fetched.Unmodified({ receipt: answer.receipt })
+          // Each request is a start in its host's lane, so that the lane's pace counts for all that the server sees.
           if (answer._tag === "Anew") {
             if (before.beginning !== undefined) yield* before.beginning.discard
             anew = true
+            if (!(yield* enter(hostLane(url), hop))) return Fetched.Moved()
             continue
           }
           const next: Hop = { url: answer.to, count: (hop?.count ?? 0) + 1, from: url }
@@ -241,9 +244,7 @@ export const make = (
             const message = "its redirects lead in a circle"
             return yield* new FetchFailure({ class: "try-next", reason: "redirect-loop", message })
           }
-          if (hostLane(next.url) !== hostLane(url) && !(yield* enter(hostLane(next.url), next))) {
-            return Fetched.Moved()
-          }
+          if (!(yield* enter(hostLane(next.url), next))) return Fetched.Moved()
           position = { url: next.url, hop: next }
           anew = false
         }

@@ -166,6 +166,7 @@ const inspectText = (settings: InspectSettings, artifact: Artifact, document: Do
 const unproven = ({ by, confidence, cover_sheet, identity }: Evidence): FetchFailure | undefined => {
   if (cover_sheet !== undefined)
     return refuse("cover-sheet", "one page about the document came, not the document")
+  // Who names a URL, or the number of a record, and nothing else gets what is there: there is nothing to hold it against.
   if (identity === "confirmed" || by === "nothing-known") return undefined
   return identity === "mismatch"
     ? refuse("wrong-document", `its ${by} is another one (confidence ${confidence})`)

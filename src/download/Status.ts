@@ -13,11 +13,19 @@ import * as Option from "effect/Option"
 import type { Response } from "../http/Http.ts"
 import * as RetryAfter from "../http/RetryAfter.ts"
 
-/** What an answer's head says. `until`, `notBefore`: milliseconds since the epoch. */
+/**
+ * What an answer's head says. `until`, `notBefore`: milliseconds since the epoch; `until` is `undefined` where the host
+ * asks to wait and doesn't say for how long.
+ */
 export type Meaning =
   | { readonly _tag: "Body" }
   | { readonly _tag: "Redirect"; readonly location: string }
-  | { readonly _tag: "Wait"; readonly reason: string; readonly message: string; readonly until: number }
+  | {
+      readonly _tag: "Wait"
+      readonly reason: string
+      readonly message: string
+      readonly until: number | undefined
+    }
   | {
       readonly _tag: "Retry"
       readonly reason: string
@@ -26,8 +34,6 @@ export type Meaning =
     }
   | { readonly _tag: "TryNext"; readonly reason: string; readonly message: string }
 
-/** How long a host waits that refuses a request for its rate and doesn't say for how long. */
-export const DEFAULT_WAIT_MS = 60_000
 /** The shortest wait, so that a hint of zero doesn't become a loop without a pause. */
 const SHORTEST_WAIT_MS = 1000
 
@@ -66,11 +72,11 @@ export const meaning = (
     Option.fromNullable(header("retry-after")).pipe(
       Option.flatMap((value) => RetryAfter.parse(value, now, maxSeconds))
     )
-  const wait = (until: number): Meaning => ({
+  const wait = (until: number | undefined): Meaning => ({
     _tag: "Wait",
     reason,
     message,
-    until: Math.max(until, now + SHORTEST_WAIT_MS)
+    until: until === undefined ? undefined : Math.max(until, now + SHORTEST_WAIT_MS)
   })
 
   if (status === 200 || status === 203) return { _tag: "Body" }
@@ -84,7 +90,7 @@ export const meaning = (
     return { _tag: "TryNext", reason: "challenge", message: `the server checks for a human (HTTP ${status})` }
   }
   if (status === 429) {
-    return wait(Option.getOrElse(RetryAfter.hint(header, now, maxSeconds), () => now + DEFAULT_WAIT_MS))
+    return wait(Option.getOrUndefined(RetryAfter.hint(header, now, maxSeconds)))
   }
   const asked = retryAfter()
   if (status === 503 && Option.isSome(asked)) return wait(asked.value)

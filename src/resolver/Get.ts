@@ -38,6 +38,8 @@ export interface Service {
   /** Credentials, sent to the origin of `baseUrl` only. */
   readonly headers: Readonly<Record<string, string>>
   readonly maxRetryAfterSeconds: number
+  /** The wait after a refusal that names none. */
+  readonly refusalWaitSeconds: number
   /** Whether a text says who asks: then it isn't kept. */
   readonly saysWhoAsks: (text: string) => boolean
   /** Waits until one more request may be sent. */
@@ -55,8 +57,6 @@ export interface Asking {
 
 /** More than any real answer has. */
 const MAX_ANSWER_BYTES = 2_000_000
-/** The wait after a refusal that names none. */
-const DEFAULT_WAIT_MS = 60_000
 /** Redirects that are followed for one request. */
 const MAX_REDIRECTS = 3
 
@@ -107,7 +107,7 @@ const all = (effects: ReadonlyArray<Effect.Effect<void>>) =>
 
 /** Asks on behalf of one question. */
 export const make = (http: HttpService, cache: HttpCache.HttpCache, service: Service): Asking => {
-  const { maxRetryAfterSeconds, name } = service
+  const { maxRetryAfterSeconds, name, refusalWaitSeconds } = service
   const home = new URL(service.baseUrl).origin
   const keeps: Array<Effect.Effect<void>> = []
   const forgets: Array<Effect.Effect<void>> = []
@@ -205,7 +205,9 @@ export const make = (http: HttpService, cache: HttpCache.HttpCache, service: Ser
         return typeof to === "string" ? { to } : yield* to
       }
       if (outcome === "answer") return answer
-      if (outcome === "rate_limited") return yield* limited(answer, request.waitMs ?? DEFAULT_WAIT_MS)
+      if (outcome === "rate_limited") {
+        return yield* limited(answer, request.waitMs ?? refusalWaitSeconds * 1000)
+      }
       return yield* fail(outcome, status, WORDS[outcome], outcome === "failed" && isPassing(status))
     })
 

@@ -24,6 +24,7 @@ import { type Resolver, ResolverFailure } from "./Resolver.ts"
 export interface ResolversSettings {
   readonly http: Pick<HttpSettings, "contact" | "user_agent"> & {
     readonly max_retry_after_seconds: number
+    readonly refusal_wait_seconds: number
     readonly cache: HttpCache.CacheSettings
   }
   readonly download: { readonly kinds: ReadonlyArray<FileKind> }
@@ -161,6 +162,7 @@ export const make = (settings: ResolversSettings, http: HttpService): Effect.Eff
               onSome: (value) => credential?.header(value) ?? {}
             }),
             maxRetryAfterSeconds: settings.http.max_retry_after_seconds,
+            refusalWaitSeconds: settings.http.refusal_wait_seconds,
             saysWhoAsks: confidential.hides,
             nextRequest
           }),

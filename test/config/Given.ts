@@ -93,6 +93,7 @@ export const arbitraries: { readonly [path: string]: FastCheck.Arbitrary<unknown
     min_rate_window_seconds: seconds(1, 3600),
     max_redirects: int(0, 100),
     max_retry_after_seconds: int(0, 1_000_000),
+    refusal_wait_seconds: int(1, 3600),
     max_bytes_per_second: int(0, 1_000_000_000),
     adaptive_pace: FastCheck.boolean(),
     breaker_failures: int(0, 1000),

@@ -45,6 +45,7 @@ export const settings = (out: string, changes: Changes = {}): DownloadSettings =
     min_rate_window_seconds: 60,
     max_redirects: 5,
     max_retry_after_seconds: 7 * 86_400,
+    refusal_wait_seconds: 60,
     max_bytes_per_second: 0,
     adaptive_pace: true,
     breaker_failures: 5,

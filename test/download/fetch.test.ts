@@ -249,7 +249,7 @@ describe("a candidate", () => {
 })
 
 describe("redirects", () => {
-  it.live("on one host are followed at once", () =>
+  it.live("on one host take a start of its lane each", () =>
     world(
       {
         "a.test": Behaviour.routes(
@@ -267,7 +267,11 @@ describe("redirects", () => {
               redirects: 2
             }
           })
-          expect(entered).toEqual([])
+          const [first, second, third] = ["/1", "/2", "/3.pdf"].map((path) => origin.url("a.test", path))
+          expect(entered).toEqual([
+            { lane: "host:a.test", hop: { url: second, count: 1, from: first } },
+            { lane: "host:a.test", hop: { url: third, count: 2, from: second } }
+          ])
         })
     )
   )

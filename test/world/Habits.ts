@@ -3,10 +3,18 @@ import * as Behaviour from "../../src/demo/Behaviour.ts"
 import { page } from "./Ground.ts"
 import { HOSTS } from "./Services.ts"
 
-/** Who refuses at first, and how that is said: each is asked by one at a time. Longer than any wait of our own. */
-export const REFUSING: Readonly<Record<string, Behaviour.RetryAfter>> = {
+/** What is waited for whoever refuses without naming a time, in seconds. */
+export const REFUSAL_WAIT = 2
+
+/**
+ * Who refuses twice at first, and how that is said, `null` where no time is named: each is asked by one at a time.
+ * Longer than any wait of our own.
+ */
+export const REFUSING: Readonly<Record<string, Behaviour.RetryAfter | null>> = {
   "busy.example.org": { seconds: 2, form: "seconds" },
   "dated.example.org": { seconds: 3, form: "date" },
+  "curt.example.org": null,
+  [HOSTS.zenodo]: null,
   [HOSTS.figshare]: { seconds: 2, form: "seconds" },
   [HOSTS.osf]: { seconds: 3, form: "date" }
 }

@@ -50,17 +50,28 @@ export const withinPace = (
   }
 }
 
-/** After each refusal nothing comes before the time it named; of hosts that are asked one at a time. */
+interface Asked {
+  readonly seconds: number
+  readonly form: "seconds" | "date"
+}
+
+/** A date has no milliseconds. */
+const secondsOf = ({ form, seconds }: Asked): number => (form === "date" ? seconds - 1 : seconds)
+
+/**
+ * After each refusal nothing comes before the time it named; of hosts that are asked one at a time. `asked`: what each
+ * named, or the seconds that are kept after the first and each further one.
+ */
 export const heedsRetryAfter = (
   host: string,
   seen: ReadonlyArray<Seen>,
-  asked: { readonly seconds: number; readonly form: "seconds" | "date" }
+  asked: Asked | ReadonlyArray<number>
 ): void => {
   const refusals = seen.filter(({ status }) => status === 429)
-  expect(refusals.length, `refusals of ${host}`).toBeGreaterThan(0)
-  for (const { startedAt } of refusals) {
-    // A date has no milliseconds.
-    const until = startedAt + 1000 * (asked.form === "date" ? asked.seconds - 1 : asked.seconds)
+  expect(refusals.length, `refusals of ${host}`).toBe(2)
+  for (const [nth, { startedAt }] of refusals.entries()) {
+    const seconds = "form" in asked ? secondsOf(asked) : (asked[nth] ?? 0)
+    const until = startedAt + 1000 * seconds
     const early = seen.filter((later) => later.startedAt > startedAt && later.startedAt < until)
     expect(early, `requests to ${host} before it may be asked again`).toEqual([])
   }

@@ -123,7 +123,8 @@ export const TROUBLE: Scenes = {
     }
   ],
   "429 with seconds": [6, single("busy.example.org", served)],
-  "429 with a date": [6, single("dated.example.org", served)],
+  "429 without a time": [3, single("curt.example.org", served)],
+  "429 with a date": [3, single("dated.example.org", served)],
   "503 that passes": [
     6,
     ownHost("tired", (host) => single(host, (document) => Behaviour.flaky5xx(1, served(document))))

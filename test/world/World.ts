@@ -6,7 +6,7 @@ import { PCGRandom } from "effect/Utils"
 import type * as Origin from "../../src/demo/Origin.ts"
 import * as Ground from "./Ground.ts"
 import { FOUND } from "./Found.ts"
-import { habits } from "./Habits.ts"
+import { habits, REFUSAL_WAIT } from "./Habits.ts"
 import * as Services from "./Services.ts"
 import { TROUBLE } from "./Trouble.ts"
 import type { Wanted } from "./Works.ts"
@@ -63,12 +63,17 @@ export const settings = ({ url }: Pick<Origin.OriginService, "url">) => ({
     max_workers: 48,
     max_per_host: CAP,
     // One at a time: after a refusal nothing is under way.
-    hosts: { "busy.example.org": { max: 1 }, "dated.example.org": { max: 1 } }
+    hosts: {
+      "busy.example.org": { max: 1 },
+      "dated.example.org": { max: 1 },
+      "curt.example.org": { max: 1 }
+    }
   },
   http: {
     contact: Services.CONTACT,
     allow_private_hosts: false,
     idle_timeout_seconds: 3,
+    refusal_wait_seconds: REFUSAL_WAIT,
     breaker_pause_seconds: 1
   },
   robots: { enabled: true },

@@ -10,7 +10,7 @@ import type { Seen } from "../../src/demo/Traffic.ts"
 import { NAMES } from "../../src/resolver/Registry.ts"
 import { spawned } from "../cli/Program.ts"
 import * as Stage from "../run/Stage.ts"
-import { REFUSING } from "./Habits.ts"
+import { REFUSAL_WAIT, REFUSING } from "./Habits.ts"
 import * as Politeness from "./Politeness.ts"
 import * as Services from "./Services.ts"
 import * as World from "./World.ts"
@@ -94,7 +94,9 @@ it(
         Politeness.withinPace(host, questions, service)
       }
       const refusing = REFUSING[host]
-      if (refusing !== undefined) Politeness.heedsRetryAfter(host, seen, refusing)
+      // Where no time was named, a host of files is left alone for longer the second time.
+      const ours = service === undefined ? [REFUSAL_WAIT, 2 * REFUSAL_WAIT] : [REFUSAL_WAIT, REFUSAL_WAIT]
+      if (refusing !== undefined) Politeness.heedsRetryAfter(host, seen, refusing ?? ours)
       const rules = seen.filter(({ path }) => path === "/robots.txt")
       expect(rules.length, `requests for the robots.txt of ${host}`).toBeLessThanOrEqual(1)
       for (const { headers } of seen) expect(headers.userAgent).toMatch(/^contentdownload\/\S+ \(\+mailto:/)

@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest"
+import * as FastCheck from "effect/FastCheck"
+import * as Refusals from "../../src/download/Refusals.ts"
+
+const HOUR = 3_600_000
+
+describe("a host that refuses without a time", () => {
+  it("is left alone for twice as long each time, up to an hour, until it answers", () => {
+    const refusals = Refusals.make(60_000)
+    const waits: Array<number> = []
+    let now = 0
+    for (let nth = 0; nth < 8; nth++) {
+      const until = refusals.refused("a", now)
+      waits.push(until - now)
+      now = until
+    }
+    expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60].map((minutes) => minutes * 60_000))
+    refusals.answered("a")
+    expect(refusals.refused("a", now)).toBe(now + 60_000)
+  })
+
+  it("is counted once for all that was under way, and alone", () => {
+    FastCheck.assert(
+      FastCheck.property(
+        FastCheck.integer({ min: 1, max: HOUR }),
+        FastCheck.array(FastCheck.nat(10_000), { minLength: 1, maxLength: 20 }),
+        (first, offsets) => {
+          const refusals = Refusals.make(first)
+          const until = refusals.refused("a", 0)
+          for (const offset of offsets) {
+            expect(refusals.refused("a", offset % until)).toBe(until)
+          }
+          expect(refusals.refused("b", 5)).toBe(5 + first)
+        }
+      )
+    )
+  })
+})
