@@ -38,9 +38,12 @@ export class Process {
   readonly name: string
   alive = true
   frozen = false
-  /** Steps that its fibers have taken, and the one after which it is killed. */
+  /** Steps that its fibers have taken. */
   steps = 0
-  killAfter = Number.POSITIVE_INFINITY
+  /** What befalls it after so many of them. */
+  fate: { readonly steps: number; readonly befall: () => void } | undefined
+  /** Ends its standing still before its time. */
+  goOn: () => void = () => undefined
   /** What its end does on the machine, as the kernel would: its connections are closed. */
   readonly onDeath = new Set<() => void>()
   constructor(name: string) {
@@ -187,14 +190,16 @@ export class Machine {
     this.note(`${process.name} killed after ${process.steps} steps`)
   }
 
-  /** The process stands still for a time, as after SIGSTOP; it doesn't know. */
-  freeze(process: Process, ms: number): void {
+  /** The process stands still for a time at most, as after SIGSTOP; it doesn't know. */
+  freeze(process: Process, ms: number, thawed: () => void): void {
     if (process.frozen || !process.alive) return
     process.frozen = true
     this.note(`${process.name} stands still for ${ms}`)
-    this.after(ms, undefined, () => {
+    const goOn = () => {
+      if (!process.frozen || process.goOn !== goOn) return
       process.frozen = false
       this.note(`${process.name} goes on`)
+      thawed()
       const held = this.#held
       this.#held = []
       for (const one of held) {
@@ -202,7 +207,9 @@ export class Machine {
         else if ("at" in one) this.fire(one)
         else this.#ready.push(one)
       }
-    })
+    }
+    process.goOn = goOn
+    this.after(ms, undefined, goOn)
   }
 
   /**
@@ -251,7 +258,11 @@ export class Machine {
         steps += 1
         if (steps > ENDLESS) this.broken ??= new Error(`${owner.name} goes on for ever without time passing`)
         owner.steps += 1
-        if (owner.steps >= owner.killAfter) this.kill(owner)
+        const { fate } = owner
+        if (fate !== undefined && owner.steps >= fate.steps) {
+          owner.fate = undefined
+          fate.befall()
+        }
       }
       // Promises go on by themselves; here all of them have come to what takes time, or to a fiber.
       await new Promise((resolve) => setImmediate(resolve))

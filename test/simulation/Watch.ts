@@ -25,7 +25,7 @@ const SETTLED_MS = 300
 /** What a lane's cap was lowered from counts for so long: jobs that were leased under it may still run. */
 const CAP_LINGERS_MS = 120_000
 /** How long something that may start may wait for a worker that is free. */
-const STUCK_MS = 8000
+const STUCK_MS = 2500
 
 interface Finished {
   readonly state: string
@@ -54,7 +54,12 @@ export class Watch {
   zombies = false
   /** Somebody set the clock: who sleeps until a time sleeps on. */
   jumped = false
+  /** Told when a job is leased that a process holds which stands still. */
+  onTaken: (holder: Process) => void = () => undefined
   readonly #tokens = new Map<number, number>()
+  readonly #holders = new Map<number, Process>()
+  /** When each lane's latest job was leased, by the wall clock. */
+  readonly #starts = new Map<string, number>()
   readonly #acked = new Map<number, number>()
   #finished = new Map<string, Finished>()
   readonly #caps = new Map<string, Array<{ readonly cap: number; readonly until: number }>>()
@@ -92,6 +97,12 @@ export class Watch {
   #allowed(lane: string, now: number): number {
     const lingering = (this.#caps.get(lane) ?? []).filter(({ until }) => until >= this.#machine.elapsed)
     return Math.max(now, ...lingering.map(({ cap }) => cap))
+  }
+
+  /** Somebody sets the clock: who sleeps until a time sleeps on, and paces start anew. */
+  clockSet(): void {
+    this.jumped = true
+    this.#starts.clear()
   }
 
   thawed(process: Process): void {
@@ -133,7 +144,7 @@ export class Watch {
       settles(lease)
       if (settled.state === "done") this.#stored(lease.id, settled.result)
     }
-    const leased = (leases: ReadonlyArray<Lease>) => this.#leased(leases, note)
+    const leased = (leases: ReadonlyArray<Lease>) => this.#leased(leases, process, note)
     return {
       ...queue,
       lease: (request) => Effect.tap(queue.lease(request), (leases) => Effect.sync(() => leased(leases))),
@@ -159,20 +170,37 @@ export class Watch {
     } satisfies WorkQueueService
   }
 
-  #leased(leases: ReadonlyArray<Lease>, note: (what: string) => void): void {
-    for (const { job, lane, token } of leases) {
+  #leased(leases: ReadonlyArray<Lease>, process: Process, note: (what: string) => void): void {
+    for (const { expiresAt, job, lane, token } of leases) {
       note(`leases ${job}.${token} in ${lane}`)
       this.#holds(
         token > (this.#tokens.get(job) ?? 0),
         () => `job ${job} gets token ${token} after ${this.#tokens.get(job)}`
       )
       this.#tokens.set(job, token)
+      const holder = this.#holders.get(job)
+      if (holder?.frozen === true) this.onTaken(holder)
+      this.#holders.set(job, process)
+      this.#paced(lane, expiresAt)
       const refusal = this.#world?.origin.refusals.get(hostOf(lane) ?? "")
       this.#holds(
         refusal === undefined || !this.#isBinding(refusal, SETTLED_MS) || this.#machine.wall >= refusal.until,
         () => `job ${job} starts in ${lane} before the time its host named`
       )
     }
+  }
+
+  /** Two jobs of a lane start no sooner after each other than its pace allows, in whatever processes. */
+  #paced(lane: string, expiresAt: number): void {
+    const { gapMs, leaseTtlSeconds } = this.#world?.plan ?? { gapMs: 0, leaseTtlSeconds: 0 }
+    const at = expiresAt - leaseTtlSeconds * 1000
+    const before = this.#starts.get(lane)
+    if (before !== undefined && gapMs > 0) {
+      // Who leased earlier may be heard of later.
+      const apart = Math.abs(at - before)
+      this.#holds(apart >= gapMs, () => `${lane} starts two jobs within ${apart} ms, its pace is ${gapMs}`)
+    }
+    this.#starts.set(lane, Math.max(at, before ?? 0))
   }
 
   /** What was said to be done is on the disk, whole, durably, and is what its host had. */
@@ -237,11 +265,11 @@ export class Watch {
   }
 
   /** Everything the queue holds, against itself and against what it held before. */
-  async all(): Promise<ReadonlyArray<JobDetail>> {
+  all(): ReadonlyArray<JobDetail> {
     const world = this.#world
     if (world === undefined) return []
     const { queue } = world
-    const { jobs, lanes, leases, stats } = await world.ask(
+    const { jobs, lanes, leases, stats } = world.look(
       Effect.all({
         jobs: Effect.map(Stream.runCollect(queue.details({})), (chunk) => [...chunk]),
         lanes: queue.laneStats({ limit: 1000 }),

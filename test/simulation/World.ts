@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
@@ -23,12 +24,13 @@ import { PdfReader } from "../../src/pdf/PdfReader.ts"
 import * as Resolvers from "../../src/resolver/Resolvers.ts"
 import * as Scheduler from "../../src/Scheduler.ts"
 import * as Memory from "../../src/store/memory/index.ts"
-import * as Database from "../../src/store/sqlite/Database.ts"
+import type * as Database from "../../src/store/sqlite/Database.ts"
 import * as SqliteWorkQueue from "../../src/store/sqlite/SqliteWorkQueue.ts"
 import * as TokenBucket from "../../src/TokenBucket.ts"
 import * as Worker from "../../src/Worker.ts"
 import { WorkerIdentity } from "../../src/WorkerIdentity.ts"
 import { WorkQueue, WorkQueueError, type WorkQueueService } from "../../src/WorkQueue.ts"
+import { emptyDatabase } from "./EmptyDatabase.ts"
 import { type Machine, Process } from "./Machine.ts"
 import { SimulatedDisk } from "./SimulatedDisk.ts"
 import { type Host, SimulatedOrigin } from "./SimulatedOrigin.ts"
@@ -139,7 +141,7 @@ export class World {
       return new World(machine, plan, watching, () => () => queue)
     }
     const options = { path: ":memory:", policy, maxCrashes, commitGap: `${plan.commitGapMs} millis` as const }
-    const opened = await Effect.runPromise(Scope.extend(Database.open(options), scope))
+    const opened = await emptyDatabase()
     return new World(
       machine,
       plan,
@@ -184,6 +186,11 @@ export class World {
   /** After how many of a thousand commits a process is killed, before it knows of them. */
   killsAtCommit = 0
 
+  /** Looks at something without a step of the machine: what nobody may notice, and what waits for nothing. */
+  look<A, E>(effect: Effect.Effect<A, E>): A {
+    return Effect.runSync(Effect.withClock(effect, this.machine.clock))
+  }
+
   /** Carries out an effect that belongs to no process, one step among the others. */
   async ask<A, E>(effect: Effect.Effect<A, E>): Promise<A> {
     let exit: Exit.Exit<A, E> | undefined
@@ -202,7 +209,7 @@ export class World {
     return effect.pipe(
       Effect.withClock(this.machine.clockOf(process)),
       Effect.withRandom(Random.make(this.machine.chance.below(2 ** 31))),
-      Effect.provide(Logger.remove(Logger.defaultLogger))
+      Logger.withMinimumLogLevel(LogLevel.None)
     )
   }
 

@@ -1,51 +1,115 @@
 /**
- * `npm run simulate -- [--schedules N] [--seed S] [--store sqlite|memory] [--history] [--failures N]`: plays N schedules
- * from seed S on, the first of every hundred twice, and compares the histories. It ends at the tenth that fails, or at
- * another one.
+ * `npm run simulate -- [--schedules N] [--seed S] [--store sqlite|memory] [--jobs N] [--history] [--failures N]`: plays N
+ * schedules from seed S on, the first of every hundred twice, and compares the histories. It ends at the tenth that
+ * fails, or at another one. They are dealt out to as many threads as there are processors, or to N.
  */
+import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
-import { play } from "./Schedule.ts"
+import { isMainThread, parentPort, Worker } from "node:worker_threads"
+import { play, type Played } from "./Schedule.ts"
 
 const { values } = parseArgs({
   options: {
     schedules: { type: "string", default: "1000" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     store: { type: "string" },
+    jobs: { type: "string", default: String(availableParallelism()) },
     failures: { type: "string", default: "10" },
     history: { type: "boolean", default: false }
   }
 })
-const [schedules, seed] = [Number(values.schedules), Number(values.seed)]
+const [schedules, first, jobs] = [Number(values.schedules), Number(values.seed), Number(values.jobs)]
 const store = values.store === "sqlite" || values.store === "memory" ? values.store : undefined
-if (!(schedules > 0) || !Number.isSafeInteger(seed) || (values.store !== undefined && store === undefined)) {
-  process.stderr.write("--schedules and --seed are numbers, --store is sqlite or memory\n")
-  process.exit(2)
+
+/** Seeds that one thread plays before it asks for more. */
+interface Portion {
+  readonly from: number
+  readonly count: number
 }
 
-const started = performance.now()
-const cpu = process.cpuUsage()
-let checked = 0
-let failed = 0
-for (let n = 0; n < schedules; n++) {
-  const played = await play(seed + n, { store })
-  checked += played.checked
-  if (values.history) process.stdout.write(`${played.history.join("\n")}\n`)
-  if ((n + 1) % 100 === 0)
-    process.stderr.write(`${n + 1} schedules, ${checked} statements, ${failed} broken\n`)
-  const again = n % 100 === 0 ? await play(seed + n, { store }) : played
-  const differs = again.history.join("\n") !== played.history.join("\n")
-  if (played.broken !== undefined || differs) {
-    failed += 1
-    process.stderr.write(
-      `seed ${played.seed}: ${differs ? "the same seed has played another history" : played.broken}\n` +
-        `  play it again: npm run simulate -- --schedules 1 --seed ${played.seed} --history\n`
-    )
-    if (failed >= Number(values.failures)) break
-  }
+const PORTION = 20
+
+/** What is told of a schedule; its history only if somebody wants to read it. */
+interface Told extends Omit<Played, "history"> {
+  readonly history: ReadonlyArray<string> | undefined
 }
-const seconds = (performance.now() - started) / 1000
-process.stdout.write(
-  `${schedules} schedules from seed ${seed}, ${failed} broken: ${checked} statements were looked at, ` +
-    `${process.cpuUsage(cpu).user / 1e6} s cpu, ${Math.round((schedules * 60) / seconds)} schedules a minute.\n`
-)
-if (failed > 0) process.exitCode = 1
+
+const playAll = async ({ count, from }: Portion): Promise<ReadonlyArray<Told>> => {
+  const told: Array<Told> = []
+  for (let seed = from; seed < from + count; seed++) {
+    const played = await play(seed, { store })
+    const again = (seed - first) % 100 === 0 ? await play(seed, { store }) : played
+    const differs = again.history.join("\n") !== played.history.join("\n")
+    const broken = differs ? "the same seed has played another history" : played.broken
+    told.push({ ...played, broken, history: values.history ? played.history : undefined })
+  }
+  return told
+}
+
+const listen = (port: NonNullable<typeof parentPort>) => {
+  port.on("message", (portion: Portion) => void playAll(portion).then((told) => port.postMessage(told)))
+}
+
+const main = async () => {
+  if (
+    !(schedules > 0 && jobs > 0) ||
+    !Number.isSafeInteger(first) ||
+    (values.store !== undefined && store === undefined)
+  ) {
+    process.stderr.write("--schedules, --seed and --jobs are numbers, --store is sqlite or memory\n")
+    return 2
+  }
+  const started = performance.now()
+  let [next, played, checked, failed] = [first, 0, 0, 0]
+  const take = (): Portion | undefined => {
+    const count = Math.min(PORTION, first + schedules - next)
+    if (count <= 0 || failed >= Number(values.failures)) return undefined
+    next += count
+    return { from: next - count, count }
+  }
+  const report = (told: ReadonlyArray<Told>) => {
+    for (const { broken, checked: looked, history, seed } of told) {
+      played += 1
+      checked += looked
+      if (history !== undefined) process.stdout.write(`${history.join("\n")}\n`)
+      if (broken !== undefined) {
+        failed += 1
+        process.stderr.write(
+          `seed ${seed}: ${broken}\n` +
+            `  play it again: npm run simulate -- --schedules 1 --seed ${seed} --history\n`
+        )
+      }
+      if (played % 500 === 0)
+        process.stderr.write(`${played} schedules, ${checked} statements, ${failed} broken\n`)
+    }
+  }
+  /** A thread that is given portions until there are no more. */
+  const thread = () =>
+    new Promise<void>((resolve, reject) => {
+      const worker = new Worker(new URL(import.meta.url), {
+        argv: process.argv.slice(2),
+        resourceLimits: { maxYoungGenerationSizeMb: 64 }
+      })
+      const give = () => {
+        const portion = take()
+        if (portion === undefined) void worker.terminate().then(() => resolve())
+        else worker.postMessage(portion)
+      }
+      worker.on("error", reject)
+      worker.on("message", (told: ReadonlyArray<Told>) => {
+        report(told)
+        give()
+      })
+      give()
+    })
+  await Promise.all(Array.from({ length: Math.min(jobs, Math.ceil(schedules / PORTION)) }, thread))
+  const seconds = (performance.now() - started) / 1000
+  process.stdout.write(
+    `${played} schedules from seed ${first}, ${failed} broken: ${checked} statements were looked at, ` +
+      `${process.cpuUsage().user / 1e6} s cpu, ${Math.round((played * 60) / seconds)} schedules a minute.\n`
+  )
+  return failed > 0 ? 1 : 0
+}
+
+if (isMainThread) process.exitCode = await main()
+else if (parentPort !== null) listen(parentPort)
