@@ -1,6 +1,7 @@
 /** Caps and paces set by hand while everything runs: stored in the queue, over whatever policy is applied. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { uniform } from "../../src/Lane.ts"
 import { done, enqueue, ids, job, laneOf, lease, leaseOne, type MakeLayer, onQueue, policy } from "./Given.ts"
@@ -68,6 +69,26 @@ export const limitsContract = (makeLayer: MakeLayer) =>
           yield* queue.setLane("host:a", null)
           expect(yield* laneOf(queue, "host:a")).toMatchObject({ cap: 5, gapMs: 10, burst: 7, overrides: {} })
           expect(yield* lease(queue, 9)).toHaveLength(4)
+        })
+      )
+    )
+
+    it.scoped("starts what its pace held back no more, though the clock was put back since", () =>
+      onQueue(makeLayer({ policy: uniform({ cap: 9, gapMs: 1000 }) }), (queue) =>
+        Effect.gen(function* () {
+          yield* TestClock.setTime(4_000_000)
+          yield* enqueue(queue, ...jobs("a", "b", "c"))
+          expect(ids(yield* lease(queue, 9))).toEqual(["a"])
+          yield* TestClock.adjust(1000)
+          // Wakes the lane, and takes nothing.
+          yield* queue.pause()
+          yield* lease(queue, 9)
+          yield* queue.resume()
+          yield* TestClock.setTime(1_000_000)
+          expect(ids(yield* lease(queue, 9))).toEqual(["b"])
+          expect(yield* queue.nextReadyAt).toEqual(Option.some(1_001_000))
+          yield* TestClock.adjust(1000)
+          expect(ids(yield* lease(queue, 9))).toEqual(["c"])
         })
       )
     )

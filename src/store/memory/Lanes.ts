@@ -56,9 +56,13 @@ export const isOpen = (lane: Lane): boolean => !lane.paused && lane.leased.size 
 export const mayStart = (lane: Lane, now: number): boolean =>
   isOpen(lane) && lane.nextAt <= now && hasRoom(lane.pool)
 
-/** Notes a start in the lane: it sleeps until its pace allows the next one. */
+/**
+ * Notes a start in the lane: it sleeps until its pace allows the next one. It was awake; if its pace says otherwise, the
+ * clock was put back.
+ */
 export const start = (lane: Lane, now: number): void => {
-  if (lane.gapMs > 0) lane.tat = Math.max(lane.tat, now) + lane.gapMs
+  const tat = Math.min(lane.tat, now + (lane.burst - 1) * lane.gapMs)
+  if (lane.gapMs > 0) lane.tat = Math.max(tat, now) + lane.gapMs
   const pace = paceOf(lane)
   lane.nextAt = pace > now ? pace : 0
   lane.blockedReason = null

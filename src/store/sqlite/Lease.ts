@@ -10,7 +10,7 @@ import type { Lease } from "../../Job.ts"
 import { applyTally, applyToPools, emptyTally, tally, tallyMove } from "./Counters.ts"
 import type { Query } from "./Database.ts"
 import { type Head, headsOf } from "./Heads.ts"
-import { admit, opensAt } from "./Pace.ts"
+import { admit, awake, opensAt } from "./Pace.ts"
 import * as Rows from "./Rows.ts"
 import * as Sequence from "./Sequence.ts"
 import { takeBack } from "./TakeBack.ts"
@@ -142,7 +142,11 @@ const deal = (
     for (const lane of line) {
       if (left === 0) break
       const room = poolRoom.get(lane.pool) ?? 0
-      const share = shares.get(lane.id) ?? { lane, count: 0, tat: lane.tat }
+      const share = shares.get(lane.id) ?? {
+        lane,
+        count: 0,
+        tat: awake(lane.tat, lane.gapMs, lane.burst, now)
+      }
       if (room === 0 || share.count >= lane.room) continue
       const admitted = admit(share.tat, lane.gapMs, lane.burst, now)
       if (admitted === undefined) continue

@@ -8,6 +8,13 @@ export const opensAt = (tat: number, gapMs: number, burst: number): number =>
   // A lane that gave its pace up keeps the time of its last one.
   gapMs === 0 ? 0 : tat - (burst - 1) * gapMs
 
+/**
+ * What counts as the theoretical arrival time of a lane that is awake. Its time had come; if its pace says otherwise, the
+ * clock was put back since, and the lane would be met by every lease and give nothing.
+ */
+export const awake = (tat: number, gapMs: number, burst: number, now: number): number =>
+  Math.min(tat, now + (burst - 1) * gapMs)
+
 /** The theoretical arrival time after a start at `now`; `undefined` when nothing may start yet. */
 export const admit = (tat: number, gapMs: number, burst: number, now: number): number | undefined =>
   gapMs === 0 ? tat : now < opensAt(tat, gapMs, burst) ? undefined : Math.max(tat, now) + gapMs

@@ -6,7 +6,7 @@ import type { Rerouted } from "../../WorkQueue.ts"
 import { applyTally, emptyTally, type Tally, tally } from "./Counters.ts"
 import type { Query } from "./Database.ts"
 import * as Lanes from "./Lanes.ts"
-import { admit, opensAt } from "./Pace.ts"
+import { admit, awake, opensAt } from "./Pace.ts"
 import * as Rows from "./Rows.ts"
 
 interface TargetLane {
@@ -54,7 +54,7 @@ export const reroute = (
     const [target] = yield* query<TargetLane>(targetLane, { lane, now })
     const tat =
       target !== undefined && target.open === 1 && target.awake === 1
-        ? admit(target.tat, target.gap_ms, target.burst, now)
+        ? admit(awake(target.tat, target.gap_ms, target.burst, now), target.gap_ms, target.burst, now)
         : undefined
     const granted = target !== undefined && tat !== undefined
     if (granted) {
