@@ -36,6 +36,22 @@ export interface Placed {
  */
 export type Place = (part: Sealed, folder: string, names: ReadonlyArray<string>) => Promise<Placed>
 
+/**
+ * `place`, after which the folders above the name are durable too: whoever made one may have been killed, or have failed,
+ * before its entry was synced. Each is synced once.
+ */
+export const keepingFolders = (disk: DiskService, root: string, place: Place): Place => {
+  const kept = new Set<string>()
+  return async (part, folder, names) => {
+    const placed = await place(part, folder, names)
+    for (let at = folder; at.length > root.length && !kept.has(at); at = dirname(at)) {
+      await syncFolder(disk, dirname(at))
+      kept.add(at)
+    }
+    return placed
+  }
+}
+
 /** Does something in a folder, which is made if it isn't there. */
 const inFolder = async (
   disk: DiskService,

@@ -20,7 +20,7 @@ import * as Leftovers from "./Leftovers.ts"
 import { type Condition, examine, mend, type Mended, type Stored } from "./Mending.ts"
 import { PartFile } from "./PartFile.ts"
 import type { Parts } from "./Parts.ts"
-import { byContent, byId, removeUnplaced } from "./Placing.ts"
+import { byContent, byId, keepingFolders, removeUnplaced } from "./Placing.ts"
 import { type Beginning, fill, type Owner, type Part, type Receiving, type Source } from "./Receiving.ts"
 import { fromCause } from "./StorageError.ts"
 import { fileName, folderOf, PARTIAL, partName } from "./StoredName.ts"
@@ -138,7 +138,7 @@ export const make = (settings: StorageSettings, files: DiskService = node): Stor
   const removePart = (part: string) => removeUnplaced(disk, root, part)
   const leftovers = Leftovers.make(disk, partial, removePart)
 
-  const place = settings.layout === "content" ? byContent(disk, root) : byId(disk)
+  const place = keepingFolders(disk, root, settings.layout === "content" ? byContent(disk, root) : byId(disk))
   let saidCopied = false
   const sayCopied = Effect.suspend(() => {
     if (saidCopied) return Effect.void

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Logger from "effect/Logger"
 import { type DiskService, node } from "../../src/download/Disk.ts"
+import { byId, keepingFolders } from "../../src/download/Placing.ts"
 import * as Storage from "../../src/download/Storage.ts"
 import { objectName } from "../../src/download/StoredName.ts"
 import { filesIn, folder } from "./Rig.ts"
@@ -274,6 +275,36 @@ describe("a stored file", () => {
       expect(yield* service.examine(file)).toBe("damaged")
       expect(yield* service.mend(file, "damaged")).toMatchObject({ restored: true })
       expect(yield* service.examine(file)).toBe("whole")
+    })
+  )
+})
+
+describe("a folder that is there already", () => {
+  it.scopedLive("is synced into the one above it before a file in it counts, whoever made it, and once", () =>
+    Effect.gen(function* () {
+      const out = yield* folder
+      const opened: Array<string> = []
+      const disk: DiskService = {
+        ...node,
+        open: (path, flags) => {
+          opened.push(path)
+          return node.open(path, flags)
+        }
+      }
+      const place = keepingFolders(disk, out, byId(disk))
+      const put = (name: string) => {
+        const part = join(out, `${name}.part`)
+        writeFileSync(part, content(name))
+        const sealed = { path: part, bytes: content(name).length, sha256: sha256(content(name)) }
+        return Effect.promise(() => place(sealed, join(out, "07/x"), [join(out, "07/x", name)]))
+      }
+      mkdirSync(join(out, "07/x"), { recursive: true })
+      yield* put("a")
+      expect(opened).toEqual(expect.arrayContaining([out, join(out, "07")]))
+      opened.length = 0
+      yield* put("b")
+      expect(opened).not.toContain(out)
+      expect(textAt(out, "07/x/b")).toBe(content("b").toString())
     })
   )
 })

@@ -129,7 +129,11 @@ export class Watch {
             Effect.sync(() => {
               note(`${name} ${args[0].job}.${args[0].token}${typeof answer === "string" ? ` ${answer}` : ""}`)
             }),
-          onFailure: () => Effect.sync(() => note(`${name} ${args[0].job}.${args[0].token} refused`))
+          onFailure: () =>
+            Effect.sync(() => {
+              note(`${name} ${args[0].job}.${args[0].token} refused`)
+              this.#unheard(process)
+            })
         })
     const settles = (lease: LeaseRef) => {
       const { job, token } = lease
@@ -154,6 +158,7 @@ export class Watch {
             for (const [index, transition] of transitions.entries()) {
               const { job, token } = transition.lease
               note(`${transition.kind} ${job}.${token} ${verdicts[index]}`)
+              if (verdicts[index] === "lost") this.#unheard(process)
               if (transition.kind === "ack" && verdicts[index] === "ok")
                 acked(transition.lease, transition.settled)
             }
@@ -235,6 +240,12 @@ export class Watch {
       !isBinding || thawed || at >= refusal.until,
       () => `${host} is asked ${(refusal?.until ?? 0) - at} ms before the time it named`
     )
+  }
+
+  /** Who has lost its lease changes nothing: what a host has told it meanwhile is lost, too. */
+  #unheard(process: Process): void {
+    const refusals = this.#world?.origin.refusals
+    for (const [host, refusal] of refusals ?? []) if (refusal.process === process) refusals?.delete(host)
   }
 
   /** Whoever was told had the time to tell the queue, and those on their way have arrived. */

@@ -8,7 +8,7 @@ it.each(["sqlite", "memory"] as const)(
   `whatever goes wrong, nothing is lost, done twice or asked for too soon (%s, SIMULATION_SEED=${SEED})`,
   { timeout: 120_000 },
   async (store) => {
-    for (let n = 0; n < 5; n++) {
+    for (let n = 0; n < 20; n++) {
       const { broken, checked, seed } = await play(SEED + n, { store })
       expect(broken, `seed ${seed}; npm run simulate -- --schedules 1 --seed ${seed} --store ${store}`).toBe(
         undefined
