@@ -93,7 +93,7 @@ const main = async () => {
       const give = () => {
         const portion = take()
         if (portion === undefined) void worker.terminate().then(() => resolve())
-        else worker.postMessage({ from: portion.from, count: portion.count } satisfies Portion)
+        else worker.postMessage(portion)
       }
       worker.on("error", reject)
       worker.on("message", (told: ReadonlyArray<Told>) => {
