@@ -225,7 +225,7 @@ class Play {
       }
       case 8: {
         const ms = chance.pick(-90_000, -5000, 5000, 20_000, 90_000)
-        watch.clockSet()
+        watch.clockSet(ms < 0)
         if (ms > 0) watch.zombies = true
         said(`the clock is set by ${ms}`)
         machine.jump(ms)
@@ -324,7 +324,7 @@ class Play {
     world.disk.fault = () => undefined
     world.locked = false
     for (const { process } of world.runs) process.fate = undefined
-    if (watch.jumped) watch.clockSet()
+    if (watch.jumped) watch.clockSet(true)
     machine.setRight()
     machine.note("everything is well from here on")
     for (const lane of [undefined, ...world.plan.hosts.map(({ name }) => hostLane(`https://${name}`))]) {

@@ -99,10 +99,14 @@ export class Watch {
     return Math.max(now, ...lingering.map(({ cap }) => cap))
   }
 
-  /** Somebody sets the clock: who sleeps until a time sleeps on, and paces start anew. */
-  clockSet(): void {
+  /**
+   * Somebody sets the clock: who sleeps until a time sleeps on, and paces start anew. When it is put back, what hosts have
+   * asked for may have passed by the clock before.
+   */
+  clockSet(isBack: boolean): void {
     this.jumped = true
     this.#starts.clear()
+    if (isBack) this.#world?.origin.refusals.clear()
   }
 
   thawed(process: Process): void {
