@@ -201,7 +201,8 @@ export const run = (
       const startedAt = yield* Clock.currentTimeMillis
       const observer = yield* Observer.make({
         workers,
-        failing: Effect.sync(() => mostFrequent(seen, "error"))
+        failing: Effect.sync(() => mostFrequent(seen, "error")),
+        maxBytesPerSecond: settings.http.max_bytes_per_second || undefined
       })
       const progress = args.progress
         ? yield* Effect.forkScoped(Effect.scoped(Effect.zipRight(showing(observer), Effect.never)))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import { createColors } from "picocolors"
-import { type Eta, eta, finishedOf, rates, type Sight } from "../../src/cli/progress/Estimate.ts"
+import { type Eta, eta, finishedOf, fullLine, rates, type Sight } from "../../src/cli/progress/Estimate.ts"
 import { duration, percent, size } from "../../src/cli/progress/Numbers.ts"
 import { readingParts } from "../../src/cli/progress/Reading.ts"
 import { flow, headline, lines } from "../../src/cli/progress/View.ts"
@@ -70,7 +70,8 @@ const sight: FastCheck.Arbitrary<Sight> = FastCheck.record({
   lanes: FastCheck.uniqueArray(lane, { maxLength: 8, selector: (one) => one.lane }),
   paused: FastCheck.boolean(),
   bytes: FastCheck.option(FastCheck.integer({ min: 0, max: 2 ** 45 })),
-  failing: FastCheck.option(name)
+  failing: FastCheck.option(name),
+  fullLine: FastCheck.option(FastCheck.integer({ min: 1, max: 2 ** 40 }))
 })
 
 /** A sight, and a later one of the same queue, on which some of each lane's work was done, or undone. */
@@ -124,7 +125,8 @@ const seen = (at: number, done: number, queued: number, given: ReadonlyArray<Lan
   paused: false,
   bytes: done * 1_000,
   workers: { busy: 0, all: 4 },
-  failing: null
+  failing: null,
+  fullLine: null
 })
 
 describe("an estimate", () => {
@@ -167,6 +169,12 @@ describe("an estimate", () => {
     const still = seen(0, 0, 5, lanes({ ready: 5, gapMs: 1_000, nextAt: 60_000, blockedReason: "http-429" }))
     expect(eta(still, still)).toEqual({ ms: 64_000, lane: "host:0.example", atLeast: true })
     expect(eta(still, { ...still, paused: true })).toBeNull()
+  })
+
+  it("tells a full line by what comes over it", () => {
+    const full = [899, 900, 1_100, null].map((bytes) => fullLine({ jobs: 1, bytes }, 1_000))
+    expect(full).toEqual([null, 1_000, 1_000, null])
+    expect(fullLine({ jobs: 1, bytes: 1e12 }, undefined)).toBeNull()
   })
 
   it("goes by the slowest lane", () => {
@@ -348,6 +356,14 @@ describe("why it isn't faster", () => {
     expect(why({ waits: [held({ cause: "paused" })], lanes: lanes({ ready: 1, paused: true }) })).toMatch(
       /'queue resume --lane'/
     )
+  })
+
+  it("names the line before hosts and workers, when it is full", () => {
+    const cap = { waits: [held({ cause: "cap" })] }
+    expect(why({ ...cap, fullLine: 300_000 })).toBe(
+      "downloads fill the 300.0 kB/s that they may have (http.max_bytes_per_second)"
+    )
+    expect(why({ ...cap, fullLine: 300_000, paused: true })).toMatch(/paused by hand/)
   })
 
   it("names the lane that takes longest before the one with the most jobs", () => {

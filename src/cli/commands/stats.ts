@@ -62,7 +62,8 @@ const byState = (format: Output.Format) =>
       paused: yield* queue.paused,
       bytes: null,
       workers: null,
-      failing: null
+      failing: null,
+      fullLine: null
     }
     const { paused, stats, waits } = sight
     if (format === "json") return yield* Output.value({ ...stats, paused, waits: waits.map(waitJson) })

@@ -23,6 +23,8 @@ export interface Sight {
   readonly workers: { readonly busy: number; readonly all: number } | null
   /** The reason that most jobs of this process ended in error for; `null` when none did, or it isn't known. */
   readonly failing: string | null
+  /** The bytes a second that this process may receive, when it receives as many; else `null`. */
+  readonly fullLine: number | null
 }
 
 /** Jobs and bytes a second; bytes are `null` when nothing is known of them. */
@@ -60,6 +62,13 @@ export const rates = (before: Sight, now: Sight): Rates => {
     bytes: known ? Math.max(0, (now.bytes ?? 0) - (before.bytes ?? 0)) / seconds : null
   }
 }
+
+/** A line is full from this part on of what may come over it: bodies come in pieces. */
+const FULL = 0.9
+
+/** `most`, the bytes a second that may be received, when they are; `null` otherwise, and without such a limit. */
+export const fullLine = ({ bytes }: Rates, most: number | undefined): number | null =>
+  most !== undefined && bytes !== null && bytes >= FULL * most ? most : null
 
 /** How long a lane takes at least by its hold and its pace. */
 const boundOf = (lane: LaneStats, at: number): number => {

@@ -9,7 +9,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { downloadedBytes } from "../../Telemetry.ts"
 import { type Wait, WorkQueue, type WorkQueueError } from "../../WorkQueue.ts"
-import { type Eta, eta, type Rates, rates, type Sight } from "./Estimate.ts"
+import { type Eta, eta, fullLine, type Rates, rates, type Sight } from "./Estimate.ts"
 import { makeWaited, type Waited } from "./Waited.ts"
 
 /** How often the queue is looked at. */
@@ -43,6 +43,8 @@ export interface ObserverOptions {
   readonly workers?: { readonly all: number; readonly busy: Effect.Effect<number> } | undefined
   /** The reason that most of its jobs ended in error for, so far. */
   readonly failing?: Effect.Effect<string | null>
+  /** What this process may receive together, in bytes a second. Default: as much as comes. */
+  readonly maxBytesPerSecond?: number | undefined
 }
 
 /**
@@ -100,7 +102,8 @@ export const make = (
         paused: yield* queue.paused,
         bytes: workers === undefined ? null : (yield* receivedBytes) - bytesBefore,
         workers: workers === undefined ? null : { all: workers.all, busy: yield* workers.busy },
-        failing: failing === undefined ? null : yield* failing
+        failing: failing === undefined ? null : yield* failing,
+        fullLine: null
       } satisfies Sight
     })
 
@@ -111,7 +114,9 @@ export const make = (
     const look = Effect.map(see, (sight) => {
       seen = keep(seen, sight)
       waited.note(sight)
-      latest = [sight, rates(since(seen, sight, RATE_MS), sight), eta(since(seen, sight, ETA_MS), sight)]
+      const speed = rates(since(seen, sight, RATE_MS), sight)
+      const full = fullLine(speed, options.maxBytesPerSecond)
+      latest = [{ ...sight, fullLine: full }, speed, eta(since(seen, sight, ETA_MS), sight)]
     })
 
     const trouble = yield* Deferred.make<never, WorkQueueError>()

@@ -6,7 +6,7 @@ import type { LaneStats } from "../../Lane.ts"
 import type { Wait } from "../../WorkQueue.ts"
 import { count, cut, localTimeNear } from "../Text.ts"
 import { type Eta, type Sight, waitingFor } from "./Estimate.ts"
-import { duration, number } from "./Numbers.ts"
+import { duration, number, size } from "./Numbers.ts"
 
 /**
  * Holds that aren't asked for by a host but are our own doing: what they are called in a list, and what is to be said
@@ -151,12 +151,15 @@ const ofLongest = (end: Eta | null, held: ReadonlyArray<Wait>, { at, lanes }: Si
 
 /** What holds the queue back most. `end`: when it will be empty, if that is known. */
 export const verdict = (sight: Sight, end: Eta | null): string => {
-  const { paused, stats, waits, workers } = sight
+  const { fullLine, paused, stats, waits, workers } = sight
   if (paused) return "the queue is paused by hand; 'queue resume' lets it go on"
   if (stats.queued === 0) {
     return stats.in_progress === 0
       ? "nothing is left to do"
       : `nothing waits any more, the last ${count(stats.in_progress, "job")} must end`
+  }
+  if (fullLine !== null) {
+    return `downloads fill the ${size(fullLine)}/s that they may have (http.max_bytes_per_second)`
   }
   const startable = waitingFor(waits, "worker")
   if (startable > 0) {
