@@ -1,6 +1,7 @@
 /**
  * The bound of the downloads: a plain loop over undici that hashes, writes, syncs, renames and syncs the folder as a
- * download has to, and does nothing else.
+ * download has to, and does nothing else: no queue, no limits, no look at what came or at what is there, and no sync of
+ * the folders it makes.
  */
 import { createHash } from "node:crypto"
 import { mkdir, open, rename } from "node:fs/promises"

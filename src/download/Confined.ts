@@ -10,7 +10,7 @@ import { closeSync, constants, existsSync, lstatSync, openSync } from "node:fs"
 import * as fs from "node:fs/promises"
 import { basename, dirname, join, relative, resolve, sep } from "node:path"
 import { openFile, sync } from "./Descriptor.ts"
-import type { DiskService, OpenFile } from "./Disk.ts"
+import type { DiskService, FileStat, OpenFile } from "./Disk.ts"
 import { asFarAsSynced, syncFolder } from "./Files.ts"
 import { codeOf, LEADS_OUTSIDE } from "./StorageError.ts"
 
@@ -70,13 +70,6 @@ const create = async (at: string, flags: "w" | "w+"): Promise<OpenFile> => {
       await fs.rm(at, { force: true })
     }
   }
-}
-
-/** What stands at a path itself; at once, as with folders. Fails where nothing is there. */
-const lookAt = (path: string) => {
-  const found = lstatSync(path, { throwIfNoEntry: false })
-  if (found === undefined) throw failure(`${path} isn't there`, "ENOENT")
-  return found
 }
 
 /** The file system, so that nothing is written outside the folder. */
@@ -187,6 +180,13 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
       })
     )
 
+  /** At once, as with folders. */
+  const statIfThere = async (path: string): Promise<FileStat | undefined> => {
+    const found = lstatSync(path, { throwIfNoEntry: false })
+    // A name with a link that leads nowhere isn't free.
+    return found?.isSymbolicLink() === true ? disk.stat(path).catch(() => found) : found
+  }
+
   return {
     ...disk,
     open,
@@ -208,10 +208,11 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
         await disk.copyFile(source, target, mode | constants.COPYFILE_EXCL)
       }),
     stat: async (path) => {
-      const found = lookAt(path)
-      // A name with a link that leads nowhere isn't free.
-      return found.isSymbolicLink() ? disk.stat(path).catch(() => found) : found
+      const found = await statIfThere(path)
+      if (found === undefined) throw failure(`${path} isn't there`, "ENOENT")
+      return found
     },
+    statIfThere,
     readFile: (path, encoding) => disk.readFile(path, encoding).catch(asNothing),
     unlink: (path) => entry(path, disk.unlink),
     rm: (path, options) => entry(path, (at) => disk.rm(at, options))

@@ -73,6 +73,8 @@ export interface DiskService {
   readonly unlink: (path: string) => Promise<void>
   readonly rm: (path: string, options: { readonly force: true }) => Promise<void>
   readonly stat: (path: string) => Promise<FileStat>
+  /** `stat`, and `undefined` where nothing is there, which most often isn't worth an error. Left out: by `stat`. */
+  readonly statIfThere?: (path: string) => Promise<FileStat | undefined>
   /** Whether it has symbolic links, which lead anywhere. Left out: it hasn't. */
   readonly hasLinks?: boolean
   readonly statfs: (path: string) => Promise<{ readonly bavail: number; readonly bsize: number }>

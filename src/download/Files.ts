@@ -95,7 +95,8 @@ export const compare = async (
   sha256: string
 ): Promise<"free" | "same" | "other"> => {
   try {
-    const found = await disk.stat(path)
+    const found = await (disk.statIfThere ?? disk.stat)(path)
+    if (found === undefined) return "free"
     if (!found.isFile() || found.size !== bytes) return "other"
     return (await hashFile(disk, path)) === sha256 ? "same" : "other"
   } catch (cause) {
