@@ -41,3 +41,15 @@ export const getText = (
       if (text !== undefined) return text
     }
   })
+
+/** The same around `fetch`, with limits that are at hand. */
+export const getWith = (
+  limiter: KeyedLimiter.KeyedLimiterService,
+  bucket: TokenBucket.TokenBucketService
+) => {
+  return (url: string) => {
+    const { host } = new URL(url)
+    const get = Effect.tryPromise((signal) => fetch(url, { signal }).then((response) => response.text()))
+    return limiter.withPermit(host)(Effect.zipRight(bucket.take(host), get))
+  }
+}

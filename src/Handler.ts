@@ -35,7 +35,10 @@ export const { Done, Moved, $match: matchOutcome } = Data.taggedEnum<Outcome>()
 export interface Job<Payload> {
   readonly lease: Lease
   readonly payload: Payload
-  /** Notes a try at a step; written with the job's transition. */
+  /**
+   * Notes a try at a step; written with the job's transition. Of a handler that notes none, a failure that counts as a try
+   * is kept as one, under the step `handle`.
+   */
   readonly note: (attempt: Attempt) => Effect.Effect<void>
   /** See `WorkQueue.reroute`. After `queued`, end with `Moved`. */
   readonly reroute: (rerouted: Rerouted) => Effect.Effect<RerouteVerdict, LeaseLost | WorkQueueError>

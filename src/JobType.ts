@@ -6,6 +6,8 @@
  * program with several kinds of work makes their payload a union. Beneath are `WorkQueue` and `Handler`, which stay
  * there to be used directly.
  */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type { ParseError } from "effect/ParseResult"
@@ -36,11 +38,21 @@ export interface JobTypeOptions<A, I> {
 export interface EnqueueOptions {
   /** Not before this time, in milliseconds since the epoch. Default: at once. */
   readonly availableAt?: number | undefined
+  /** Not before this long from now; beside `availableAt`, the later of both. Default: at once. */
+  readonly delay?: Duration.DurationInput | undefined
+  /** Order inside the lane, lower first, in place of the type's own. */
+  readonly priority?: number | undefined
 }
 
 /** Typed doors to a queue of such jobs. A payload that its own Schema refuses to encode is a `ParseError`. */
 export interface JobType<A, I = A> {
   readonly payload: Schema.Schema<A, I>
+
+  /** The id of a payload's job, as `WorkQueue.get` and `WorkQueue.cancel` take it. */
+  readonly id: (payload: A) => string
+
+  /** The lane of a payload's job, as `WorkQueue.setLane` and `WorkQueue.pause` take it. */
+  readonly lane: (payload: A) => string
 
   /** The job as the queue takes it. */
   readonly newJob: (payload: A, options?: EnqueueOptions) => Effect.Effect<NewJob, ParseError>
@@ -73,21 +85,33 @@ export interface JobType<A, I = A> {
 const isStream = (input: object): input is Stream.Stream<unknown, unknown, unknown> =>
   Predicate.hasProperty(input, Stream.StreamTypeId)
 
+/** The time that is a delay from now, and no earlier than the one given. */
+const due = (delay: Duration.DurationInput, availableAt = 0): Effect.Effect<number> =>
+  Effect.map(Clock.currentTimeMillis, (now) =>
+    Math.max(availableAt, now + Math.ceil(Duration.toMillis(delay)))
+  )
+
 /** A type of jobs. It holds no state: the same one serves any queue. */
 export const make = <A, I>(options: JobTypeOptions<A, I>): JobType<A, I> => {
   const encode = Schema.encode(options.payload)
 
-  const newJob: JobType<A, I>["newJob"] = (payload, { availableAt } = {}) =>
-    Effect.map(encode(payload), (encoded) => ({
-      id: options.id(payload),
-      lane: options.lane(payload),
-      payload: encoded,
-      priority: options.priority?.(payload),
-      availableAt
-    }))
+  const newJob: JobType<A, I>["newJob"] = (payload, { availableAt, delay, priority } = {}) =>
+    Effect.zipWith(
+      encode(payload),
+      delay === undefined ? Effect.succeed(availableAt) : due(delay, availableAt),
+      (encoded, time) => ({
+        id: options.id(payload),
+        lane: options.lane(payload),
+        payload: encoded,
+        priority: priority ?? options.priority?.(payload),
+        availableAt: time
+      })
+    )
 
   return {
     payload: options.payload,
+    id: options.id,
+    lane: options.lane,
     newJob,
     enqueue: (payload, more) =>
       Effect.flatMap(newJob(payload, more), (job) =>

@@ -161,7 +161,9 @@ export const make = (options: WorkerOptions = {}): Effect.Effect<WorkerService, 
             : Effect.zipRight(FiberRef.set(FiberRef.currentContext, context), decided)
         const decideBy = (exit: Exit.Exit<Outcome, HandlerError>) => {
           const interrupted = !Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))
-          return handled(Effect.map(decide(costs, lease, exit, { moved, interrupted }, notes), told))
+          return handled(
+            Effect.map(decide(costs, lease, exit, { startedAt, moved, interrupted }, notes), told)
+          )
         }
         const whole = Effect.matchCauseEffect(
           Effect.interruptible(Effect.suspend(() => handler.handle(job))),

@@ -21,6 +21,14 @@ export interface TestOptions extends Scheduler.SchedulerOptions, Worker.WorkerOp
   readonly worker?: string | undefined
 }
 
+const scheduler = (options: TestOptions) =>
+  Layer.provide(Scheduler.layer(options), [
+    Worker.layer(options),
+    WorkerIdentity.layerTest(options.worker ?? "test")
+  ])
+
+const queue = ({ policy = uniform({ cap: UNLIMITED }) }: TestOptions) => Memory.layer({ policy })
+
 /**
  * An empty queue and a scheduler over it, for the handler under test. Each time the layer is built there is a new
  * queue.
@@ -28,7 +36,11 @@ export interface TestOptions extends Scheduler.SchedulerOptions, Worker.WorkerOp
 export const layerTest = (
   options: TestOptions = {}
 ): Layer.Layer<WorkQueue | Scheduler.Scheduler, never, Handler> =>
-  Scheduler.layer(options).pipe(
-    Layer.provide([Worker.layer(options), WorkerIdentity.layerTest(options.worker ?? "test")]),
-    Layer.provideMerge(Memory.layer({ policy: options.policy ?? uniform({ cap: UNLIMITED }) }))
-  )
+  Layer.provideMerge(scheduler(options), queue(options))
+
+/** `layerTest` with its handler, which may use the queue itself: to queue further jobs, for one. */
+export const layerTestWith = <E, R>(
+  handler: Layer.Layer<Handler, E, R>,
+  options: TestOptions = {}
+): Layer.Layer<WorkQueue | Scheduler.Scheduler, E, Exclude<R, WorkQueue>> =>
+  scheduler(options).pipe(Layer.provide(handler), Layer.provideMerge(queue(options)))

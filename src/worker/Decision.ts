@@ -84,16 +84,11 @@ export const fault = (
 ): Effect.Effect<Decision> =>
   Effect.zipRight(
     Effect.logError("the handler has a fault", cause),
-    retry(
-      costs,
-      lease,
-      new Retry({
-        reason: "internal-fault",
-        message: Cause.pretty(cause).split("\n", 1)[0] ?? "unknown"
-      }),
-      history
-    )
+    retry(costs, lease, faulty(cause), history)
   )
+
+const faulty = (cause: Cause.Cause<unknown>): Retry =>
+  new Retry({ reason: "internal-fault", message: Cause.pretty(cause).split("\n", 1)[0] ?? "unknown" })
 
 const failed = (
   costs: Costs,
@@ -158,6 +153,46 @@ const failed = (
   }
 }
 
+/** The class that a failed try is kept under; none where no try is counted. */
+const classOf = (error: HandlerError): Attempt["class"] | undefined => {
+  switch (error._tag) {
+    case "Retry":
+      return "retry"
+    case "Skip":
+      return "skip"
+    case "Permanent":
+      return "permanent"
+    case "WaitLane":
+    case "Later":
+    case "Fatal":
+    case "LeaseLost":
+    case "WorkQueueError":
+      return undefined
+  }
+}
+
+/** The tries to be kept: those the handler noted. Where it noted none, the whole is one, so that its cause is told. */
+const tries = (
+  error: HandlerError,
+  startedAt: number,
+  noted: ReadonlyArray<Attempt>
+): Effect.Effect<ReadonlyArray<Attempt>> => {
+  const kind = classOf(error)
+  if (kind === undefined || noted.length > 0) return Effect.succeed(noted)
+  const [reason, message] = "reason" in error ? [error.reason, error.message] : [null, null]
+  return Effect.map(Clock.currentTimeMillis, (now) => [
+    {
+      startedAt,
+      durationMs: Math.max(0, now - startedAt),
+      step: "handle",
+      target: null,
+      class: kind,
+      reason,
+      message
+    }
+  ])
+}
+
 /** A job that has its result. */
 export const done = (
   lease: Lease,
@@ -173,7 +208,7 @@ export const decide = (
   costs: Costs,
   lease: Lease,
   exit: Exit.Exit<Outcome, HandlerError>,
-  seen: { readonly moved: boolean; readonly interrupted: boolean },
+  seen: { readonly startedAt: number; readonly moved: boolean; readonly interrupted: boolean },
   history: ReadonlyArray<Attempt>
 ): Effect.Effect<Decision> => {
   if (Exit.isSuccess(exit)) {
@@ -185,10 +220,19 @@ export const decide = (
   }
   const { cause } = exit
   const error = Cause.failureOption(cause)
-  if (Option.isSome(error)) return failed(costs, lease, error.value, history)
+  if (Option.isSome(error)) {
+    const failure = error.value
+    return Effect.flatMap(tries(failure, seen.startedAt, history), (all) =>
+      failed(costs, lease, failure, all)
+    )
+  }
   // Only an interruption from outside gives the job back as it was: one that the handler brings about by itself
   // would come again with each lease. What a clean-up has to say afterwards doesn't change that.
-  if (!seen.interrupted || !Cause.isInterrupted(cause)) return fault(costs, lease, cause, history)
+  if (!seen.interrupted || !Cause.isInterrupted(cause)) {
+    return Effect.flatMap(tries(faulty(cause), seen.startedAt, history), (all) =>
+      fault(costs, lease, cause, all)
+    )
+  }
   const released = Effect.succeed(seen.moved ? MOVED : interrupted(lease, history))
   return Cause.isInterruptedOnly(cause)
     ? released

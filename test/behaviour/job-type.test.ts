@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import { Permanent } from "../../src/Failure.ts"
+import { Permanent, Retry, Skip, WaitLane } from "../../src/Failure.ts"
 import { Done, type Handler } from "../../src/Handler.ts"
 
 const Visit = JobType.make({
@@ -91,6 +91,41 @@ describe("A job type", () => {
     }).pipe(Effect.provide(noting(seen)))
   })
 
+  it.effect("keeps a job for as long as it is told, from now, and no shorter than until its time", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(1_000)
+      yield* Visit.enqueue(at("ada", 9), { delay: "1 minute" })
+      yield* Visit.enqueue(at("bob", 9), { delay: "1 minute", availableAt: 90_000 })
+      yield* Visit.enqueue(at("cyd", 9), { delay: "1 minute", availableAt: 30_000 })
+      const times = yield* Effect.forEach(["ada", "bob", "cyd"], (id) =>
+        Effect.map(get(id), (job) => job.availableAt)
+      )
+      expect(times).toEqual([61_000, 90_000, 61_000])
+    }).pipe(Effect.provide(noting([])))
+  )
+
+  it.effect("lets one job before those of its type", () => {
+    const seen: Array<Visit> = []
+    return Effect.gen(function* () {
+      yield* Visit.enqueueAll([at("ada", 9), at("bob", 14)])
+      yield* Visit.enqueue(at("cyd", 20), { priority: 0 })
+      yield* drain
+      expect(seen.map(({ who }) => who)).toEqual(["cyd", "ada", "bob"])
+    }).pipe(Effect.provide(noting(seen)))
+  })
+
+  it.effect("names its jobs and lanes for the queue's own operations", () => {
+    const seen: Array<Visit> = []
+    return Effect.gen(function* () {
+      const queue = yield* WorkQueue.WorkQueue
+      yield* Visit.enqueueAll([at("ada", 9), at("bob", 14)])
+      expect(yield* queue.cancel(Visit.id(at("ada", 9)))).toBe(true)
+      yield* queue.pause(Visit.lane(at("bob", 14)))
+      expect(yield* drain).toMatchObject({ ended: "deferred", nextReadyAt: null })
+      expect(seen).toEqual([])
+    }).pipe(Effect.provide(noting(seen)))
+  })
+
   it.effect("doesn't show its handler what was queued in another shape", () => {
     const seen: Array<Visit> = []
     return Effect.gen(function* () {
@@ -130,6 +165,40 @@ describe("Its handler", () => {
       expect(job).toMatchObject({ state: "error", reason: "closed", message: "there is nobody" })
     )
   })
+})
+
+describe("The history of a job whose handler notes nothing", () => {
+  const one = { startedAt: 0, durationMs: 0, step: "handle", target: null }
+  const why = { reason: "closed", message: "there is nobody" }
+  it.effect("has each failed try, with its cause", () =>
+    Effect.gen(function* () {
+      const failures: Array<() => Effect.Effect<void, Retry | WaitLane | Permanent>> = [
+        () => Effect.fail(new Retry(why)),
+        () => Effect.die(new Error("a bug")),
+        () => Effect.fail(new WaitLane({ ...why, until: 0 })),
+        () => Effect.fail(new Permanent(why))
+      ]
+      const handler = Visit.handler(() => failures.shift()?.() ?? Effect.void)
+      const history = yield* Effect.gen(function* () {
+        yield* Visit.enqueue(at("ada", 9))
+        yield* drain
+        return (yield* get("ada")).history
+      }).pipe(Effect.provide(Layer.provide(layerTest({ maxAttempts: 9, backoff: 0 }), handler)))
+      expect(history).toEqual([
+        { ...one, class: "retry", ...why },
+        { ...one, class: "retry", reason: "internal-fault", message: "Error: a bug" },
+        { ...one, class: "permanent", ...why }
+      ])
+    })
+  )
+
+  it.effect("has a skip, and nothing where all went well", () =>
+    Effect.gen(function* () {
+      const skipped = yield* ending(Visit.handler(() => Effect.fail(new Skip(why))))
+      expect(skipped.history).toEqual([{ ...one, class: "skip", ...why }])
+      expect((yield* ending(Visit.handler(() => Effect.void))).history).toEqual([])
+    })
+  )
 })
 
 describe("The layer for tests", () => {

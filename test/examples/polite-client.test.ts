@@ -1,10 +1,11 @@
 /** The client over the local origin, as the origin sees it. */
 import { FetchHttpClient } from "@effect/platform"
 import { expect, it } from "@effect/vitest"
+import { KeyedLimiter, TokenBucket } from "contentdownload"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { getText, layer } from "../../examples/polite-client.ts"
+import { getText, getWith, layer } from "../../examples/polite-client.ts"
 import * as Behaviour from "../../src/demo/Behaviour.ts"
 import * as Origin from "../../src/demo/Origin.ts"
 
@@ -43,4 +44,18 @@ it.scopedLive("leaves a host alone as long as it asks for", () =>
     const [refused, answered] = yield* origin.log
     expect((answered?.startedAt ?? 0) - (refused?.startedAt ?? 0)).toBeGreaterThanOrEqual(990)
   }).pipe(Effect.provide(client))
+)
+
+it.scopedLive("keeps fetch to two at once, too", () =>
+  Effect.gen(function* () {
+    const origin = yield* Origin.make({
+      otherwise: Behaviour.delayed(30, Behaviour.respond({ body: "hello" }))
+    })
+    const limiter = yield* KeyedLimiter.make({ cap: 2 })
+    const bucket = yield* TokenBucket.makeMemory({ limits: () => ({ capacity: 9, refillPerSecond: 100 }) })
+    const urls = ["/1", "/2", "/3", "/4", "/5", "/6"].map((path) => origin.url("127.0.0.1", path))
+    const texts = Effect.forEach(urls, getWith(limiter, bucket), { concurrency: "unbounded" })
+    expect(yield* texts).toEqual(urls.map(() => "hello"))
+    expect((yield* origin.stats)["127.0.0.1"]?.maxConcurrent).toBe(2)
+  })
 )

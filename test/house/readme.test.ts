@@ -1,5 +1,5 @@
 /** The README says nothing that the code doesn't do: its program is the example, its commands and fields exist. */
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { expect, it } from "@effect/vitest"
 import { grammar } from "../../src/cli/commands/index.ts"
@@ -14,6 +14,17 @@ it("the program is the example", () => {
   const example = text("examples/mail.ts")
   expect(program).not.toBe("")
   expect(example.slice(example.indexOf("import"))).toBe(program)
+})
+
+it("every other block of code is from an example or its test", () => {
+  const sources = ["examples", "test/examples"].flatMap((folder) =>
+    readdirSync(fileURLToPath(new URL(`../../${folder}`, import.meta.url))).map((name) =>
+      text(`${folder}/${name}`)
+    )
+  )
+  const blocks = Array.from(readme.matchAll(/```ts\n([\s\S]*?)```/g), ([, block = ""]) => block)
+  expect(blocks.length).toBeGreaterThan(3)
+  expect(blocks.filter((block) => !sources.some((source) => source.includes(block)))).toEqual([])
 })
 
 it("the commands exist", () => {

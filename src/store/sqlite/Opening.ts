@@ -143,7 +143,7 @@ export const refuseForeign = (file: string) =>
         })
       }
     })
-  )
+  ).pipe(Effect.withTracerEnabled(false))
 
 /** The mark has to come before the first table, so that tables without it are always somebody else's. */
 const leaveMark = (client: SqlClient.SqlClient) =>
@@ -174,4 +174,5 @@ export const makeReady = (options: DatabaseOptions) =>
     yield* leaveMark(client)
     yield* failDefects(migrate(client))
     return client
-  })
+    // Each statement would be a trace of its own in whatever the program exports to.
+  }).pipe(Effect.withTracerEnabled(false))

@@ -7,6 +7,12 @@ const sqliteCode = (error: SqlError): string => {
   return typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : ""
 }
 
+/** The driver's native part is missing, as after an install without scripts, or was built for another Node. */
+const isUnbuiltDriver = (cause: unknown): boolean =>
+  cause instanceof Error &&
+  (cause.message.startsWith("Could not locate the bindings file") ||
+    ("code" in cause && cause.code === "ERR_DLOPEN_FAILED"))
+
 /** Another process holds the lock; it may be had later. */
 export const isBusy = (error: SqlError): boolean => /^SQLITE_(BUSY|LOCKED)/.test(sqliteCode(error))
 
@@ -34,6 +40,13 @@ export const toWorkQueueError = (file: string, error: SqlError): WorkQueueError 
   if (code === "SQLITE_NOTADB") return of("foreign", `${file} is not a contentdownload queue`)
   if (/^SQLITE_(READONLY|CANTOPEN|IOERR|PERM|AUTH)/.test(code)) {
     return of("unavailable", `the queue ${file} can't be used: ${detail} (${code})`)
+  }
+  if (isUnbuiltDriver(error.cause)) {
+    return of(
+      "unavailable",
+      `the queue ${file} can't be opened: better-sqlite3 isn't built for Node ${process.version} on ${process.platform}-${process.arch}; ` +
+        "run 'npm rebuild better-sqlite3' (newer versions of npm: after 'npm pkg set allowScripts.better-sqlite3=true --json')"
+    )
   }
   return of("internal", `a statement failed on the queue ${file}: ${detail}`)
 }
