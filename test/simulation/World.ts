@@ -268,6 +268,7 @@ export class World {
     )
     const program = Effect.gen(function* () {
       yield* prepare
+      yield* queue.applyPolicy(lanePolicy(settings))
       scheduler = yield* Scheduler.Scheduler
       return (yield* scheduler.run({ drain: true, maxWait: "20 seconds" })).ended
     }).pipe(Effect.provide(layer))

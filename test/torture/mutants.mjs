@@ -14,7 +14,7 @@ const MUTANTS = JSON.parse(readFileSync(new URL("mutants.json", import.meta.url)
 
 const CHECKS = {
   torture: ["node", "test/torture/run.mjs", "--cycles", "25", "--seed", "1"],
-  simulation: ["node", "test/simulation/run.mjs", "--schedules", "300", "--seed", "1", "--failures", "1"],
+  simulation: ["node", "test/simulation/run.mjs", "--schedules", "600", "--seed", "1", "--failures", "1"],
   contract: ["npx", "vitest", "run", "test/contract/sqlite.test.ts"],
   // A torture drains its queue, and then each content has its name.
   content: ["npx", "vitest", "run", "test/download/content.test.ts"]
