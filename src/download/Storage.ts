@@ -126,11 +126,12 @@ export const make = (settings: StorageSettings, files: DiskService = node): Stor
   const room = FreeSpace.make(disk, { ...settings, root }, attempt)
 
   const check = Effect.gen(function* () {
-    const probe = join(partial, `.probe-${process.pid}`)
+    // The same for all processes: one that was killed in between leaves it for the next.
+    const probe = join(partial, ".probe")
     yield* attempt(async () => {
       await makeFolder(disk, partial)
       await disk.writeFile(probe, "")
-      await disk.unlink(probe)
+      await disk.rm(probe, { force: true })
     })
     yield* room(0)
   }).pipe(Effect.withSpan("Storage.check"))

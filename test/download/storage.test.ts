@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
+import * as Disk from "../../src/download/Disk.ts"
 import * as Storage from "../../src/download/Storage.ts"
 import { fromCause } from "../../src/download/StorageError.ts"
 import { folderOf, partName } from "../../src/download/StoredName.ts"
@@ -161,6 +162,17 @@ describe("storage", () => {
     Effect.gen(function* () {
       const out = yield* folder
       expect(yield* storage(join(out, "new")).recover(Effect.succeed(() => false))).toBe(0)
+    })
+  )
+
+  it.scopedLive("leaves no trace of an earlier proof either, whose process was killed in the middle", () =>
+    Effect.gen(function* () {
+      const out = yield* folder
+      const killed = Storage.make({ out, min_free_bytes: 0 }, { ...Disk.node, rm: refusing("EIO") })
+      yield* Effect.exit(killed.check)
+      expect(yield* filesIn(out)).toHaveLength(1)
+      yield* storage(out).check
+      expect(yield* filesIn(out)).toEqual([])
     })
   )
 

@@ -64,6 +64,10 @@ const filesUnder = (folder: string): ReadonlyArray<string> =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
 
+/** Which file a job has that is done. */
+const receiptOf = (job: JobRow): { readonly path: string; readonly sha256: string } =>
+  JSON.parse(job.result ?? "{}")
+
 /** Checks one statement, and counts it. */
 const holds = (torture: Torture, what: string, isTrue: boolean): void => {
   torture.checked += 1
@@ -132,7 +136,7 @@ const checkDone = (torture: Torture, jobs: ReadonlyArray<JobRow>, log: ReadonlyA
     }
     if (job?.state !== "done") continue
     const expected = torture.origin.expected(host, path)
-    const receipt: { readonly path: string; readonly sha256: string } = JSON.parse(job.result ?? "{}")
+    const receipt = receiptOf(job)
     holds(torture, `${id} is recorded with the bytes the origin has`, receipt.sha256 === expected.sha256)
     if (before === undefined) {
       holds(
@@ -155,10 +159,13 @@ export const atTheEnd = (torture: Torture, log: ReadonlyArray<Seen>): void => {
   const parts = files.filter((path) => path.endsWith(".part") || path.endsWith(".log"))
   holds(torture, `no unfinished file is left: ${parts.join()}`, parts.length === 0)
   const objects = files.filter((path) => path.startsWith(join(torture.out, "objects")))
+  const named = new Set([...torture.done.values()].map((job) => join(torture.out, receiptOf(job).path)))
+  const others = files.filter((path) => !objects.includes(path) && !named.has(path))
+  holds(torture, `there is no other file than those of the works: ${others.join()}`, others.length === 0)
   holds(
     torture,
-    `there is a file for each work, and no other`,
-    files.length - objects.length === torture.wanted.length
+    "there is a file for each work",
+    named.size === torture.wanted.length && files.length - objects.length === named.size
   )
   if (torture.layout === "content") {
     const nodes = new Set(files.map((path) => statSync(path).ino))
@@ -172,9 +179,12 @@ export const atTheEnd = (torture: Torture, log: ReadonlyArray<Seen>): void => {
   }
   for (const { host, id, path } of torture.wanted) {
     const { sha256: expected } = torture.origin.expected(host, path)
-    const row = torture.done.get(id)
-    const receipt: { readonly path: string } = JSON.parse(row?.result ?? "{}")
-    holds(torture, `${id} is whole at the end`, sha256(join(torture.out, receipt.path)) === expected)
+    const job = torture.done.get(id)
+    holds(
+      torture,
+      `${id} is whole at the end`,
+      job !== undefined && sha256(join(torture.out, receiptOf(job).path)) === expected
+    )
   }
 }
 
