@@ -5,6 +5,7 @@ import { join, posix } from "node:path"
 import { fileURLToPath } from "node:url"
 import { beforeAll, describe, expect, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
+import { build } from "esbuild"
 import { entries, manifest, pack, type Packed, TSC } from "./Packed.ts"
 
 const SourceMap = Schema.parseJson(Schema.Struct({ sources: Schema.Array(Schema.String) }))
@@ -13,6 +14,26 @@ const SourceMap = Schema.parseJson(Schema.Struct({ sources: Schema.Array(Schema.
 const packageOf = (specifier: string): string | undefined => {
   if (/^(?:\.|node:)/.test(specifier) || builtinModules.includes(specifier)) return undefined
   return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/")
+}
+
+/** The files of this package that a bundle of a program has which uses one of its modules. */
+const bundled = async (project: string, name: string) => {
+  const { metafile } = await build({
+    stdin: {
+      contents: `import { ${name} } from "contentdownload"; console.log(${name})`,
+      resolveDir: project
+    },
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: "node",
+    format: "esm",
+    external: ["effect", "@effect/*", "better-sqlite3"]
+  })
+  const [output] = Object.values(metafile.outputs)
+  return Object.entries(output?.inputs ?? {}).flatMap(([path, { bytesInOutput }]) =>
+    bytesInOutput > 0 && path !== "<stdin>" ? [path.replace(/^.*\/dist\/lib\//, "")] : []
+  )
 }
 
 describe("the package", () => {
@@ -42,6 +63,17 @@ describe("the package", () => {
       }
     }
     expect(missing).toEqual([])
+  })
+
+  it("leaves out of a bundle what a program doesn't use", async () => {
+    expect(await bundled(packed.project, "TokenBucket")).toEqual(["TokenBucket.js"])
+    const others =
+      /^(?:node_modules|artifact|config|download|http|pdf|resolver|robots|store)\b|Artifact|Config/
+    for (const name of ["KeyedLimiter", "JobType", "Scheduler"]) {
+      const files = await bundled(packed.project, name)
+      expect(files).toContain(`${name}.js`)
+      expect(files.filter((file) => others.test(file))).toEqual([])
+    }
   })
 
   it("imports only what it declares", async () => {
