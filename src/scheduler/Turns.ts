@@ -164,7 +164,7 @@ export const make = (options: TurnsOptions): Effect.Effect<Turns> =>
         Effect.map(queue.turn(transitions, request), done),
         (cause): Effect.Effect<ReadonlyArray<Lease>, WorkQueueError> => {
           if (Cause.isDie(cause)) return Effect.as(Effect.forEach(writing, settleAlone), [])
-          ended = [...writing, ...ended]
+          ended = [...alone, ...writing, ...ended]
           return Effect.failCause(cause)
         }
       )
