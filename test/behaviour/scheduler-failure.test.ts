@@ -82,6 +82,20 @@ describe("A run", () => {
     })
   )
 
+  it.scoped("fails with Fatal also when the queue is locked just then", () =>
+    Effect.gen(function* () {
+      const handle: HandlerService["handle"] = (job) =>
+        job.lease.id === "j1" ? Effect.zipRight(Effect.sleep("5 seconds"), done) : bad(fatal)(job)
+      const { exit, leases } = yield* runs(handle, (queue) => ({
+        ...queue,
+        ack: (...ack) =>
+          Effect.flatMap(Crew.now, (now) => (now < 8_000 ? Crew.broken("busy") : queue.ack(...ack)))
+      }))
+      expect(exit).toEqual(Exit.fail(fatal))
+      expect(leases).toEqual([])
+    })
+  )
+
   it.scoped("fails when a transition can't be written; the other jobs are released", () =>
     Effect.gen(function* () {
       const error = Crew.broken("full")
