@@ -85,7 +85,7 @@ describe("A run", () => {
   it.scoped("fails with Fatal also when the queue is locked just then", () =>
     Effect.gen(function* () {
       const handle: HandlerService["handle"] = (job) =>
-        job.lease.id === "j1" ? Effect.zipRight(Effect.sleep("5 seconds"), done) : bad(fatal)(job)
+        job.lease.id === "j1" ? Effect.zipRight(Effect.sleep("4 seconds"), done) : bad(fatal)(job)
       const { exit, leases } = yield* runs(handle, (queue) => ({
         ...queue,
         ack: (...ack) =>
