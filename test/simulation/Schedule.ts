@@ -324,7 +324,11 @@ class Play {
     world.disk.fault = () => undefined
     world.locked = false
     for (const { process } of world.runs) process.fate = undefined
-    if (watch.jumped) watch.clockSet(true)
+    if (watch.jumped) {
+      watch.clockSet(true)
+      // Leases that were taken under a clock that was behind are over.
+      watch.zombies = true
+    }
     machine.setRight()
     machine.note("everything is well from here on")
     for (const lane of [undefined, ...world.plan.hosts.map(({ name }) => hostLane(`https://${name}`))]) {
