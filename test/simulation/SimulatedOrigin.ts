@@ -54,7 +54,9 @@ interface Content {
   readonly sha256: string
 }
 
+/** Made anew when there are too many: thousands of schedules have as many large files. */
 const contents = new Map<string, Content>()
+const MAX_CONTENTS = 100
 
 /** Paths that end in `-large.pdf` are large enough to be gone on with. */
 export const contentOf = (host: string, path: string, edition: number): Content => {
@@ -71,6 +73,7 @@ export const contentOf = (host: string, path: string, edition: number): Content 
     Buffer.from("\n%%EOF\n")
   ])
   const content = { bytes, sha256: createHash("sha256").update(bytes).digest("hex") }
+  if (contents.size >= MAX_CONTENTS) contents.clear()
   contents.set(key, content)
   return content
 }
