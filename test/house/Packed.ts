@@ -58,6 +58,8 @@ export interface Packed {
   readonly files: ReadonlyArray<string>
   /** The text of one of them. */
   readonly read: (path: string) => Promise<string>
+  /** The tarball itself. */
+  readonly tarball: string
   /** The project that has the package among its modules. */
   readonly project: string
   /** Runs Node in the project; answers its output, and fails with all of it if Node does. */
@@ -115,6 +117,7 @@ const packInto = async (scratch: string): Promise<Omit<Packed, "remove">> => {
   return {
     files: listed.files.map(({ path }) => path),
     read: (path) => readFile(join(unpacked, path), "utf8"),
+    tarball: join(scratch, listed.filename),
     project,
     node: (...args) => run(process.execPath, args, project)
   }

@@ -1,11 +1,13 @@
 /** The package as others get it: what is in it, that all of it loads, and that its types are found. */
-import { cp, writeFile } from "node:fs/promises"
+import { cp, readFile, writeFile } from "node:fs/promises"
 import { builtinModules } from "node:module"
 import { join, posix } from "node:path"
 import { fileURLToPath } from "node:url"
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core"
 import { beforeAll, describe, expect, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import { build } from "esbuild"
+import { publint } from "publint"
 import { entries, manifest, pack, type Packed, TSC } from "./Packed.ts"
 
 const SourceMap = Schema.parseJson(Schema.Struct({ sources: Schema.Array(Schema.String) }))
@@ -74,6 +76,22 @@ describe("the package", () => {
       expect(files).toContain(`${name}.js`)
       expect(files.filter((file) => others.test(file))).toEqual([])
     }
+  })
+
+  it("has nothing that publint or arethetypeswrong holds against it", async () => {
+    const { messages } = await publint({
+      pkgDir: join(packed.project, "node_modules/contentdownload"),
+      pack: false
+    })
+    expect(messages).toEqual([])
+    const found = await checkPackage(createPackageFromTarballData(await readFile(packed.tarball)))
+    if (found.types === false) throw new Error("the package has no types")
+    // It is for ES modules alone: CommonJS and the resolution of old versions of Node are left out.
+    const wrong = found.problems.filter(
+      (problem) => !("resolutionKind" in problem && ["node10", "node16-cjs"].includes(problem.resolutionKind))
+    )
+    expect(wrong).toEqual([])
+    expect(Object.keys(found.entrypoints).length).toBeGreaterThan(1)
   })
 
   it("imports only what it declares", async () => {
