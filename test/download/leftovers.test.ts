@@ -55,7 +55,6 @@ const killed = (out: string, bytes: number, token = 1) =>
     // It has to come to an end some time.
     const scope = yield* Scope.make()
     yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
-    yield* Effect.addFinalizer(() => Effect.sync(() => goOn()))
     const running = yield* inScope(make(out))
       .receive(
         owner(token),
@@ -63,6 +62,7 @@ const killed = (out: string, bytes: number, token = 1) =>
         { identity }
       )
       .pipe(Scope.extend(scope), Effect.fork)
+    yield* Effect.addFinalizer(() => Effect.zipRight(Effect.sync(goOn), Fiber.await(running)))
     yield* Effect.promise(() => there)
     return { goOn, running, scope }
   })
