@@ -156,59 +156,66 @@ export const reading = (
   }
 
   /** What an answer to a request for the rest, or for changes, is beyond what any answer is. */
-  const partial = (url: string, response: Response, target: Target, parts: Parts, known: Known) =>
-    Effect.gen(function* () {
-      const { beginning, previous } = known
-      const { status } = response
-      if (previous !== undefined && status === 304 && conditions(previous) !== undefined) {
-        yield* response.discard
-        return { _tag: "Unmodified", receipt: previous } satisfies Answer
-      }
-      if (beginning === undefined) return undefined
-      if (status === 206) {
-        const total = rest(response, beginning)
-        if (typeof total === "number") {
-          return yield* content(target, parts, url, response, { beginning, total })
-        }
-        yield* Effect.logDebug(
-          `${url}: starting over, for the range that came is not what was asked for: ${total}`
-        )
-      } else if (status !== 416) {
-        // The whole comes: the content is another one, or the server has no ranges.
-        if (status === 200 || status === 203) yield* beginning.discard
-        return undefined
-      }
+  const partial = Effect.fnUntraced(function* (
+    url: string,
+    response: Response,
+    target: Target,
+    parts: Parts,
+    known: Known
+  ) {
+    const { beginning, previous } = known
+    const { status } = response
+    if (previous !== undefined && status === 304 && conditions(previous) !== undefined) {
       yield* response.discard
-      return { _tag: "Anew" } satisfies Answer
-    })
+      return { _tag: "Unmodified", receipt: previous } satisfies Answer
+    }
+    if (beginning === undefined) return undefined
+    if (status === 206) {
+      const total = rest(response, beginning)
+      if (typeof total === "number") {
+        return yield* content(target, parts, url, response, { beginning, total })
+      }
+      yield* Effect.logDebug(
+        `${url}: starting over, for the range that came is not what was asked for: ${total}`
+      )
+    } else if (status !== 416) {
+      // The whole comes: the content is another one, or the server has no ranges.
+      if (status === 200 || status === 203) yield* beginning.discard
+      return undefined
+    }
+    yield* response.discard
+    return { _tag: "Anew" } satisfies Answer
+  })
 
   /** What an answer without a body that is wanted means. */
-  const refusal = (url: string, response: Response, said: Exclude<Meaning, { readonly _tag: "Body" }>) =>
-    Effect.gen(function* () {
-      yield* response.discard
-      if (said._tag === "Redirect") {
-        return { _tag: "Redirect", to: yield* redirectTarget(said.location, url) } satisfies Answer
-      }
-      return yield* said._tag === "Wait"
-        ? Effect.flatMap(
-            withJitter(said.until ?? refusals.refused(hostLane(url), now())),
-            (until) => new HostWaits({ ...wordsOf(said), until })
-          )
-        : Effect.fail(
-            said._tag === "Retry"
-              ? new FetchFailure({ class: "retry", ...wordsOf(said), notBefore: said.notBefore })
-              : new FetchFailure({ class: "try-next", ...wordsOf(said) })
-          )
-    })
+  const refusal = Effect.fnUntraced(function* (
+    url: string,
+    response: Response,
+    said: Exclude<Meaning, { readonly _tag: "Body" }>
+  ) {
+    yield* response.discard
+    if (said._tag === "Redirect") {
+      return { _tag: "Redirect", to: yield* redirectTarget(said.location, url) } satisfies Answer
+    }
+    return yield* said._tag === "Wait"
+      ? Effect.flatMap(
+          withJitter(said.until ?? refusals.refused(hostLane(url), now())),
+          (until) => new HostWaits({ ...wordsOf(said), until })
+        )
+      : Effect.fail(
+          said._tag === "Retry"
+            ? new FetchFailure({ class: "retry", ...wordsOf(said), notBefore: said.notBefore })
+            : new FetchFailure({ class: "try-next", ...wordsOf(said) })
+        )
+  })
 
-  const page = (target: Target, url: string, response: Response) =>
-    Effect.gen(function* () {
-      const { artifact, candidate } = target
-      const read = yield* readPage(response, url, artifact, candidate, settings)
-      return read._tag === "LeadsTo"
-        ? ({ _tag: "Redirect", to: yield* redirectTarget(read.url, url) } satisfies Answer)
-        : ({ _tag: "Page", candidates: read.candidates } satisfies Answer)
-    })
+  const page = Effect.fnUntraced(function* (target: Target, url: string, response: Response) {
+    const { artifact, candidate } = target
+    const read = yield* readPage(response, url, artifact, candidate, settings)
+    return read._tag === "LeadsTo"
+      ? ({ _tag: "Redirect", to: yield* redirectTarget(read.url, url) } satisfies Answer)
+      : ({ _tag: "Page", candidates: read.candidates } satisfies Answer)
+  })
 
   return (target, parts, url, known, response, answeredAt) => {
     const whole = (): ReturnType<Read> => {

@@ -53,45 +53,44 @@ const refuse = (reason: string, message: string) => new FetchFailure({ class: "t
 
 const UNREAD: Evidence = { identity: "unknown", by: "unread", confidence: 0 }
 
-const inspectPdf = (
+const inspectPdf = Effect.fnUntraced(function* (
   reader: PdfReaderService,
   settings: InspectSettings,
   artifact: Artifact,
   document: Document
-) =>
-  Effect.gen(function* () {
-    const { bytes, inspect, tail } = document
-    if (settings.structure && !hasPdfEnd(tail)) return yield* refuse("damaged-pdf", "the PDF has no end")
-    if (bytes > MOST_BYTES) return UNREAD
-    const path = yield* inspect((at) => Promise.resolve(at))
-    const facts = yield* reader
-      .read(path, settings.identity === "off" ? 0 : PAGES, hostLane(document.finalUrl))
-      .pipe(
-        Effect.catchTag("PdfUnreadable", ({ code, message, reason }) =>
-          Effect.gen(function* () {
-            if (reason === "file") {
-              return yield* inspect<never>(() => Promise.reject(Object.assign(new Error(message), { code })))
-            }
-            if (reason === "gave-up" || !settings.structure) {
-              yield* Effect.logWarning(`${artifact.id}: the PDF was not looked at: ${readable(message)}`)
-              return undefined
-            }
-            return yield* refuse(reason === "encrypted" ? "encrypted-pdf" : "damaged-pdf", readable(message))
-          })
-        )
+) {
+  const { bytes, inspect, tail } = document
+  if (settings.structure && !hasPdfEnd(tail)) return yield* refuse("damaged-pdf", "the PDF has no end")
+  if (bytes > MOST_BYTES) return UNREAD
+  const path = yield* inspect((at) => Promise.resolve(at))
+  const facts = yield* reader
+    .read(path, settings.identity === "off" ? 0 : PAGES, hostLane(document.finalUrl))
+    .pipe(
+      Effect.catchTag("PdfUnreadable", ({ code, message, reason }) =>
+        Effect.gen(function* () {
+          if (reason === "file") {
+            return yield* inspect<never>(() => Promise.reject(Object.assign(new Error(message), { code })))
+          }
+          if (reason === "gave-up" || !settings.structure) {
+            yield* Effect.logWarning(`${artifact.id}: the PDF was not looked at: ${readable(message)}`)
+            return undefined
+          }
+          return yield* refuse(reason === "encrypted" ? "encrypted-pdf" : "damaged-pdf", readable(message))
+        })
       )
-    if (facts === undefined) return UNREAD
-    const { pages } = facts
-    if (settings.structure && pages < 1) return yield* refuse("damaged-pdf", "the PDF has no pages")
-    if (settings.identity === "off")
-      return { identity: "unknown", by: "unread", confidence: 0, pages } satisfies Evidence
-    const cover = coverSheet(pages, facts.text, expectedPages(artifact))
-    return {
-      ...identify(artifact, facts),
-      pages,
-      ...(cover === undefined ? {} : { cover_sheet: cover })
-    } satisfies Evidence
-  })
+    )
+  if (facts === undefined) return UNREAD
+  const { pages } = facts
+  if (settings.structure && pages < 1) return yield* refuse("damaged-pdf", "the PDF has no pages")
+  if (settings.identity === "off")
+    return { identity: "unknown", by: "unread", confidence: 0, pages } satisfies Evidence
+  const cover = coverSheet(pages, facts.text, expectedPages(artifact))
+  return {
+    ...identify(artifact, facts),
+    pages,
+    ...(cover === undefined ? {} : { cover_sheet: cover })
+  } satisfies Evidence
+})
 
 /** What is wrong with XML, with the place; entities that only its DTD knows are no fault. */
 const faultOfXml = async (path: string): Promise<string | undefined> => {
@@ -143,24 +142,27 @@ const refuseNoDocument = (start: Uint8Array, text: string, finalUrl: string): Fe
   return refuse(reason, `${what} came instead of the document`)
 }
 
-const inspectText = (settings: InspectSettings, artifact: Artifact, document: Document) =>
-  Effect.gen(function* () {
-    const { finalUrl, inspect, type } = document
-    if (settings.structure && type === XML) {
-      const fault = yield* inspect(faultOfXml)
-      if (fault !== undefined) {
-        return yield* refuse("damaged-xml", `the XML is not well-formed: ${readable(fault)}`)
-      }
+const inspectText = Effect.fnUntraced(function* (
+  settings: InspectSettings,
+  artifact: Artifact,
+  document: Document
+) {
+  const { finalUrl, inspect, type } = document
+  if (settings.structure && type === XML) {
+    const fault = yield* inspect(faultOfXml)
+    if (fault !== undefined) {
+      return yield* refuse("damaged-xml", `the XML is not well-formed: ${readable(fault)}`)
     }
-    if (settings.identity === "off" && type === XML) return undefined
-    const start = yield* inspect(readStart)
-    // Loaded by whoever reads a page: most runs don't.
-    const { wordsOf } = yield* Effect.promise(() => import("./Markup.ts"))
-    const words = wordsOf(start, { xml: type === XML })
-    const refused = type === HTML ? refuseNoDocument(start, words.text, finalUrl) : undefined
-    if (refused !== undefined) return yield* refused
-    return settings.identity === "off" ? undefined : (identify(artifact, words) satisfies Evidence)
-  })
+  }
+  if (settings.identity === "off" && type === XML) return undefined
+  const start = yield* inspect(readStart)
+  // Loaded by whoever reads a page: most runs don't.
+  const { wordsOf } = yield* Effect.promise(() => import("./Markup.ts"))
+  const words = wordsOf(start, { xml: type === XML })
+  const refused = type === HTML ? refuseNoDocument(start, words.text, finalUrl) : undefined
+  if (refused !== undefined) return yield* refused
+  return settings.identity === "off" ? undefined : (identify(artifact, words) satisfies Evidence)
+})
 
 /** Why a document isn't kept where its identity is required. */
 const unproven = ({ by, confidence, cover_sheet, identity }: Evidence): FetchFailure | undefined => {
@@ -173,17 +175,19 @@ const unproven = ({ by, confidence, cover_sheet, identity }: Evidence): FetchFai
     : refuse("unproven-document", `nothing in it shows that it is what was wanted (${by})`)
 }
 
-const warn = (artifact: Artifact, { by, confidence, cover_sheet, identity }: Evidence) =>
-  Effect.gen(function* () {
-    if (identity === "mismatch") {
-      yield* Effect.logWarning(
-        `${artifact.id}: the document seems to be another one, by its ${by} (confidence ${confidence})`
-      )
-    }
-    if (cover_sheet !== undefined) {
-      yield* Effect.logWarning(`${artifact.id}: this may be a cover sheet alone (confidence ${cover_sheet})`)
-    }
-  })
+const warn = Effect.fnUntraced(function* (
+  artifact: Artifact,
+  { by, confidence, cover_sheet, identity }: Evidence
+) {
+  if (identity === "mismatch") {
+    yield* Effect.logWarning(
+      `${artifact.id}: the document seems to be another one, by its ${by} (confidence ${confidence})`
+    )
+  }
+  if (cover_sheet !== undefined) {
+    yield* Effect.logWarning(`${artifact.id}: this may be a cover sheet alone (confidence ${cover_sheet})`)
+  }
+})
 
 /**
  * What a document gives evidence of; `undefined` where it isn't looked at. Fails where it is damaged, or not proven to

@@ -164,43 +164,42 @@ const walk = (
     })
   }
 
-  const askStep = (plan: Plan.Plan, resolver: string) =>
-    Effect.gen(function* () {
-      const lane = resolvers.lane(resolver)
-      /** Only whoever asks the service has to stand in its lane. */
-      const entered = Option.isNone(lane)
-        ? Effect.void
-        : Effect.flatMap(enter(lane.value, plan), (may) => (may ? Effect.void : new NoRoom()))
-      const startedAt = now()
-      const step = { step: "resolve", target: resolver }
-      return yield* resolvers.ask(resolver, artifact, Plan.known(plan), entered).pipe(
-        Telemetry.step("resolve", () => ({ "contentdownload.resolver": resolver })),
-        Effect.tap(() => noteSince(startedAt, { ...step, class: "ok", reason: null, message: null })),
-        Effect.map(({ candidates, pages }): Left => ({
-          plan: Plan.resolved(plan, resolver, candidates, pages)
-        })),
-        Effect.catchTag("ResolverFailure", ({ away, message, outcome, passing, until }) => {
-          const reason = RESOLVER_REASONS[outcome]
-          if (until !== undefined && away === true) {
-            const lesson: Lesson = { class: "wait", reason, message, not_before: until }
-            return Effect.as(noteSince(startedAt, { ...step, class: "wait", reason, message }), {
-              plan: Plan.unresolved(plan, resolver, lesson)
-            } satisfies Left)
-          }
-          if (until !== undefined) {
-            return Effect.zipRight(
-              noteSince(startedAt, { ...step, class: "wait", reason, message }),
-              new WaitLane({ reason, message, until, plan })
-            )
-          }
-          const lesson: Lesson = { class: passing === true ? "retry" : "try-next", reason, message }
-          return Effect.as(noteSince(startedAt, { ...step, ...lesson }), {
+  const askStep = Effect.fnUntraced(function* (plan: Plan.Plan, resolver: string) {
+    const lane = resolvers.lane(resolver)
+    /** Only whoever asks the service has to stand in its lane. */
+    const entered = Option.isNone(lane)
+      ? Effect.void
+      : Effect.flatMap(enter(lane.value, plan), (may) => (may ? Effect.void : new NoRoom()))
+    const startedAt = now()
+    const step = { step: "resolve", target: resolver }
+    return yield* resolvers.ask(resolver, artifact, Plan.known(plan), entered).pipe(
+      Telemetry.step("resolve", () => ({ "contentdownload.resolver": resolver })),
+      Effect.tap(() => noteSince(startedAt, { ...step, class: "ok", reason: null, message: null })),
+      Effect.map(({ candidates, pages }): Left => ({
+        plan: Plan.resolved(plan, resolver, candidates, pages)
+      })),
+      Effect.catchTag("ResolverFailure", ({ away, message, outcome, passing, until }) => {
+        const reason = RESOLVER_REASONS[outcome]
+        if (until !== undefined && away === true) {
+          const lesson: Lesson = { class: "wait", reason, message, not_before: until }
+          return Effect.as(noteSince(startedAt, { ...step, class: "wait", reason, message }), {
             plan: Plan.unresolved(plan, resolver, lesson)
           } satisfies Left)
-        }),
-        Effect.catchTag("NoRoom", () => Effect.succeed<Left>({ outcome: Handler.Moved() }))
-      )
-    })
+        }
+        if (until !== undefined) {
+          return Effect.zipRight(
+            noteSince(startedAt, { ...step, class: "wait", reason, message }),
+            new WaitLane({ reason, message, until, plan })
+          )
+        }
+        const lesson: Lesson = { class: passing === true ? "retry" : "try-next", reason, message }
+        return Effect.as(noteSince(startedAt, { ...step, ...lesson }), {
+          plan: Plan.unresolved(plan, resolver, lesson)
+        } satisfies Left)
+      }),
+      Effect.catchTag("NoRoom", () => Effect.succeed<Left>({ outcome: Handler.Moved() }))
+    )
+  })
 
   return Effect.gen(function* () {
     let plan = Plan.restore(job.lease.plan, artifact.urls)

@@ -41,8 +41,8 @@ export interface Preview {
 const AS_TRIED = { class: "try-next", reason: "", message: "" } as const
 
 /** Asks for an artifact. */
-export const preview = (artifact: Artifact): Effect.Effect<Preview, never, Resolvers> =>
-  Effect.gen(function* () {
+export const preview: (artifact: Artifact) => Effect.Effect<Preview, never, Resolvers> = Effect.fnUntraced(
+  function* (artifact: Artifact) {
     const resolvers = yield* Resolvers
     const asked: Array<Asked> = []
     let plan = Plan.start(artifact.urls)
@@ -69,4 +69,5 @@ export const preview = (artifact: Artifact): Effect.Effect<Preview, never, Resol
         plan = Plan.unresolved(plan, resolver, AS_TRIED)
       }
     }
-  })
+  }
+)

@@ -191,25 +191,28 @@ export const make = (http: HttpService, cache: HttpCache.HttpCache, service: Ser
       return answer
     }).pipe(Effect.catchTag("HttpError", (error) => lost(error, request)))
 
-  const once = (
+  const once: (
     url: string,
     request: Request,
     hops: number
-  ): Effect.Effect<Answer | { readonly to: string }, ResolverFailure> =>
-    Effect.gen(function* () {
-      const answer = yield* answerOf(url, request)
-      const { status } = answer
-      const outcome = request.judge?.(answer) ?? commonOutcome(answer)
-      if (REDIRECTS.has(status) && outcome === "failed") {
-        const to = target(answer, url, hops)
-        return typeof to === "string" ? { to } : yield* to
-      }
-      if (outcome === "answer") return answer
-      if (outcome === "rate_limited") {
-        return yield* limited(answer, request.waitMs ?? refusalWaitSeconds * 1000)
-      }
-      return yield* fail(outcome, status, WORDS[outcome], outcome === "failed" && isPassing(status))
-    })
+  ) => Effect.Effect<Answer | { readonly to: string }, ResolverFailure> = Effect.fnUntraced(function* (
+    url: string,
+    request: Request,
+    hops: number
+  ) {
+    const answer = yield* answerOf(url, request)
+    const { status } = answer
+    const outcome = request.judge?.(answer) ?? commonOutcome(answer)
+    if (REDIRECTS.has(status) && outcome === "failed") {
+      const to = target(answer, url, hops)
+      return typeof to === "string" ? { to } : yield* to
+    }
+    if (outcome === "answer") return answer
+    if (outcome === "rate_limited") {
+      return yield* limited(answer, request.waitMs ?? refusalWaitSeconds * 1000)
+    }
+    return yield* fail(outcome, status, WORDS[outcome], outcome === "failed" && isPassing(status))
+  })
 
   const follow = (url: string, request: Request, hops: number): Effect.Effect<Answer, ResolverFailure> =>
     Effect.flatMap(once(url, request, hops), (answer) =>

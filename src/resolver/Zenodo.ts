@@ -98,13 +98,12 @@ export const definition = define({
     ({ base_url }) =>
     ({ artifact, get, known }) => {
       const { doi } = artifact
-      const lookUp = (id: string) =>
-        Effect.gen(function* () {
-          const record = yield* decodeRecord(yield* get(at(base_url, `/api/records/${id}`), { judge }))
-          // A page was named by somebody who should know; a DOI must be the record's.
-          const wrong = isOwn(artifact) && doi !== undefined && record.doi !== null && !isAbout(record, doi)
-          return wrong ? yield* fail(NAME, "failed", "its answer is about another work") : record
-        })
+      const lookUp = Effect.fnUntraced(function* (id: string) {
+        const record = yield* decodeRecord(yield* get(at(base_url, `/api/records/${id}`), { judge }))
+        // A page was named by somebody who should know; a DOI must be the record's.
+        const wrong = isOwn(artifact) && doi !== undefined && record.doi !== null && !isAbout(record, doi)
+        return wrong ? yield* fail(NAME, "failed", "its answer is about another work") : record
+      })
       const search = Effect.gen(function* () {
         if (doi === undefined) return yield* fail(NAME, "not_found", "the artifact has no DOI")
         const query = encode(`doi:"${doi.replace(/["\\]/g, "\\$&")}"`)

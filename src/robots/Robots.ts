@@ -83,24 +83,28 @@ const wholeLines = (text: string) => text.slice(0, text.lastIndexOf("\n") + 1)
 const HEADERS = { accept: "text/plain, */*;q=0.1" }
 
 /** One answer on the way to a file: the file, or where it is. */
-const meaning = (origin: string, url: string, { header, status, text }: HttpCache.Text, agent: string) =>
-  Effect.gen(function* () {
-    const location = header("location")
-    if (status >= 300 && status < 400 && location !== undefined && URL.canParse(location, url)) {
-      const to = new URL(location, url)
-      return /^https?:$/.test(to.protocol) ? to.href : EVERYTHING
-    }
-    if (status >= 200 && status < 300) {
-      return { rules: rulesOf(origin, text, agent), length: text.length } satisfies File
-    }
-    if (status < 500 && status !== 429) return EVERYTHING
-    const now = yield* Clock.currentTimeMillis
-    const notBefore = RetryAfter.hint(header, now, FRESH_MS / 1000)
-    return {
-      unreachable: `its robots.txt answers HTTP ${status}`,
-      ...(Option.isSome(notBefore) ? { notBefore: notBefore.value } : {})
-    } satisfies File
-  })
+const meaning = Effect.fnUntraced(function* (
+  origin: string,
+  url: string,
+  { header, status, text }: HttpCache.Text,
+  agent: string
+) {
+  const location = header("location")
+  if (status >= 300 && status < 400 && location !== undefined && URL.canParse(location, url)) {
+    const to = new URL(location, url)
+    return /^https?:$/.test(to.protocol) ? to.href : EVERYTHING
+  }
+  if (status >= 200 && status < 300) {
+    return { rules: rulesOf(origin, text, agent), length: text.length } satisfies File
+  }
+  if (status < 500 && status !== 429) return EVERYTHING
+  const now = yield* Clock.currentTimeMillis
+  const notBefore = RetryAfter.hint(header, now, FRESH_MS / 1000)
+  return {
+    unreachable: `its robots.txt answers HTTP ${status}`,
+    ...(Option.isSome(notBefore) ? { notBefore: notBefore.value } : {})
+  } satisfies File
+})
 
 /** What was found for an origin, how old it is, and whether somebody was asked for it just now. */
 interface Fetched {
@@ -150,29 +154,32 @@ const fetchFile = (
       permit(url)
     )
 
-  const from = (
+  const from: (
     url: string,
     hops: number,
     before: Omit<Fetched, "file">
-  ): Effect.Effect<Fetched, HttpError> =>
-    Effect.gen(function* () {
-      // So many redirects mean that there is none.
-      if (hops > MOST_REDIRECTS) return { ...before, file: EVERYTHING }
-      const entry = yield* cache.entry({ url, headers: HEADERS })
-      const known = entry.fresh !== undefined && entry.fresh.ageMs < FRESH_MS ? entry.fresh : undefined
-      // The origin was named by whoever wants a file of it; where it leads is its own word.
-      const who = hops === 0 ? namedBy : "server"
-      const settled =
-        known ??
-        (yield* HttpCache.send(entry, (conditions) => request(url, { ...HEADERS, ...conditions }, who)))
-      if ("keep" in settled) yield* settled.keep
-      const found = yield* meaning(origin, url, "keep" in settled ? settled.answer : settled, agent)
-      const now = {
-        ageMs: Math.max(before.ageMs, known?.ageMs ?? 0),
-        asked: before.asked || known === undefined
-      }
-      return typeof found === "string" ? yield* from(found, hops + 1, now) : { ...now, file: found }
-    })
+  ) => Effect.Effect<Fetched, HttpError> = Effect.fnUntraced(function* (
+    url: string,
+    hops: number,
+    before: Omit<Fetched, "file">
+  ) {
+    // So many redirects mean that there is none.
+    if (hops > MOST_REDIRECTS) return { ...before, file: EVERYTHING }
+    const entry = yield* cache.entry({ url, headers: HEADERS })
+    const known = entry.fresh !== undefined && entry.fresh.ageMs < FRESH_MS ? entry.fresh : undefined
+    // The origin was named by whoever wants a file of it; where it leads is its own word.
+    const who = hops === 0 ? namedBy : "server"
+    const settled =
+      known ??
+      (yield* HttpCache.send(entry, (conditions) => request(url, { ...HEADERS, ...conditions }, who)))
+    if ("keep" in settled) yield* settled.keep
+    const found = yield* meaning(origin, url, "keep" in settled ? settled.answer : settled, agent)
+    const now = {
+      ageMs: Math.max(before.ageMs, known?.ageMs ?? 0),
+      asked: before.asked || known === undefined
+    }
+    return typeof found === "string" ? yield* from(found, hops + 1, now) : { ...now, file: found }
+  })
 
   return from(`${origin}/robots.txt`, 0, { ageMs: 0, asked: false }).pipe(
     Effect.catchAll((error) =>
@@ -252,16 +259,15 @@ export const make = (
   const underWay = new Map<string, Deferred.Deferred<Option.Option<Entry>>>()
   const allowed: Answer = { verdict: { _tag: "Allowed", crawlDelayMs: 0, message: "" }, fresh: false }
 
-  const fetchEntry = (key: string, origin: string, namedBy: NamedBy) =>
-    Effect.gen(function* () {
-      const { ageMs, asked, file } = yield* fetchFile(http, { agent, cache, permit }, origin, namedBy)
-      const now = yield* Clock.currentTimeMillis
-      const until =
-        "rules" in file ? now + FRESH_MS - ageMs : Math.max(now + UNREACHABLE_MS, file.notBefore ?? 0)
-      const entry: Entry = { file, until }
-      known.set(key, entry)
-      return { entry, asked }
-    })
+  const fetchEntry = Effect.fnUntraced(function* (key: string, origin: string, namedBy: NamedBy) {
+    const { ageMs, asked, file } = yield* fetchFile(http, { agent, cache, permit }, origin, namedBy)
+    const now = yield* Clock.currentTimeMillis
+    const until =
+      "rules" in file ? now + FRESH_MS - ageMs : Math.max(now + UNREACHABLE_MS, file.notBefore ?? 0)
+    const entry: Entry = { file, until }
+    known.set(key, entry)
+    return { entry, asked }
+  })
 
   /** The entry of an origin; there is never more than one request for it under way. */
   const entryOf = (origin: string, namedBy: NamedBy) =>

@@ -50,26 +50,24 @@ export const make = (options: {
   const { heartbeatEvery, identity, leaseTtl, queue, running } = options
 
   /** Leases of this machine's dead processes are free at once; those of others when they expire. */
-  const reclaimDead = (held: ReadonlyArray<HeldLease>) =>
-    Effect.gen(function* () {
-      const workers = new Set(held.map((lease) => lease.worker))
-      const dead = [...workers].filter((name) => identity.isDead(name))
-      if (dead.length === 0) return
-      Telemetry.leasesReclaimed.note(yield* queue.reclaim(dead))
-    })
+  const reclaimDead = Effect.fnUntraced(function* (held: ReadonlyArray<HeldLease>) {
+    const workers = new Set(held.map((lease) => lease.worker))
+    const dead = [...workers].filter((name) => identity.isDead(name))
+    if (dead.length === 0) return
+    Telemetry.leasesReclaimed.note(yield* queue.reclaim(dead))
+  })
 
-  const interruptLost = (lost: ReadonlyArray<LeaseRef>) =>
-    Effect.gen(function* () {
-      // One that ended by itself meanwhile runs no more.
-      for (const job of lost.length === 0 ? [] : running.of(lost)) {
-        // It was told already and is slow to give way.
-        if (job.fiber === undefined || job.interrupted) continue
-        job.interrupted = true
-        yield* Effect.logWarning(`the lease on ${job.lease.id} is lost; its job is interrupted`)
-        // Not waited for: a job that is slow to give way must not cost the others their heartbeat.
-        yield* Fiber.interruptFork(job.fiber)
-      }
-    })
+  const interruptLost = Effect.fnUntraced(function* (lost: ReadonlyArray<LeaseRef>) {
+    // One that ended by itself meanwhile runs no more.
+    for (const job of lost.length === 0 ? [] : running.of(lost)) {
+      // It was told already and is slow to give way.
+      if (job.fiber === undefined || job.interrupted) continue
+      job.interrupted = true
+      yield* Effect.logWarning(`the lease on ${job.lease.id} is lost; its job is interrupted`)
+      // Not waited for: a job that is slow to give way must not cost the others their heartbeat.
+      yield* Fiber.interruptFork(job.fiber)
+    }
+  })
 
   const look = Effect.gen(function* () {
     // Before the queue is asked: what is leased meanwhile can't be in its answer.

@@ -36,27 +36,26 @@ export const make: Effect.Effect<Wake> = Effect.gen(function* () {
   const next = Queue.take(bell)
   let alarm: Alarm | undefined
 
-  const set = (until: Option.Option<number>) =>
-    Effect.gen(function* () {
-      const at = Option.getOrUndefined(until)
-      if (alarm?.at === at) return
-      if (alarm?.fiber !== undefined) yield* Fiber.interruptFork(alarm.fiber)
-      alarm = undefined
-      if (at === undefined) return
-      const now = yield* Clock.currentTimeMillis
-      const own: Alarm = { at, fiber: undefined }
-      alarm = own
-      own.fiber = yield* Effect.sleep(Duration.millis(Math.max(MIN_SLEEP_MS, at - now))).pipe(
-        // Also when the run ends that set it: the next one has to set its own.
-        Effect.ensuring(
-          Effect.sync(() => {
-            if (alarm === own) alarm = undefined
-          })
-        ),
-        Effect.andThen(() => void bell.unsafeOffer(undefined)),
-        Effect.forkScoped
-      )
-    })
+  const set = Effect.fnUntraced(function* (until: Option.Option<number>) {
+    const at = Option.getOrUndefined(until)
+    if (alarm?.at === at) return
+    if (alarm?.fiber !== undefined) yield* Fiber.interruptFork(alarm.fiber)
+    alarm = undefined
+    if (at === undefined) return
+    const now = yield* Clock.currentTimeMillis
+    const own: Alarm = { at, fiber: undefined }
+    alarm = own
+    own.fiber = yield* Effect.sleep(Duration.millis(Math.max(MIN_SLEEP_MS, at - now))).pipe(
+      // Also when the run ends that set it: the next one has to set its own.
+      Effect.ensuring(
+        Effect.sync(() => {
+          if (alarm === own) alarm = undefined
+        })
+      ),
+      Effect.andThen(() => void bell.unsafeOffer(undefined)),
+      Effect.forkScoped
+    )
+  })
 
   return {
     ring: () => void bell.unsafeOffer(undefined),

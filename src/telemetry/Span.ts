@@ -110,52 +110,55 @@ export interface JobTrace {
 const FAILED = new Set<JobEnd["end"]>(["error", "retry", "lost"])
 
 /** Runs a job's handler in the job's span. */
-export const job = (
+export const job: (
   tracing: Exclude<Tracing, false>,
   lease: Lease,
   handle: Effect.Effect<Handled>
-): Effect.Effect<Handled> =>
-  Effect.gen(function* () {
-    const clock = yield* Effect.clock
-    const around = Option.getOrUndefined(Context.getOption(yield* Effect.context<never>(), Tracer.ParentSpan))
-    const linked = tracing === "linked"
-    const span = yield* Effect.makeSpan("job", {
-      kind: "consumer",
-      root: linked,
-      links: linked && around !== undefined ? [{ _tag: "SpanLink", span: around, attributes: {} }] : [],
-      attributes: {
-        "contentdownload.job.id": lease.id,
-        "contentdownload.job.lane": lease.lane,
-        "contentdownload.job.attempt": lease.attempts + 1
-      },
-      captureStackTrace: false
-    })
-    const handled = yield* handle.pipe(
-      span.sampled ? Effect.provideService(JobSpan, span) : identity,
-      Effect.withParentSpan(span),
-      Effect.onError((cause) =>
-        Effect.sync(() => span.end(clock.unsafeCurrentTimeNanos(), Exit.failCause(cause)))
-      )
-    )
-    const ack =
-      span.sampled && handled.transition !== null
-        ? yield* Effect.makeSpan("ack", { parent: span, captureStackTrace: false })
-        : undefined
-    const statusOf = (exit: Exit.Exit<JobEnd, unknown>): Exit.Exit<unknown, unknown> => {
-      if (Exit.isFailure(exit)) return exit
-      const { end, message, reason } = exit.value
-      annotated(span, { "contentdownload.job.end": end })
-      if (reason !== null) annotated(span, { "contentdownload.job.reason": reason })
-      if (reason === null || !FAILED.has(end)) return Exit.void
-      annotated(span, { "error.type": reason })
-      return failed(reason, message ?? reason)
-    }
-    const trace: JobTrace = {
-      end: (exit) => {
-        const now = clock.unsafeCurrentTimeNanos()
-        ack?.end(now, Exit.isFailure(exit) ? exit : Exit.void)
-        span.end(now, statusOf(exit))
-      }
-    }
-    return { ...handled, trace }
+) => Effect.Effect<Handled> = Effect.fnUntraced(function* (
+  tracing: Exclude<Tracing, false>,
+  lease: Lease,
+  handle: Effect.Effect<Handled>
+) {
+  const clock = yield* Effect.clock
+  const around = Option.getOrUndefined(Context.getOption(yield* Effect.context<never>(), Tracer.ParentSpan))
+  const linked = tracing === "linked"
+  const span = yield* Effect.makeSpan("job", {
+    kind: "consumer",
+    root: linked,
+    links: linked && around !== undefined ? [{ _tag: "SpanLink", span: around, attributes: {} }] : [],
+    attributes: {
+      "contentdownload.job.id": lease.id,
+      "contentdownload.job.lane": lease.lane,
+      "contentdownload.job.attempt": lease.attempts + 1
+    },
+    captureStackTrace: false
   })
+  const handled = yield* handle.pipe(
+    span.sampled ? Effect.provideService(JobSpan, span) : identity,
+    Effect.withParentSpan(span),
+    Effect.onError((cause) =>
+      Effect.sync(() => span.end(clock.unsafeCurrentTimeNanos(), Exit.failCause(cause)))
+    )
+  )
+  const ack =
+    span.sampled && handled.transition !== null
+      ? yield* Effect.makeSpan("ack", { parent: span, captureStackTrace: false })
+      : undefined
+  const statusOf = (exit: Exit.Exit<JobEnd, unknown>): Exit.Exit<unknown, unknown> => {
+    if (Exit.isFailure(exit)) return exit
+    const { end, message, reason } = exit.value
+    annotated(span, { "contentdownload.job.end": end })
+    if (reason !== null) annotated(span, { "contentdownload.job.reason": reason })
+    if (reason === null || !FAILED.has(end)) return Exit.void
+    annotated(span, { "error.type": reason })
+    return failed(reason, message ?? reason)
+  }
+  const trace: JobTrace = {
+    end: (exit) => {
+      const now = clock.unsafeCurrentTimeNanos()
+      ack?.end(now, Exit.isFailure(exit) ? exit : Exit.void)
+      span.end(now, statusOf(exit))
+    }
+  }
+  return { ...handled, trace }
+})

@@ -59,21 +59,25 @@ export const interrupted = (lease: Lease, history: ReadonlyArray<Attempt>): Deci
 })
 
 /** A failed try: to be had again later, or the end. */
-const retry = (costs: Costs, lease: Lease, failure: Retry, history: ReadonlyArray<Attempt>) =>
-  Effect.gen(function* () {
-    const tries = lease.attempts + 1
-    const { message, plan, reason } = failure
-    const to = (retryAt: number | null, ending: Ending): Decision => ({
-      transition: { kind: "failAndRetry", lease, history, failed: { reason, message, retryAt, plan } },
-      ending
-    })
-    if (tries >= costs.maxAttempts) return to(null, { end: "error", reason, message, exhausted: true })
-    const now = yield* Clock.currentTimeMillis
-    const delay = yield* retryDelay(tries, costs.backoffMs, costs.maxBackoffMs)
-    const retryAt = Math.max(now + delay, failure.notBefore ?? 0)
-    Telemetry.waits.note((retryAt - now) / 1000, "backoff")
-    return to(retryAt, { end: "retry", reason, message })
+const retry = Effect.fnUntraced(function* (
+  costs: Costs,
+  lease: Lease,
+  failure: Retry,
+  history: ReadonlyArray<Attempt>
+) {
+  const tries = lease.attempts + 1
+  const { message, plan, reason } = failure
+  const to = (retryAt: number | null, ending: Ending): Decision => ({
+    transition: { kind: "failAndRetry", lease, history, failed: { reason, message, retryAt, plan } },
+    ending
   })
+  if (tries >= costs.maxAttempts) return to(null, { end: "error", reason, message, exhausted: true })
+  const now = yield* Clock.currentTimeMillis
+  const delay = yield* retryDelay(tries, costs.backoffMs, costs.maxBackoffMs)
+  const retryAt = Math.max(now + delay, failure.notBefore ?? 0)
+  Telemetry.waits.note((retryAt - now) / 1000, "backoff")
+  return to(retryAt, { end: "retry", reason, message })
+})
 
 /** A bug, of the handler or in what it wants written: a failed try, so that it doesn't go on for ever. */
 export const fault = (

@@ -37,52 +37,55 @@ interface Entry {
 }
 
 /** Inserts a batch and counts what was new; of two jobs with one id the first counts. */
-export const enqueue = (query: Query, policy: LanePolicy, now: number, jobs: ReadonlyArray<NewJob>) =>
-  Effect.gen(function* () {
-    const first = new Map<string, NewJob>()
-    for (const job of jobs) if (!first.has(job.id)) first.set(job.id, job)
-    const lanes = yield* lanesOf(query, policy, first)
-    const last = (yield* query<{ readonly last: number }>(lastNumber))[0]?.last ?? 0
-    const entries: Array<Entry> = []
-    for (const job of first.values()) {
-      const lane = lanes.get(job.lane)
-      if (lane === undefined) return yield* Effect.dieMessage(`lane ${job.lane} was neither found nor made`)
-      entries.push({ id: last + 1 + entries.length, job, lane, dueAt: dueAt(job, now) })
-    }
-    yield* insertJobs(
-      query,
-      entries.flatMap(({ dueAt: at, id, job, lane }) => [id, job.id, lane, job.priority ?? 0, at, now])
-    )
-    const above = yield* Rows.listed<readonly [id: number]>(query(idsAbove, { last }))
-    const made = new Set(above.map(([id]) => id))
-    const added = entries.filter(({ id }) => made.has(id))
-    // The write lock is held: what is numbered above is ours.
-    if (added.length !== made.size) return yield* Effect.dieMessage("a job got a number nobody gave it")
-    const changes = emptyTally()
-    for (const { dueAt: at, lane } of added) tally(changes, lane, counterOf("queued", at), 1)
-    yield* insertBodies(
-      query,
-      added.flatMap(({ id, job }) => [id, JSON.stringify(job.payload ?? null)])
-    )
-    yield* applyTally(query, changes)
-    return { new: added.length, duplicate: jobs.length - added.length } satisfies EnqueueSummary
-  })
+export const enqueue = Effect.fnUntraced(function* (
+  query: Query,
+  policy: LanePolicy,
+  now: number,
+  jobs: ReadonlyArray<NewJob>
+) {
+  const first = new Map<string, NewJob>()
+  for (const job of jobs) if (!first.has(job.id)) first.set(job.id, job)
+  const lanes = yield* lanesOf(query, policy, first)
+  const last = (yield* query<{ readonly last: number }>(lastNumber))[0]?.last ?? 0
+  const entries: Array<Entry> = []
+  for (const job of first.values()) {
+    const lane = lanes.get(job.lane)
+    if (lane === undefined) return yield* Effect.dieMessage(`lane ${job.lane} was neither found nor made`)
+    entries.push({ id: last + 1 + entries.length, job, lane, dueAt: dueAt(job, now) })
+  }
+  yield* insertJobs(
+    query,
+    entries.flatMap(({ dueAt: at, id, job, lane }) => [id, job.id, lane, job.priority ?? 0, at, now])
+  )
+  const above = yield* Rows.listed<readonly [id: number]>(query(idsAbove, { last }))
+  const made = new Set(above.map(([id]) => id))
+  const added = entries.filter(({ id }) => made.has(id))
+  // The write lock is held: what is numbered above is ours.
+  if (added.length !== made.size) return yield* Effect.dieMessage("a job got a number nobody gave it")
+  const changes = emptyTally()
+  for (const { dueAt: at, lane } of added) tally(changes, lane, counterOf("queued", at), 1)
+  yield* insertBodies(
+    query,
+    added.flatMap(({ id, job }) => [id, JSON.stringify(job.payload ?? null)])
+  )
+  yield* applyTally(query, changes)
+  return { new: added.length, duplicate: jobs.length - added.length } satisfies EnqueueSummary
+})
 
 /** When a new job may start; 0: at once. */
 const dueAt = ({ availableAt }: NewJob, now: number): number =>
   availableAt === undefined || availableAt <= now ? 0 : availableAt
 
 /** The lanes of the jobs. A job that is in the queue already makes none: it is taken out where its lane is missing. */
-const lanesOf = (query: Query, policy: LanePolicy, jobs: Map<string, NewJob>) =>
-  Effect.gen(function* () {
-    const keys = () => [...new Set(Array.from(jobs.values(), (job) => job.lane))]
-    const found = yield* Lanes.find(query, keys())
-    const astray = Array.from(jobs.values()).filter((job) => !found.has(job.lane))
-    if (astray.length === 0) return found
-    const known = yield* query<{ readonly artifact_id: string }>(
-      "SELECT artifact_id FROM jobs WHERE artifact_id IN (SELECT value FROM json_each(:ids))",
-      { ids: JSON.stringify(astray.map((job) => job.id)) }
-    )
-    for (const { artifact_id } of known) jobs.delete(artifact_id)
-    return yield* Lanes.ensure(query, policy, keys())
-  })
+const lanesOf = Effect.fnUntraced(function* (query: Query, policy: LanePolicy, jobs: Map<string, NewJob>) {
+  const keys = () => [...new Set(Array.from(jobs.values(), (job) => job.lane))]
+  const found = yield* Lanes.find(query, keys())
+  const astray = Array.from(jobs.values()).filter((job) => !found.has(job.lane))
+  if (astray.length === 0) return found
+  const known = yield* query<{ readonly artifact_id: string }>(
+    "SELECT artifact_id FROM jobs WHERE artifact_id IN (SELECT value FROM json_each(:ids))",
+    { ids: JSON.stringify(astray.map((job) => job.id)) }
+  )
+  for (const { artifact_id } of known) jobs.delete(artifact_id)
+  return yield* Lanes.ensure(query, policy, keys())
+})

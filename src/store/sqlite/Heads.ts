@@ -70,18 +70,20 @@ const parseHeads = (text: string): ReadonlyArray<Head> => {
 }
 
 /** The first `count` jobs of each lane that are ready; one statement for all lanes that give the same count. */
-export const headsOf = (query: Query, shares: ReadonlyArray<readonly [lane: number, count: number]>) =>
-  Effect.gen(function* () {
-    const byCount = new Map<number, Array<number>>()
-    for (const [lane, count] of shares) {
-      const lanes = byCount.get(count)
-      if (lanes === undefined) byCount.set(count, [lane])
-      else lanes.push(lane)
-    }
-    const taken: Array<Head> = []
-    for (const [count, lanes] of byCount) {
-      const found = yield* textOf(count)<{ readonly heads: string | null }>(query, lanes)
-      for (const { heads: text } of found) if (text !== null) taken.push(...parseHeads(text))
-    }
-    return taken
-  })
+export const headsOf = Effect.fnUntraced(function* (
+  query: Query,
+  shares: ReadonlyArray<readonly [lane: number, count: number]>
+) {
+  const byCount = new Map<number, Array<number>>()
+  for (const [lane, count] of shares) {
+    const lanes = byCount.get(count)
+    if (lanes === undefined) byCount.set(count, [lane])
+    else lanes.push(lane)
+  }
+  const taken: Array<Head> = []
+  for (const [count, lanes] of byCount) {
+    const found = yield* textOf(count)<{ readonly heads: string | null }>(query, lanes)
+    for (const { heads: text } of found) if (text !== null) taken.push(...parseHeads(text))
+  }
+  return taken
+})

@@ -21,29 +21,32 @@ export const find = (query: Query, keys: ReadonlyArray<string>) =>
   )
 
 /** The numbers of these lanes, made by the policy where they are missing. A new lane goes to the end of the line. */
-export const ensure = (query: Query, policy: LanePolicy, keys: ReadonlyArray<string>) =>
-  Effect.gen(function* () {
-    const ids = yield* find(query, keys)
-    const missing = keys.filter((key) => !ids.has(key))
-    if (missing.length === 0) return ids
-    const limits = missing.map((key) => ({ key, ...policy.lane(key) }))
-    yield* ensurePools(query, policy, [...new Set(limits.map((lane) => lane.pool))])
-    const firstTurn = yield* Sequence.take(query, missing.length)
-    const made = yield* query<{ readonly id: number; readonly key: string }>(
-      `INSERT INTO lanes (key, pool_id, cap, gap_ms, burst, turn, policy_cap, policy_gap_ms, policy_burst)
+export const ensure = Effect.fnUntraced(function* (
+  query: Query,
+  policy: LanePolicy,
+  keys: ReadonlyArray<string>
+) {
+  const ids = yield* find(query, keys)
+  const missing = keys.filter((key) => !ids.has(key))
+  if (missing.length === 0) return ids
+  const limits = missing.map((key) => ({ key, ...policy.lane(key) }))
+  yield* ensurePools(query, policy, [...new Set(limits.map((lane) => lane.pool))])
+  const firstTurn = yield* Sequence.take(query, missing.length)
+  const made = yield* query<{ readonly id: number; readonly key: string }>(
+    `INSERT INTO lanes (key, pool_id, cap, gap_ms, burst, turn, policy_cap, policy_gap_ms, policy_burst)
        SELECT n.value ->> 0, p.id, n.value ->> 2, n.value ->> 3, n.value ->> 4, n.value ->> 5,
          n.value ->> 2, n.value ->> 3, n.value ->> 4
        FROM json_each(:lanes) n JOIN pools p ON p.key = n.value ->> 1 ORDER BY n.key
        RETURNING id, key`,
-      {
-        lanes: JSON.stringify(
-          limits.map((lane, i) => [lane.key, lane.pool, lane.cap, lane.gapMs, lane.burst, firstTurn + i])
-        )
-      }
-    )
-    for (const lane of made) ids.set(lane.key, lane.id)
-    return ids
-  })
+    {
+      lanes: JSON.stringify(
+        limits.map((lane, i) => [lane.key, lane.pool, lane.cap, lane.gapMs, lane.burst, firstTurn + i])
+      )
+    }
+  )
+  for (const lane of made) ids.set(lane.key, lane.id)
+  return ids
+})
 
 const ensurePools = (query: Query, policy: LanePolicy, keys: ReadonlyArray<string>) =>
   query(
@@ -74,45 +77,49 @@ const doubtPaces = `UPDATE lanes SET tat = :now + burst * gap_ms, next_at = max(
  * its counts along. A stricter pace counts at once: the lane must sleep until then, or it would stand runnable in front
  * of others and give nothing.
  */
-export const applyPolicy = (query: Query, policy: LanePolicy, now: number, after: number) =>
-  Effect.gen(function* () {
-    if (after === 0) yield* query(doubtPaces, { now })
-    const lanes = yield* query<{
-      readonly id: number
-      readonly key: string
-      readonly pool: string
-      readonly cap: number
-      readonly gap_ms: number
-      readonly burst: number
-    }>(
-      `SELECT l.id, l.key, p.key AS pool, l.policy_cap AS cap, l.policy_gap_ms AS gap_ms, l.policy_burst AS burst
+export const applyPolicy = Effect.fnUntraced(function* (
+  query: Query,
+  policy: LanePolicy,
+  now: number,
+  after: number
+) {
+  if (after === 0) yield* query(doubtPaces, { now })
+  const lanes = yield* query<{
+    readonly id: number
+    readonly key: string
+    readonly pool: string
+    readonly cap: number
+    readonly gap_ms: number
+    readonly burst: number
+  }>(
+    `SELECT l.id, l.key, p.key AS pool, l.policy_cap AS cap, l.policy_gap_ms AS gap_ms, l.policy_burst AS burst
        FROM lanes l JOIN pools p ON p.id = l.pool_id WHERE l.id > :after`,
-      { after }
-    )
-    const changed: Array<ReadonlyArray<unknown>> = []
-    const pools = new Set<string>()
-    for (const lane of lanes) {
-      const limits = policy.lane(lane.key)
-      pools.add(limits.pool)
-      if (
-        limits.pool !== lane.pool ||
-        limits.cap !== lane.cap ||
-        limits.gapMs !== lane.gap_ms ||
-        limits.burst !== lane.burst
-      ) {
-        changed.push([lane.id, limits.pool, limits.cap, limits.gapMs, limits.burst])
-      }
+    { after }
+  )
+  const changed: Array<ReadonlyArray<unknown>> = []
+  const pools = new Set<string>()
+  for (const lane of lanes) {
+    const limits = policy.lane(lane.key)
+    pools.add(limits.pool)
+    if (
+      limits.pool !== lane.pool ||
+      limits.cap !== lane.cap ||
+      limits.gapMs !== lane.gap_ms ||
+      limits.burst !== lane.burst
+    ) {
+      changed.push([lane.id, limits.pool, limits.cap, limits.gapMs, limits.burst])
     }
-    yield* ensurePools(query, policy, [...pools])
-    const known = yield* query<{ readonly key: string; readonly cap: number }>("SELECT key, cap FROM pools")
-    const recapped = known.filter((pool) => policy.pool(pool.key) !== pool.cap)
-    yield* query(
-      "UPDATE pools SET cap = n.value ->> 1 FROM json_each(:pools) n WHERE pools.key = n.value ->> 0",
-      { pools: JSON.stringify(recapped.map((pool) => [pool.key, policy.pool(pool.key)])) }
-    )
-    if (changed.length === 0) return
-    yield* query(
-      `UPDATE lanes SET pool_id = n.pool_id, cap = n.cap, gap_ms = n.gap_ms, burst = n.burst,
+  }
+  yield* ensurePools(query, policy, [...pools])
+  const known = yield* query<{ readonly key: string; readonly cap: number }>("SELECT key, cap FROM pools")
+  const recapped = known.filter((pool) => policy.pool(pool.key) !== pool.cap)
+  yield* query(
+    "UPDATE pools SET cap = n.value ->> 1 FROM json_each(:pools) n WHERE pools.key = n.value ->> 0",
+    { pools: JSON.stringify(recapped.map((pool) => [pool.key, policy.pool(pool.key)])) }
+  )
+  if (changed.length === 0) return
+  yield* query(
+    `UPDATE lanes SET pool_id = n.pool_id, cap = n.cap, gap_ms = n.gap_ms, burst = n.burst,
          policy_cap = n.policy_cap, policy_gap_ms = n.policy_gap_ms, policy_burst = n.policy_burst,
          next_at = iif(n.gap_ms > 0 AND lanes.tat - (n.burst - 1) * n.gap_ms > :now,
            max(lanes.next_at, lanes.tat - (n.burst - 1) * n.gap_ms), lanes.next_at)
@@ -122,18 +129,18 @@ export const applyPolicy = (query: Query, policy: LanePolicy, now: number, after
              FROM json_each(:lanes) n JOIN pools p ON p.key = n.value ->> 1
                JOIN lanes l ON l.id = n.value ->> 0) n
        WHERE lanes.id = n.id`,
-      { lanes: JSON.stringify(changed), now }
-    )
-    yield* query(
-      `UPDATE pools SET ready = s.ready, delayed = s.delayed, in_flight = s.in_flight, done = s.done,
+    { lanes: JSON.stringify(changed), now }
+  )
+  yield* query(
+    `UPDATE pools SET ready = s.ready, delayed = s.delayed, in_flight = s.in_flight, done = s.done,
          skipped = s.skipped, error = s.error
        FROM (SELECT p.id, coalesce(sum(l.ready), 0) AS ready, coalesce(sum(l.delayed), 0) AS delayed,
                coalesce(sum(l.in_flight), 0) AS in_flight, coalesce(sum(l.done), 0) AS done,
                coalesce(sum(l.skipped), 0) AS skipped, coalesce(sum(l.error), 0) AS error
              FROM pools p LEFT JOIN lanes l ON l.pool_id = p.id GROUP BY p.id) s
        WHERE pools.id = s.id`
-    )
-  })
+  )
+})
 
 /** Pauses or resumes one lane, or the whole queue. False: there is no such lane. */
 export const setPaused = (query: Query, lane: string | undefined, paused: boolean) =>
@@ -179,45 +186,48 @@ interface LaneRow {
 }
 
 /** Writes what a host asked for as the time between two starts; see `LaneHold`. */
-export const setAskedGap = (query: Query, now: number, id: number, askedMs: number) =>
-  Effect.gen(function* () {
-    const [lane] = yield* query<LaneRow>("SELECT * FROM lanes WHERE id = :id", { id })
-    if (lane === undefined || lane.asked_gap_ms === askedMs) return
-    const gapMs = lane.set_gap_ms ?? Math.max(lane.policy_gap_ms, askedMs)
-    yield* query("UPDATE lanes SET asked_gap_ms = :asked, gap_ms = :gapMs, tat = :tat WHERE id = :id", {
-      id,
-      asked: askedMs,
-      gapMs,
-      tat: repaced(lane.tat, lane.gap_ms, gapMs, now)
-    })
+export const setAskedGap = Effect.fnUntraced(function* (
+  query: Query,
+  now: number,
+  id: number,
+  askedMs: number
+) {
+  const [lane] = yield* query<LaneRow>("SELECT * FROM lanes WHERE id = :id", { id })
+  if (lane === undefined || lane.asked_gap_ms === askedMs) return
+  const gapMs = lane.set_gap_ms ?? Math.max(lane.policy_gap_ms, askedMs)
+  yield* query("UPDATE lanes SET asked_gap_ms = :asked, gap_ms = :gapMs, tat = :tat WHERE id = :id", {
+    id,
+    asked: askedMs,
+    gapMs,
+    tat: repaced(lane.tat, lane.gap_ms, gapMs, now)
   })
+})
 
 /** Sets limits by hand, or with `null` gives the lane back to the policy; what it waits for is reckoned anew. */
-export const setLane = (
+export const setLane = Effect.fnUntraced(function* (
   query: Query,
   policy: LanePolicy,
   now: number,
   key: string,
   overrides: LaneOverrides | null
-) =>
-  Effect.gen(function* () {
-    yield* ensure(query, policy, [key])
-    const [lane] = yield* query<LaneRow>("SELECT * FROM lanes WHERE key = :key", { key })
-    if (lane === undefined) return
-    const cap = overrides === null ? null : (overrides.cap ?? lane.set_cap)
-    const gap = overrides === null ? null : (overrides.gapMs ?? lane.set_gap_ms)
-    const burst = overrides === null ? null : (overrides.burst ?? lane.set_burst)
-    const gapMs = gap ?? Math.max(lane.policy_gap_ms, lane.asked_gap_ms)
-    const tat = repaced(lane.tat, lane.gap_ms, gapMs, now)
-    const opens = Math.max(lane.held_until, opensAt(tat, gapMs, burst ?? lane.policy_burst))
-    yield* query(
-      `UPDATE lanes SET set_cap = :cap, set_gap_ms = :gap, set_burst = :burst, cap = coalesce(:cap, policy_cap),
+) {
+  yield* ensure(query, policy, [key])
+  const [lane] = yield* query<LaneRow>("SELECT * FROM lanes WHERE key = :key", { key })
+  if (lane === undefined) return
+  const cap = overrides === null ? null : (overrides.cap ?? lane.set_cap)
+  const gap = overrides === null ? null : (overrides.gapMs ?? lane.set_gap_ms)
+  const burst = overrides === null ? null : (overrides.burst ?? lane.set_burst)
+  const gapMs = gap ?? Math.max(lane.policy_gap_ms, lane.asked_gap_ms)
+  const tat = repaced(lane.tat, lane.gap_ms, gapMs, now)
+  const opens = Math.max(lane.held_until, opensAt(tat, gapMs, burst ?? lane.policy_burst))
+  yield* query(
+    `UPDATE lanes SET set_cap = :cap, set_gap_ms = :gap, set_burst = :burst, cap = coalesce(:cap, policy_cap),
          gap_ms = :gapMs, burst = coalesce(:burst, policy_burst), tat = :tat,
          next_at = :nextAt, blocked_reason = iif(held_until > :now, blocked_reason, NULL)
        WHERE id = :lane`,
-      { lane: lane.id, cap, gap, gapMs, burst, tat, nextAt: opens > now ? opens : 0, now }
-    )
-  })
+    { lane: lane.id, cap, gap, gapMs, burst, tat, nextAt: opens > now ? opens : 0, now }
+  )
+})
 
 const overridesOf = (row: LaneRow): LaneOverrides => ({
   ...(row.set_cap === null ? {} : { cap: row.set_cap }),

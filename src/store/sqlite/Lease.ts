@@ -33,44 +33,43 @@ const dueQuery = `SELECT paused,
   FROM queue`
 
 /** Makes ready what has become due: delayed jobs, expired leases, lanes whose time has come. Answers "paused". */
-const promote = (query: Query, now: number, maxCrashes: number) =>
-  Effect.gen(function* () {
-    const [due] = yield* query<{
-      readonly paused: number
-      readonly delayed: number
-      readonly expired: number
-      readonly sleeping: number
-    }>(dueQuery, { now })
-    if (due === undefined) return true
-    if (due.sleeping === 1) {
-      yield* query(
-        "UPDATE lanes SET next_at = 0, blocked_reason = NULL WHERE next_at > 0 AND next_at <= :now",
-        { now }
-      )
-    }
-    if (due.delayed === 1) {
-      const rows = yield* query<{ readonly lane_id: number }>(
-        `UPDATE jobs SET available_at = 0 WHERE id IN
+const promote = Effect.fnUntraced(function* (query: Query, now: number, maxCrashes: number) {
+  const [due] = yield* query<{
+    readonly paused: number
+    readonly delayed: number
+    readonly expired: number
+    readonly sleeping: number
+  }>(dueQuery, { now })
+  if (due === undefined) return true
+  if (due.sleeping === 1) {
+    yield* query(
+      "UPDATE lanes SET next_at = 0, blocked_reason = NULL WHERE next_at > 0 AND next_at <= :now",
+      { now }
+    )
+  }
+  if (due.delayed === 1) {
+    const rows = yield* query<{ readonly lane_id: number }>(
+      `UPDATE jobs SET available_at = 0 WHERE id IN
            (SELECT id FROM jobs WHERE state = 'queued' AND available_at > 0 AND available_at <= :now
             ORDER BY available_at LIMIT ${PROMOTE_AT_ONCE})
          RETURNING lane_id`,
-        { now }
-      )
-      const changes = emptyTally()
-      for (const row of rows) tallyMove(changes, row.lane_id, "delayed", "ready")
-      yield* applyTally(query, changes)
-    }
-    if (due.expired === 1) {
-      yield* takeBack(query, {
-        where: "lease_expires_at <= :match",
-        match: now,
-        reason: "lease-expired",
-        now,
-        maxCrashes
-      })
-    }
-    return due.paused === 1
-  })
+      { now }
+    )
+    const changes = emptyTally()
+    for (const row of rows) tallyMove(changes, row.lane_id, "delayed", "ready")
+    yield* applyTally(query, changes)
+  }
+  if (due.expired === 1) {
+    yield* takeBack(query, {
+      where: "lease_expires_at <= :match",
+      match: now,
+      reason: "lease-expired",
+      now,
+      maxCrashes
+    })
+  }
+  return due.paused === 1
+})
 
 /** A lane that may start jobs: `room` of them at most, by its cap and by what is ready. */
 interface Candidate {
@@ -96,28 +95,19 @@ const openLanes = `SELECT ${Rows.list("id, key, room, gap_ms, burst, tat, turn")
   FROM lanes WHERE pool_id = :pool AND runnable ORDER BY turn, id LIMIT :limit)`
 
 /** The lanes at the front of each open pool's line, by their turns. */
-const candidates = (query: Query, pools: ReadonlyArray<Pool>, limit: number) =>
-  Effect.gen(function* () {
-    const lanes: Array<Candidate> = []
-    for (const pool of pools) {
-      const rows = yield* Rows.listed<
-        readonly [
-          id: number,
-          key: string,
-          room: number,
-          gap: number,
-          burst: number,
-          tat: number,
-          turn: number
-        ]
-      >(query(openLanes, { pool: pool.id, limit: Math.min(limit, pool.room) }))
-      for (const [id, key, room, gapMs, burst, tat, turn] of rows) {
-        lanes.push({ id, key, pool: pool.id, room, gapMs, burst, tat, turn })
-      }
+const candidates = Effect.fnUntraced(function* (query: Query, pools: ReadonlyArray<Pool>, limit: number) {
+  const lanes: Array<Candidate> = []
+  for (const pool of pools) {
+    const rows = yield* Rows.listed<
+      readonly [id: number, key: string, room: number, gap: number, burst: number, tat: number, turn: number]
+    >(query(openLanes, { pool: pool.id, limit: Math.min(limit, pool.room) }))
+    for (const [id, key, room, gapMs, burst, tat, turn] of rows) {
+      lanes.push({ id, key, pool: pool.id, room, gapMs, burst, tat, turn })
     }
-    if (pools.length > 1) lanes.sort((a, b) => a.turn - b.turn || a.id - b.id)
-    return lanes
-  })
+  }
+  if (pools.length > 1) lanes.sort((a, b) => a.turn - b.turn || a.id - b.id)
+  return lanes
+})
 
 /** How many jobs each lane gives, and the pace it has afterwards. */
 interface Share {
@@ -170,41 +160,40 @@ const takeJobs = Rows.among(
 )
 
 /** Leases up to `limit` jobs; see `WorkQueue.lease`. */
-export const lease = (query: Query, request: LeaseRequest) =>
-  Effect.gen(function* () {
-    const { limit, now, ttlMs, worker } = request
-    const paused = yield* promote(query, now, request.maxCrashes)
-    if (paused || limit < 1) return []
-    const pools = yield* query<Pool>(openPools)
-    const shares = deal(yield* candidates(query, pools, limit), pools, limit, now)
-    if (shares.length === 0) return []
+export const lease = Effect.fnUntraced(function* (query: Query, request: LeaseRequest) {
+  const { limit, now, ttlMs, worker } = request
+  const paused = yield* promote(query, now, request.maxCrashes)
+  if (paused || limit < 1) return []
+  const pools = yield* query<Pool>(openPools)
+  const shares = deal(yield* candidates(query, pools, limit), pools, limit, now)
+  if (shares.length === 0) return []
 
-    const token = yield* Sequence.take(query, 1 + shares.length)
-    const expiresAt = now + ttlMs
-    const taken = yield* headsOf(
-      query,
-      shares.map(({ count, lane }) => [lane.id, count])
-    )
-    yield* takeJobs(
-      query,
-      taken.map(({ id }) => id),
-      { token, worker, expiresAt }
-    )
+  const token = yield* Sequence.take(query, 1 + shares.length)
+  const expiresAt = now + ttlMs
+  const taken = yield* headsOf(
+    query,
+    shares.map(({ count, lane }) => [lane.id, count])
+  )
+  yield* takeJobs(
+    query,
+    taken.map(({ id }) => id),
+    { token, worker, expiresAt }
+  )
 
-    yield* take(query, shares, token + 1, now)
-    return inTurns(shares, taken, (lane, head): Lease => ({
-      job: head.id,
-      token,
-      id: head.artifact,
-      lane: lane.key,
-      worker,
-      expiresAt,
-      attempts: head.attempts,
-      crashes: head.crashes,
-      payload: head.payload,
-      plan: head.plan
-    }))
-  })
+  yield* take(query, shares, token + 1, now)
+  return inTurns(shares, taken, (lane, head): Lease => ({
+    job: head.id,
+    token,
+    id: head.artifact,
+    lane: lane.key,
+    worker,
+    expiresAt,
+    attempts: head.attempts,
+    crashes: head.crashes,
+    payload: head.payload,
+    plan: head.plan
+  }))
+})
 
 const takeFromLanes = Rows.joining(
   5,
@@ -215,25 +204,29 @@ const takeFromLanes = Rows.joining(
 )
 
 /** Moves what the lanes gave into flight, and the lanes to the end of the line. */
-const take = (query: Query, shares: ReadonlyArray<Share>, firstTurn: number, now: number) =>
-  Effect.gen(function* () {
-    const changes = emptyTally()
-    // The order of the last starts: a lane that gave in a later round stands behind those that didn't.
-    const line = shares.toSorted((a, b) => a.count - b.count)
-    const cells: Array<number> = []
-    for (const [i, { count, lane, tat }] of line.entries()) {
-      tally(changes, lane.id, "ready", -count)
-      tally(changes, lane.id, "in_flight", count)
-      const opens = opensAt(tat, lane.gapMs, lane.burst)
-      cells.push(lane.id, count, firstTurn + i, tat, opens > now ? opens : 0)
-    }
-    yield* takeFromLanes(query, cells)
-    yield* applyToPools(
-      query,
-      changes,
-      shares.map(({ lane }) => [lane.id, lane.pool])
-    )
-  })
+const take = Effect.fnUntraced(function* (
+  query: Query,
+  shares: ReadonlyArray<Share>,
+  firstTurn: number,
+  now: number
+) {
+  const changes = emptyTally()
+  // The order of the last starts: a lane that gave in a later round stands behind those that didn't.
+  const line = shares.toSorted((a, b) => a.count - b.count)
+  const cells: Array<number> = []
+  for (const [i, { count, lane, tat }] of line.entries()) {
+    tally(changes, lane.id, "ready", -count)
+    tally(changes, lane.id, "in_flight", count)
+    const opens = opensAt(tat, lane.gapMs, lane.burst)
+    cells.push(lane.id, count, firstTurn + i, tat, opens > now ? opens : 0)
+  }
+  yield* takeFromLanes(query, cells)
+  yield* applyToPools(
+    query,
+    changes,
+    shares.map(({ lane }) => [lane.id, lane.pool])
+  )
+})
 
 /** The order the jobs were dealt out in: lane by lane in each round. */
 const inTurns = <A>(

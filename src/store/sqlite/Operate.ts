@@ -16,26 +16,28 @@ const failed = `FROM jobs WHERE state = 'error' AND (:reason IS NULL OR reason =
   AND (:lane IS NULL OR lane_id = (SELECT id FROM lanes WHERE key = :lane))`
 
 /** Queues failed jobs again as if they were new; their history stays. */
-export const retryFailed = (query: Query, filter: Omit<JobFilter, "state"> & { readonly dryRun?: boolean }) =>
-  Effect.gen(function* () {
-    const parameters = { reason: filter.reason ?? null, lane: filter.lane ?? null }
-    if (filter.dryRun === true) {
-      const [row] = yield* query<{ readonly count: number }>(`SELECT count(*) AS count ${failed}`, parameters)
-      return row?.count ?? 0
-    }
-    yield* query(
-      `UPDATE bodies SET plan = NULL, result = NULL, message = NULL WHERE job_id IN (SELECT id ${failed})`,
-      parameters
-    )
-    const rows = yield* query<{ readonly lane_id: number }>(
-      `UPDATE jobs SET ${asNew} WHERE id IN (SELECT id ${failed}) RETURNING lane_id`,
-      parameters
-    )
-    const changes = emptyTally()
-    for (const row of rows) tallyMove(changes, row.lane_id, "error", "ready")
-    yield* applyTally(query, changes)
-    return rows.length
-  })
+export const retryFailed = Effect.fnUntraced(function* (
+  query: Query,
+  filter: Omit<JobFilter, "state"> & { readonly dryRun?: boolean }
+) {
+  const parameters = { reason: filter.reason ?? null, lane: filter.lane ?? null }
+  if (filter.dryRun === true) {
+    const [row] = yield* query<{ readonly count: number }>(`SELECT count(*) AS count ${failed}`, parameters)
+    return row?.count ?? 0
+  }
+  yield* query(
+    `UPDATE bodies SET plan = NULL, result = NULL, message = NULL WHERE job_id IN (SELECT id ${failed})`,
+    parameters
+  )
+  const rows = yield* query<{ readonly lane_id: number }>(
+    `UPDATE jobs SET ${asNew} WHERE id IN (SELECT id ${failed}) RETURNING lane_id`,
+    parameters
+  )
+  const changes = emptyTally()
+  for (const row of rows) tallyMove(changes, row.lane_id, "error", "ready")
+  yield* applyTally(query, changes)
+  return rows.length
+})
 
 /** One job is found by its id, without a look at the others. */
 const refreshable = ({ id }: RefreshFilter) => `FROM jobs
@@ -67,46 +69,44 @@ export const REFRESH_BATCH = 1_000
  * Queues a batch of ended jobs behind the number `after` again, their results as their plans. Answers how many, and
  * the last one's number; fewer than `REFRESH_BATCH` means there are no more.
  */
-export const refresh = (query: Query, filter: RefreshFilter, after: number) =>
-  Effect.gen(function* () {
-    const jobs = yield* query<{ readonly id: number; readonly lane_id: number }>(
-      `SELECT id, lane_id ${refreshable(filter)} AND id > :after ORDER BY id LIMIT ${REFRESH_BATCH}`,
-      { ...refreshParameters(filter), after }
-    )
-    const ids = JSON.stringify(jobs.map(({ id }) => id))
-    yield* query(
-      `UPDATE bodies SET plan = iif(result IS NULL, NULL, json_object('refresh', json(result))), result = NULL,
+export const refresh = Effect.fnUntraced(function* (query: Query, filter: RefreshFilter, after: number) {
+  const jobs = yield* query<{ readonly id: number; readonly lane_id: number }>(
+    `SELECT id, lane_id ${refreshable(filter)} AND id > :after ORDER BY id LIMIT ${REFRESH_BATCH}`,
+    { ...refreshParameters(filter), after }
+  )
+  const ids = JSON.stringify(jobs.map(({ id }) => id))
+  yield* query(
+    `UPDATE bodies SET plan = iif(result IS NULL, NULL, json_object('refresh', json(result))), result = NULL,
          message = NULL
        WHERE job_id IN (SELECT value FROM json_each(:ids))`,
-      { ids }
-    )
-    yield* query(`UPDATE jobs SET ${asNew} WHERE id IN (SELECT value FROM json_each(:ids))`, { ids })
-    const changes = emptyTally()
-    for (const { lane_id } of jobs) tallyMove(changes, lane_id, filter.state, "ready")
-    yield* applyTally(query, changes)
-    return { queued: jobs.length, last: jobs.at(-1)?.id ?? after }
-  })
+    { ids }
+  )
+  yield* query(`UPDATE jobs SET ${asNew} WHERE id IN (SELECT value FROM json_each(:ids))`, { ids })
+  const changes = emptyTally()
+  for (const { lane_id } of jobs) tallyMove(changes, lane_id, filter.state, "ready")
+  yield* applyTally(query, changes)
+  return { queued: jobs.length, last: jobs.at(-1)?.id ?? after }
+})
 
 /** Ends an unfinished job in `skipped (cancelled)`. A running one gets a new token, so its holder's is stale. */
-export const cancel = (query: Query, id: string, now: number) =>
-  Effect.gen(function* () {
-    const [job] = yield* query<{
-      readonly id: number
-      readonly lane_id: number
-      readonly state: JobState
-      readonly available_at: number
-    }>("SELECT id, lane_id, state, available_at FROM jobs WHERE artifact_id = :id", { id })
-    if (job === undefined || (job.state !== "queued" && job.state !== "in_progress")) return false
-    const token = yield* Sequence.take(query, 1)
-    yield* query(
-      `UPDATE jobs SET state = 'skipped', reason = 'cancelled', available_at = 0, finished_at = :now,
+export const cancel = Effect.fnUntraced(function* (query: Query, id: string, now: number) {
+  const [job] = yield* query<{
+    readonly id: number
+    readonly lane_id: number
+    readonly state: JobState
+    readonly available_at: number
+  }>("SELECT id, lane_id, state, available_at FROM jobs WHERE artifact_id = :id", { id })
+  if (job === undefined || (job.state !== "queued" && job.state !== "in_progress")) return false
+  const token = yield* Sequence.take(query, 1)
+  yield* query(
+    `UPDATE jobs SET state = 'skipped', reason = 'cancelled', available_at = 0, finished_at = :now,
          fencing_token = :token, worker = NULL, lease_expires_at = NULL
        WHERE id = :job`,
-      { job: job.id, now, token }
-    )
-    yield* query("UPDATE bodies SET message = 'cancelled by hand' WHERE job_id = :job", { job: job.id })
-    const changes = emptyTally()
-    tallyMove(changes, job.lane_id, counterOf(job.state, job.available_at), "skipped")
-    yield* applyTally(query, changes)
-    return true
-  })
+    { job: job.id, now, token }
+  )
+  yield* query("UPDATE bodies SET message = 'cancelled by hand' WHERE job_id = :job", { job: job.id })
+  const changes = emptyTally()
+  tallyMove(changes, job.lane_id, counterOf(job.state, job.available_at), "skipped")
+  yield* applyTally(query, changes)
+  return true
+})

@@ -48,21 +48,20 @@ export const look = (query: Query, after: Place, ended: Ended) =>
   )
 
 /** What was queued again since it was looked at stays. */
-const remove = (query: Query, jobs: ReadonlyArray<number>, ended: Ended) =>
-  Effect.gen(function* () {
-    const rows = yield* query<{ readonly lane_id: number; readonly state: JobState }>(
-      `DELETE FROM jobs WHERE id IN (SELECT value FROM json_each(:jobs)) AND ${isEnded} RETURNING lane_id, state`,
-      { ...ended, jobs: JSON.stringify(jobs) }
-    )
-    const changes = emptyTally()
-    for (const row of rows) tally(changes, row.lane_id, counterOf(row.state, 0), -1)
-    yield* applyTally(query, changes)
-    return rows.length
-  })
+const remove = Effect.fnUntraced(function* (query: Query, jobs: ReadonlyArray<number>, ended: Ended) {
+  const rows = yield* query<{ readonly lane_id: number; readonly state: JobState }>(
+    `DELETE FROM jobs WHERE id IN (SELECT value FROM json_each(:jobs)) AND ${isEnded} RETURNING lane_id, state`,
+    { ...ended, jobs: JSON.stringify(jobs) }
+  )
+  const changes = emptyTally()
+  for (const row of rows) tally(changes, row.lane_id, counterOf(row.state, 0), -1)
+  yield* applyTally(query, changes)
+  return rows.length
+})
 
 /** Removes them, or counts them, and answers how many. */
-export const prune = (database: Database, filter: PruneFilter): Effect.Effect<number, WorkQueueError> =>
-  Effect.gen(function* () {
+export const prune: (database: Database, filter: PruneFilter) => Effect.Effect<number, WorkQueueError> =
+  Effect.fnUntraced(function* (database: Database, filter: PruneFilter) {
     const ended: Ended = { state: filter.state ?? null, finishedBefore: filter.finishedBefore }
     let removed = 0
     let after: Place = { finished_at: -1, state: "", id: 0 }

@@ -156,51 +156,54 @@ const attemptRow = (job: number, attempt: Attempt): Rows.Cells => [
 ]
 
 /** Carries out a batch; see `WorkQueue.ack` and its neighbours. */
-export const settle = (query: Query, policy: LanePolicy, now: number, batch: ReadonlyArray<Step>) =>
-  Effect.gen(function* () {
-    const changes = new Map<number, Change>()
-    const holds: Array<Extract<Transition, { kind: "release" }>> = []
-    for (const transition of batch) {
-      if (transition.kind === "reroute") continue
-      changes.set(transition.lease.job, changeOf(transition, now))
-      if (transition.kind === "release" && transition.released.hold !== undefined) holds.push(transition)
-    }
-    const counts = emptyTally()
-    const { laneOf, poolOf } = yield* lanesHeld(query, batch)
-    const held = Array.from(changes).filter(([job]) => laneOf.has(job))
-    yield* writeJobs(query, held, now)
-    yield* writeBodies(query, held)
-    for (const [job, change] of held) {
-      const lane = laneOf.get(job)
-      if (lane !== undefined)
-        tallyMove(counts, lane, "in_flight", counterOf(change.state, change.availableAt))
-    }
+export const settle = Effect.fnUntraced(function* (
+  query: Query,
+  policy: LanePolicy,
+  now: number,
+  batch: ReadonlyArray<Step>
+) {
+  const changes = new Map<number, Change>()
+  const holds: Array<Extract<Transition, { kind: "release" }>> = []
+  for (const transition of batch) {
+    if (transition.kind === "reroute") continue
+    changes.set(transition.lease.job, changeOf(transition, now))
+    if (transition.kind === "release" && transition.released.hold !== undefined) holds.push(transition)
+  }
+  const counts = emptyTally()
+  const { laneOf, poolOf } = yield* lanesHeld(query, batch)
+  const held = Array.from(changes).filter(([job]) => laneOf.has(job))
+  yield* writeJobs(query, held, now)
+  yield* writeBodies(query, held)
+  for (const [job, change] of held) {
+    const lane = laneOf.get(job)
+    if (lane !== undefined) tallyMove(counts, lane, "in_flight", counterOf(change.state, change.availableAt))
+  }
 
-    for (const { lease, released } of holds) {
-      const lane = laneOf.get(lease.job)
-      if (lane === undefined || released.hold === undefined) continue
-      const { gapMs, reason, until } = released.hold
-      if (gapMs !== undefined) yield* Lanes.setAskedGap(query, now, lane, gapMs)
-      if (until > now) yield* query(hold, { lane, until, reason })
-    }
-    const verdicts: Array<Verdict> = []
-    const attempts: Array<Value> = []
-    for (const transition of batch) {
-      const { lease } = transition
-      const verdict: Verdict =
-        transition.kind === "reroute"
-          ? yield* reroute(query, policy, now, lease, transition.rerouted, counts)
-          : laneOf.has(lease.job)
-            ? "ok"
-            : "lost"
-      verdicts.push(verdict)
-      if (verdict !== "lost")
-        for (const attempt of transition.history) attempts.push(...attemptRow(lease.job, attempt))
-    }
-    yield* insertAttempts(query, attempts)
-    yield* applyTally(query, counts, poolOf)
-    return verdicts
-  })
+  for (const { lease, released } of holds) {
+    const lane = laneOf.get(lease.job)
+    if (lane === undefined || released.hold === undefined) continue
+    const { gapMs, reason, until } = released.hold
+    if (gapMs !== undefined) yield* Lanes.setAskedGap(query, now, lane, gapMs)
+    if (until > now) yield* query(hold, { lane, until, reason })
+  }
+  const verdicts: Array<Verdict> = []
+  const attempts: Array<Value> = []
+  for (const transition of batch) {
+    const { lease } = transition
+    const verdict: Verdict =
+      transition.kind === "reroute"
+        ? yield* reroute(query, policy, now, lease, transition.rerouted, counts)
+        : laneOf.has(lease.job)
+          ? "ok"
+          : "lost"
+    verdicts.push(verdict)
+    if (verdict !== "lost")
+      for (const attempt of transition.history) attempts.push(...attemptRow(lease.job, attempt))
+  }
+  yield* insertAttempts(query, attempts)
+  yield* applyTally(query, counts, poolOf)
+  return verdicts
+})
 
 /** The lanes of the jobs that are in progress under the tokens the batch names, and the pools of those lanes. */
 const lanesHeld = (query: Query, batch: ReadonlyArray<Step>) =>

@@ -22,6 +22,7 @@ import {
   type EnqueueSummary,
   LeaseLost,
   type LeaseRequest,
+  type Turn,
   WorkQueue,
   type WorkQueueError,
   type WorkQueueService
@@ -62,9 +63,11 @@ export interface SqliteWorkQueueOptions extends DatabaseOptions {
 
 const lost = ({ lease }: Step) => Effect.fail(new LeaseLost({ id: lease.id, token: lease.token }))
 
+const told = <A>(result: A, newest: number | undefined) => ({ result, newest })
+
 /** The queue over a file that is open, as one process uses it. Whoever opened it closes it. */
-export const over = (opened: Database, options: SqliteWorkQueueOptions): Effect.Effect<WorkQueueService> =>
-  Effect.gen(function* () {
+export const over: (opened: Database, options: SqliteWorkQueueOptions) => Effect.Effect<WorkQueueService> =
+  Effect.fnUntraced(function* (opened: Database, options: SqliteWorkQueueOptions) {
     const now = Clock.currentTimeMillis
     let lastWrite = 0
     const noting = <A, E>(write: Effect.Effect<A, E>) =>
@@ -102,14 +105,15 @@ export const over = (opened: Database, options: SqliteWorkQueueOptions): Effect.
 
     /** A transaction that may start jobs: whatever lanes have been made since get the limits first. */
     const starting = <A>(body: (query: Query, now: number) => Effect.Effect<A, SqlError>) =>
-      write((query, time) =>
-        Effect.gen(function* () {
-          if (limited === undefined) return { result: yield* body(query, time), newest: undefined }
-          const newest = yield* Lanes.newest(query)
-          if (newest > limited) yield* Lanes.applyPolicy(query, policy, time, limited)
-          return { result: yield* body(query, time), newest }
+      write((query, time) => {
+        const known = limited
+        const run = body(query, time)
+        if (known === undefined) return Effect.map(run, (result) => told(result, known))
+        return Effect.flatMap(Lanes.newest(query), (newest) => {
+          const first = newest > known ? Lanes.applyPolicy(query, policy, time, known) : Effect.void
+          return Effect.map(Effect.zipRight(first, run), (result) => told(result, newest))
         })
-      ).pipe(
+      }).pipe(
         Effect.map(({ newest, result }) => {
           if (newest !== undefined) limited = Math.max(limited ?? 0, newest)
           return result
@@ -147,11 +151,17 @@ export const over = (opened: Database, options: SqliteWorkQueueOptions): Effect.
       Effect.uninterruptible(
         Effect.tap(
           starting((query, time) =>
-            Effect.gen(function* () {
-              const verdicts = transitions.length === 0 ? [] : yield* carryOut(query, time, transitions)
-              const leases = request === undefined ? [] : yield* leaseAt(query, time, request)
-              return { verdicts: verdicts.map((verdict) => (verdict === "lost" ? "lost" : "ok")), leases }
-            })
+            Effect.flatMap(
+              transitions.length === 0 ? Effect.succeed([]) : carryOut(query, time, transitions),
+              (verdicts) =>
+                Effect.map(
+                  request === undefined ? Effect.succeed([]) : leaseAt(query, time, request),
+                  (leases): Turn => ({
+                    verdicts: verdicts.map((verdict) => (verdict === "lost" ? "lost" : "ok")),
+                    leases
+                  })
+                )
+            )
           ),
           ({ leases }) => {
             held = Math.max(0, held - transitions.length) + leases.length
