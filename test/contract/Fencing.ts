@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import { uniform } from "../../src/Lane.ts"
 import {
+  done,
   enqueue,
   get,
   ids,
@@ -53,6 +54,26 @@ export const fencingContract = (makeLayer: MakeLayer) =>
             worker: null,
             finishedAt: TTL
           })
+        })
+      )
+    )
+
+    it.scoped("that is lost changes nothing in one batch with the next one of its job either", () =>
+      onQueue(makeLayer({ policy: uniform() }), (queue) =>
+        Effect.gen(function* () {
+          yield* enqueue(queue, job("a"))
+          for (const isFirst of [true, false]) {
+            const lost = yield* leaseOne(queue)
+            yield* TestClock.adjust(TTL)
+            const held = yield* leaseOne(queue)
+            const stale = { kind: "ack", lease: lost, settled: done, history: [note("stale")] } as const
+            const release = { kind: "release", lease: held, released: {}, history: [] } as const
+            const { verdicts } = yield* queue.turn(isFirst ? [stale, release] : [release, stale])
+            expect(verdicts).toEqual(isFirst ? ["lost", "ok"] : ["ok", "lost"])
+            const { history, state } = yield* get(queue, "a")
+            expect(state).toBe("queued")
+            expect(history.map(({ reason }) => reason)).not.toContain("stale")
+          }
         })
       )
     )

@@ -188,6 +188,7 @@ class Play {
         if (running === undefined || scheduler === undefined) return
         const isNow = chance.perMille(400)
         said(`${running.process.name} is to stop${isNow ? " at once" : ""}`)
+        running.stopping = true
         await world.ask(isNow ? scheduler.stopNow : scheduler.stop)
         return
       }
@@ -234,6 +235,8 @@ class Play {
       case 9: {
         const ms = chance.between(100, 4000)
         said(`the queue is locked for ${ms}`)
+        // Leases that can't be extended meanwhile expire.
+        if (ms >= world.plan.leaseTtlSeconds * 500) watch.zombies = true
         world.locked = true
         machine.after(ms, undefined, () => {
           world.locked = false
@@ -297,9 +300,9 @@ class Play {
         Effect.all({ nextReadyAt: this.world.queue.nextReadyAt, paused: this.world.queue.paused })
       )
       const running = new Map<Process, number>()
-      for (const { process, scheduler } of this.world.live()) {
+      for (const { process, scheduler, stopping } of this.world.live()) {
         const at = scheduler()
-        if (at !== undefined) running.set(process, this.world.look(at.running).length)
+        if (at !== undefined && !stopping) running.set(process, this.world.look(at.running).length)
       }
       this.watch.stuck(nextReadyAt, running, paused)
     }

@@ -91,6 +91,8 @@ export type Watching = (queue: WorkQueueService, process: Process) => WorkQueueS
 export interface Running {
   readonly process: Process
   readonly scheduler: () => Scheduler.SchedulerService | undefined
+  /** It was told to stop, and leases nothing more. */
+  stopping: boolean
   /** How the run ended, when it has. */
   ended: string | undefined
 }
@@ -272,7 +274,7 @@ export class World {
       scheduler = yield* Scheduler.Scheduler
       return (yield* scheduler.run({ drain: true, maxWait: "20 seconds" })).ended
     }).pipe(Effect.provide(layer))
-    const running: Running = { process, scheduler: () => scheduler, ended: undefined }
+    const running: Running = { process, scheduler: () => scheduler, stopping: false, ended: undefined }
     this.runs.push(running)
     machine.note(`${process.name} starts`)
     Effect.runFork(this.#on(process, program), { scheduler: machine.schedulerOf(process) }).addObserver(

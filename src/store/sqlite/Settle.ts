@@ -105,7 +105,7 @@ const changeOf = (transition: Transition, now: number): Change => {
 const findHeld = Rows.joining(
   2,
   (values) => `WITH s (id, token) AS (${values})
-  SELECT ${Rows.list("jobs.id, jobs.lane_id, lanes.pool_id")} FROM s CROSS JOIN jobs
+  SELECT ${Rows.list("jobs.id, jobs.fencing_token, jobs.lane_id, lanes.pool_id")} FROM s CROSS JOIN jobs
     ON jobs.id = s.id AND jobs.fencing_token = s.token AND jobs.state = 'in_progress'
     CROSS JOIN lanes ON lanes.id = jobs.lane_id`
 )
@@ -162,16 +162,18 @@ export const settle = Effect.fnUntraced(function* (
   now: number,
   batch: ReadonlyArray<Step>
 ) {
+  const { laneOf, poolOf, tokenOf } = yield* lanesHeld(query, batch)
+  /** One batch may have a job twice: whoever's lease has expired may hold the next one as well. */
+  const isHeld = ({ job, token }: Lease) => tokenOf.get(job) === token
   const changes = new Map<number, Change>()
   const holds: Array<Extract<Transition, { kind: "release" }>> = []
   for (const transition of batch) {
-    if (transition.kind === "reroute") continue
+    if (transition.kind === "reroute" || !isHeld(transition.lease)) continue
     changes.set(transition.lease.job, changeOf(transition, now))
     if (transition.kind === "release" && transition.released.hold !== undefined) holds.push(transition)
   }
   const counts = emptyTally()
-  const { laneOf, poolOf } = yield* lanesHeld(query, batch)
-  const held = Array.from(changes).filter(([job]) => laneOf.has(job))
+  const held = Array.from(changes)
   yield* writeJobs(query, held, now)
   yield* writeBodies(query, held)
   for (const [job, change] of held) {
@@ -193,7 +195,7 @@ export const settle = Effect.fnUntraced(function* (
     const verdict: Verdict =
       transition.kind === "reroute"
         ? yield* reroute(query, policy, now, lease, transition.rerouted, counts)
-        : laneOf.has(lease.job)
+        : isHeld(lease)
           ? "ok"
           : "lost"
     verdicts.push(verdict)
@@ -208,7 +210,7 @@ export const settle = Effect.fnUntraced(function* (
 /** The lanes of the jobs that are in progress under the tokens the batch names, and the pools of those lanes. */
 const lanesHeld = (query: Query, batch: ReadonlyArray<Step>) =>
   Effect.map(
-    Rows.listed<readonly [job: number, lane: number, pool: number]>(
+    Rows.listed<readonly [job: number, token: number, lane: number, pool: number]>(
       findHeld(
         query,
         batch.flatMap(({ kind, lease }) => (kind === "reroute" ? [] : [lease.job, lease.token]))
@@ -217,11 +219,13 @@ const lanesHeld = (query: Query, batch: ReadonlyArray<Step>) =>
     (held) => {
       const laneOf = new Map<number, number>()
       const poolOf = new Map<number, number>()
-      for (const [job, lane, pool] of held) {
+      const tokenOf = new Map<number, number>()
+      for (const [job, token, lane, pool] of held) {
+        tokenOf.set(job, token)
         laneOf.set(job, lane)
         poolOf.set(lane, pool)
       }
-      return { laneOf, poolOf }
+      return { laneOf, poolOf, tokenOf }
     }
   )
 
