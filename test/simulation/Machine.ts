@@ -121,9 +121,11 @@ export class Machine {
     this.#jumped += ms
   }
 
-  /** Somebody sets it right. */
-  setRight(): void {
+  /** Somebody sets it right; answers by how much. */
+  setRight(): number {
+    const ms = -this.#jumped
     this.#jumped = 0
+    return ms
   }
 
   note(what: string): void {

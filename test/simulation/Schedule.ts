@@ -215,18 +215,16 @@ class Play {
       }
       case 7: {
         const id = `job-${chance.between(1, this.#ids)}`
+        // Whoever runs it notices only when he looks.
+        watch.zombies = true
         const isCancelled = await world.ask(queue.cancel(id))
         said(`${id} is ${isCancelled ? "" : "not "}cancelled`)
-        if (isCancelled) {
-          this.#cancelled.add(id)
-          // Whoever runs it notices only when he looks.
-          watch.zombies = true
-        }
+        if (isCancelled) this.#cancelled.add(id)
         return
       }
       case 8: {
         const ms = chance.pick(-90_000, -5000, 5000, 20_000, 90_000)
-        watch.clockSet(ms < 0)
+        watch.clockSet(ms)
         if (ms > 0) watch.zombies = true
         said(`the clock is set by ${ms}`)
         machine.jump(ms)
@@ -240,6 +238,7 @@ class Play {
         world.locked = true
         machine.after(ms, undefined, () => {
           world.locked = false
+          watch.unlocked()
         })
         return
       }
@@ -325,14 +324,15 @@ class Play {
     world.origin.faulty = false
     world.killsAtCommit = 0
     world.disk.fault = () => undefined
+    if (world.locked) watch.unlocked()
     world.locked = false
     for (const { process } of world.runs) process.fate = undefined
-    if (watch.jumped) {
-      watch.clockSet(true)
+    const ms = machine.setRight()
+    if (ms !== 0) {
+      watch.clockSet(ms)
       // Leases that were taken under a clock that was behind are over.
       watch.zombies = true
     }
-    machine.setRight()
     machine.note("everything is well from here on")
     for (const lane of [undefined, ...world.plan.hosts.map(({ name }) => hostLane(`https://${name}`))]) {
       await world.ask(world.queue.resume(lane))

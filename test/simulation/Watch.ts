@@ -24,6 +24,10 @@ const GRACE_MS = 500
 const SETTLED_MS = 300
 /** What a lane's cap was lowered from counts for so long: jobs that were leased under it may still run. */
 const CAP_LINGERS_MS = 120_000
+/** How soon a locked queue is met again, and a little. */
+const RETRIED_MS = 1500
+/** How long a run waits for work that is due later. */
+const MAX_WAIT_MS = 20_000
 /** How long something that may start may wait for a worker that is free. */
 const STUCK_MS = 2500
 
@@ -52,8 +56,10 @@ export class Watch {
   readonly expected = new Set<string>()
   /** Leases were taken from processes that may still be at work: until they notice, hosts see more than the cap. */
   zombies = false
-  /** Somebody set the clock: who sleeps until a time sleeps on. */
-  jumped = false
+  /** By how much the clock was set in all: who sleeps until a time sleeps on. */
+  #jumpedMs = 0
+  /** When the queue was last locked by somebody else. */
+  #unlockedAt = Number.NEGATIVE_INFINITY
   /** Told when a job is leased that a process holds which stands still. */
   onTaken: (holder: Process) => void = () => undefined
   readonly #tokens = new Map<number, number>()
@@ -100,13 +106,18 @@ export class Watch {
   }
 
   /**
-   * Somebody sets the clock: who sleeps until a time sleeps on, and paces start anew. When it is put back, what hosts have
-   * asked for may have passed by the clock before.
+   * Somebody sets the clock by so much: who sleeps until a time sleeps on, and paces start anew. When it is put back, what
+   * hosts have asked for may have passed by the clock before.
    */
-  clockSet(isBack: boolean): void {
-    this.jumped = true
+  clockSet(ms: number): void {
+    this.#jumpedMs += Math.abs(ms)
     this.#starts.clear()
-    if (isBack) this.#world?.origin.refusals.clear()
+    if (ms < 0) this.#world?.origin.refusals.clear()
+  }
+
+  /** The queue can be written again: what could not be told meanwhile is told in a moment. */
+  unlocked(): void {
+    this.#unlockedAt = this.#machine.elapsed
   }
 
   thawed(process: Process): void {
@@ -255,7 +266,16 @@ export class Watch {
   /** Whoever was told had the time to tell the queue, and those on their way have arrived. */
   #isBinding({ process, saidAt }: Refusal, graceMs: number): boolean {
     const thawed = this.#thawed.get(process) ?? Number.NEGATIVE_INFINITY
-    return process.alive && !process.frozen && thawed <= saidAt && saidAt + graceMs < this.#machine.elapsed
+    const { elapsed } = this.#machine
+    const isTold = saidAt > this.#unlockedAt || this.#unlockedAt + RETRIED_MS < elapsed
+    return (
+      process.alive &&
+      !process.frozen &&
+      thawed <= saidAt &&
+      saidAt + graceMs < elapsed &&
+      isTold &&
+      this.#world?.locked !== true
+    )
   }
 
   /** A worker is free, something may start, and nobody starts it. */
@@ -274,7 +294,7 @@ export class Watch {
     this.#startableSince ??= this.#machine.elapsed
     const waited = this.#machine.elapsed - this.#startableSince
     this.#holds(
-      waited <= (this.jumped ? 120_000 : STUCK_MS),
+      waited <= STUCK_MS + (this.#jumpedMs > 0 ? this.#jumpedMs + MAX_WAIT_MS : 0),
       () => `something may start, a worker is free, and for ${waited} ms nothing was leased`
     )
   }
