@@ -42,6 +42,8 @@ export class Process {
   steps = 0
   /** What befalls it after so many of them. */
   fate: { readonly steps: number; readonly befall: () => void } | undefined
+  /** What befalls it when it has given a file its name, and is about to report. */
+  atName: (() => void) | undefined
   /** Ends its standing still before its time. */
   goOn: () => void = () => undefined
   /** What its end does on the machine, as the kernel would: its connections are closed. */

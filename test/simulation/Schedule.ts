@@ -157,7 +157,7 @@ class Play {
     const { chance } = machine
     const { queue } = world
     const said = (what: string) => machine.note(what)
-    switch (chance.below(16)) {
+    switch (chance.below(17)) {
       case 0:
       case 1:
       case 2: {
@@ -169,15 +169,15 @@ class Play {
         }
         return
       }
-      case 3: {
+      case 3:
+      case 15: {
         const someone = this.#someone()
         if (someone === undefined || someone.frozen) return
         const ms = chance.pick(500, 5000, 9000, 25_000)
         watch.zombies = true
-        someone.fate = {
-          steps: someone.steps + chance.between(1, chance.pick(10, 100)),
-          befall: () => machine.freeze(someone, ms, () => watch.thawed(someone))
-        }
+        const befall = () => machine.freeze(someone, ms, () => watch.thawed(someone))
+        if (chance.perMille(500)) someone.atName = befall
+        else someone.fate = { steps: someone.steps + chance.between(1, chance.pick(10, 100)), befall }
         // Somebody else finds its leases expired.
         if (world.live().length < 3) world.start()
         return
@@ -326,7 +326,10 @@ class Play {
     world.disk.fault = () => undefined
     if (world.locked) watch.unlocked()
     world.locked = false
-    for (const { process } of world.runs) process.fate = undefined
+    for (const { process } of world.runs) {
+      process.fate = undefined
+      process.atName = undefined
+    }
     const ms = machine.setRight()
     if (ms !== 0) {
       watch.clockSet(ms)

@@ -167,6 +167,11 @@ export class SimulatedDisk {
       }
     }
 
+    const named = () => {
+      process.atName?.()
+      process.atName = undefined
+    }
+
     const remove = (path: string) => {
       fileAt(path)
       this.#change(path, (names) => void names.delete(path))
@@ -228,6 +233,7 @@ export class SimulatedDisk {
             names.delete(from)
             names.set(to, file)
           })
+          named()
         }),
       link: (from, to) =>
         call("rename", from, () => {
@@ -236,6 +242,7 @@ export class SimulatedDisk {
           if (this.#names.has(to)) throw failure("EEXIST", to)
           machine.note(`${process.name} links ${from} as ${to}`)
           this.#change(to, (names) => void names.set(to, file))
+          named()
         }),
       copyFile: (from, to) =>
         call("write", from, () => {
