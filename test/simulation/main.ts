@@ -29,6 +29,12 @@ interface Portion {
 
 const PORTION = 20
 
+/**
+ * Portions that a thread lives for. Fibers of processes that were killed never end, and as long as they don't Effect keeps
+ * them, and with them their worlds.
+ */
+const LIFE = 10
+
 /** What is told of a schedule; its history only if somebody wants to read it. */
 interface Told extends Omit<Played, "history"> {
   readonly history: ReadonlyArray<string> | undefined
@@ -83,16 +89,18 @@ const main = async () => {
         process.stderr.write(`${played} schedules, ${checked} statements, ${failed} broken\n`)
     }
   }
-  /** A thread that is given portions until there are no more. */
+  /** A thread that is given portions as long as there are any and it lives; whether there were enough. */
   const thread = () =>
-    new Promise<void>((resolve, reject) => {
+    new Promise<boolean>((resolve, reject) => {
       const worker = new Worker(new URL(import.meta.url), {
         argv: process.argv.slice(2),
         resourceLimits: { maxYoungGenerationSizeMb: 64 }
       })
+      let given = 0
       const give = () => {
-        const portion = take()
-        if (portion === undefined) void worker.terminate().then(() => resolve())
+        const portion = given < LIFE ? take() : undefined
+        given += 1
+        if (portion === undefined) void worker.terminate().then(() => resolve(given > LIFE))
         else worker.postMessage(portion)
       }
       worker.on("error", reject)
@@ -102,7 +110,10 @@ const main = async () => {
       })
       give()
     })
-  await Promise.all(Array.from({ length: Math.min(jobs, Math.ceil(schedules / PORTION)) }, thread))
+  const threads = async () => {
+    while (await thread());
+  }
+  await Promise.all(Array.from({ length: Math.min(jobs, Math.ceil(schedules / PORTION)) }, threads))
   const seconds = (performance.now() - started) / 1000
   process.stdout.write(
     `${played} schedules from seed ${first}, ${failed} broken: ${checked} statements were looked at, ` +
