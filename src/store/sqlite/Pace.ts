@@ -13,7 +13,7 @@ export const opensAt = (tat: number, gapMs: number, burst: number): number =>
  * clock was put back since, and the lane would be met by every lease and give nothing.
  */
 export const awake = (tat: number, gapMs: number, burst: number, now: number): number =>
-  Math.min(tat, now + (burst - 1) * gapMs)
+  gapMs === 0 ? tat : Math.min(tat, now + (burst - 1) * gapMs)
 
 /** The theoretical arrival time after a start at `now`; `undefined` when nothing may start yet. */
 export const admit = (tat: number, gapMs: number, burst: number, now: number): number | undefined =>
