@@ -4,7 +4,7 @@
  */
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { command, type Downloader } from "./Downloaders.ts"
+import { command, curlList, type Downloader } from "./Downloaders.ts"
 
 const RETRIES = 4
 /** Seconds. */
@@ -41,9 +41,7 @@ const fetchLoop: Downloader = {
 const curl: Downloader = {
   name: "curl",
   run: async (urls, folder, atOnce) => {
-    const list = join(folder, "list")
-    const lines = urls.map((url, n) => `url = "${url}"\noutput = "${join(folder, `${n}.pdf`)}"\n`)
-    await writeFile(list, lines.join(""))
+    const list = await curlList(urls, folder)
     const limits = ["--max-redirs", String(REDIRECTS), "--speed-time", String(PATIENCE), "--speed-limit", "1"]
     const retries = ["--retry", String(RETRIES), "--retry-all-errors", "--retry-delay", "1"]
     const careful = ["--fail", "--location", "--remove-on-error", ...limits, ...retries]

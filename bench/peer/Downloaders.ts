@@ -37,12 +37,18 @@ const fetchProgram: Downloader = {
   }
 }
 
+/** Writes what curl is to get into a file for its `--config`; answers its path. */
+export const curlList = async (urls: ReadonlyArray<string>, folder: string): Promise<string> => {
+  const list = join(folder, "list")
+  const lines = urls.map((url, n) => `url = "${url}"\noutput = "${join(folder, `${n}.pdf`)}"\n`)
+  await writeFile(list, lines.join(""))
+  return list
+}
+
 const curl: Downloader = {
   name: "curl",
   run: async (urls, folder, atOnce) => {
-    const list = join(folder, "list")
-    const lines = urls.map((url, n) => `url = "${url}"\noutput = "${join(folder, `${n}.pdf`)}"\n`)
-    await writeFile(list, lines.join(""))
+    const list = await curlList(urls, folder)
     await program("curl", ["--parallel", "--parallel-max", String(atOnce), "--silent", "--config", list])
   }
 }

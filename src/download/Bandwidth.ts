@@ -35,8 +35,8 @@ interface Waiting {
 }
 
 /** The turns by this rate, by Effect's Clock. They end with the scope: who waits then goes on. */
-export const make: (bytesPerSecond: number) => Effect.Effect<Bandwidth, never, Scope.Scope> =
-  Effect.fnUntraced(function* (bytesPerSecond: number) {
+export const make = (bytesPerSecond: number): Effect.Effect<Bandwidth, never, Scope.Scope> =>
+  Effect.gen(function* () {
     const refillPerSecond = bytesPerSecond / TOKEN_BYTES
     const limits: BucketLimits = { capacity: Math.max(1, refillPerSecond * BURST_SECONDS), refillPerSecond }
     const queue = yield* Queue.unbounded<Waiting>()

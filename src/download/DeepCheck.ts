@@ -49,45 +49,44 @@ const decode = Schema.decodeUnknownOption(Artifact)
 const OF_IDENTITY = new Set(["wrong-document", "cover-sheet", "unproven-document"])
 
 /** Checks by these settings: the structure always, the identity unless it is `off`. */
-export const make: (
+export const make = (
   settings: Pick<InspectSettings, "identity">
-) => Effect.Effect<DeepCheck, never, Storage | Scope.Scope> = Effect.fnUntraced(function* (
-  settings: Pick<InspectSettings, "identity">
-) {
-  const storage = yield* Storage
-  const reader = yield* PdfReader.make
-  const { identity } = settings
-  // What is only warned of in a run is told as a doubt here.
-  const asked: InspectSettings = { structure: true, identity: identity === "off" ? "off" : "require" }
-  return (job, receipt) =>
-    Effect.gen(function* () {
-      const artifact = Option.getOrElse(decode(job.payload), (): Artifact => ({ id: job.id, urls: [] }))
-      const { bytes } = receipt
-      const { head, tail } = yield* storage.inspect(receipt, (path) => endsOf(path, bytes))
-      const type = sniff(head)
-      if (receipt.path.endsWith(PDF.extension) && type !== PDF) {
-        return Option.some({ reason: "not-a-pdf", message: `it is ${type.mediaType}`, refused: true })
-      }
-      // An expected hash that is met leaves nothing to ask.
-      if (artifact.sha256 === receipt.sha256) return Option.none()
-      const document = {
-        type,
-        bytes,
-        tail,
-        finalUrl: receipt.final_url,
-        inspect: <A>(read: (path: string) => Promise<A>) => storage.inspect(receipt, read)
-      }
-      return yield* inspect(reader, asked, artifact, document).pipe(
-        Effect.as(Option.none<Doubt>()),
-        Effect.catchTag("FetchFailure", ({ message, reason }) => {
-          const refused = identity === "require" || !OF_IDENTITY.has(reason)
-          // That nothing proves it is no doubt where nothing has to.
-          return Effect.succeed(
-            refused || reason !== "unproven-document"
-              ? Option.some({ reason, message, refused })
-              : Option.none()
-          )
-        })
-      )
-    })
-})
+): Effect.Effect<DeepCheck, never, Storage | Scope.Scope> =>
+  Effect.gen(function* () {
+    const storage = yield* Storage
+    const reader = yield* PdfReader.make
+    const { identity } = settings
+    // What is only warned of in a run is told as a doubt here.
+    const asked: InspectSettings = { structure: true, identity: identity === "off" ? "off" : "require" }
+    return (job, receipt) =>
+      Effect.gen(function* () {
+        const artifact = Option.getOrElse(decode(job.payload), (): Artifact => ({ id: job.id, urls: [] }))
+        const { bytes } = receipt
+        const { head, tail } = yield* storage.inspect(receipt, (path) => endsOf(path, bytes))
+        const type = sniff(head)
+        if (receipt.path.endsWith(PDF.extension) && type !== PDF) {
+          return Option.some({ reason: "not-a-pdf", message: `it is ${type.mediaType}`, refused: true })
+        }
+        // An expected hash that is met leaves nothing to ask.
+        if (artifact.sha256 === receipt.sha256) return Option.none()
+        const document = {
+          type,
+          bytes,
+          tail,
+          finalUrl: receipt.final_url,
+          inspect: <A>(read: (path: string) => Promise<A>) => storage.inspect(receipt, read)
+        }
+        return yield* inspect(reader, asked, artifact, document).pipe(
+          Effect.as(Option.none<Doubt>()),
+          Effect.catchTag("FetchFailure", ({ message, reason }) => {
+            const refused = identity === "require" || !OF_IDENTITY.has(reason)
+            // That nothing proves it is no doubt where nothing has to.
+            return Effect.succeed(
+              refused || reason !== "unproven-document"
+                ? Option.some({ reason, message, refused })
+                : Option.none()
+            )
+          })
+        )
+      })
+  })

@@ -182,10 +182,10 @@ const keep = (
 // ---------------------------------------------------------------------------------------------------------------
 
 /** Fetching by these settings. */
-export const make: (
+export const make = (
   settings: FetchSettings
-) => Effect.Effect<Fetch, never, Http | Storage | KeyedLimiter | PdfReader | Scope.Scope> = Effect.fnUntraced(
-  function* (settings: FetchSettings) {
+): Effect.Effect<Fetch, never, Http | Storage | KeyedLimiter | PdfReader | Scope.Scope> =>
+  Effect.gen(function* () {
     const storage = yield* Storage
     const reader = yield* PdfReader
     const ask = yield* Request.make(settings)
@@ -270,8 +270,7 @@ export const make: (
           )
         )
       })
-  }
-)
+  })
 
 const ownUrl = ({ url }: Candidate): Either.Either<string, FetchFailure> =>
   Either.mapLeft(

@@ -46,7 +46,7 @@ const withPage = (page: Candidate, named: Candidate): Candidate => ({
 const fail = (reason: string, message: string) => new FetchFailure({ class: "try-next", reason, message })
 
 /** Reads the page at `url`, at most two megabytes of it. */
-export const readPage: (
+export const readPage = (
   response: Response,
   url: string,
   artifact: Artifact,
@@ -55,48 +55,40 @@ export const readPage: (
     readonly download: { readonly kinds: Preferences["kinds"] }
     readonly resolvers: { readonly prefer: Preferences["prefer"] }
   }
-) => Effect.Effect<Read, FetchFailure> = Effect.fnUntraced(function* (
-  response: Response,
-  url: string,
-  artifact: Artifact,
-  candidate: Candidate,
-  settings: {
-    readonly download: { readonly kinds: Preferences["kinds"] }
-    readonly resolvers: { readonly prefer: Preferences["prefer"] }
-  }
-) {
-  // Loaded by whoever reads a page: most runs don't.
-  const { collector, read } = yield* Effect.promise(() => import("../resolver/Page.ts"))
-  const page = collector()
-  const head: Array<Uint8Array> = []
-  let kept = 0
-  yield* Effect.tryPromise({
-    try: async () => {
-      for await (const chunk of response.body) {
-        if (kept < HEAD_BYTES) head.push(chunk)
-        kept += chunk.length
-        if (!page.write(chunk)) break
-      }
-    },
-    catch: (cause) => fromHttp(response.bodyError(cause))
-  }).pipe(Effect.onInterrupt(() => Effect.sync(response.abort)))
-  const { candidates, doi, leadsTo } = read(page.end(), {
-    url,
-    resolver: candidate.resolver,
-    linkHeader: response.header("link")
+): Effect.Effect<Read, FetchFailure> =>
+  Effect.gen(function* () {
+    // Loaded by whoever reads a page: most runs don't.
+    const { collector, read } = yield* Effect.promise(() => import("../resolver/Page.ts"))
+    const page = collector()
+    const head: Array<Uint8Array> = []
+    let kept = 0
+    yield* Effect.tryPromise({
+      try: async () => {
+        for await (const chunk of response.body) {
+          if (kept < HEAD_BYTES) head.push(chunk)
+          kept += chunk.length
+          if (!page.write(chunk)) break
+        }
+      },
+      catch: (cause) => fromHttp(response.bodyError(cause))
+    }).pipe(Effect.onInterrupt(() => Effect.sync(response.abort)))
+    const { candidates, doi, leadsTo } = read(page.end(), {
+      url,
+      resolver: candidate.resolver,
+      linkHeader: response.header("link")
+    })
+    if (doi !== undefined && artifact.doi !== undefined && doi !== artifact.doi) {
+      return yield* fail("wrong-page", `this page is about another work, ${doi}`)
+    }
+    const preferences = { kinds: settings.download.kinds, prefer: settings.resolvers.prefer }
+    const ranked = rank(
+      candidates.map((named) => withPage(candidate, named)),
+      preferences
+    )
+    if (ranked.length > 0) return { _tag: "Names", candidates: ranked }
+    if (leadsTo !== undefined && leadsTo !== url) return { _tag: "LeadsTo", url: leadsTo }
+    const kind = pageKind(Buffer.concat(head), url)
+    if (kind === "page") return yield* fail("no-open-access", "this page names no file")
+    const [reason, what] = REFUSALS[kind]
+    return yield* fail(reason, `${what} came`)
   })
-  if (doi !== undefined && artifact.doi !== undefined && doi !== artifact.doi) {
-    return yield* fail("wrong-page", `this page is about another work, ${doi}`)
-  }
-  const preferences = { kinds: settings.download.kinds, prefer: settings.resolvers.prefer }
-  const ranked = rank(
-    candidates.map((named) => withPage(candidate, named)),
-    preferences
-  )
-  if (ranked.length > 0) return { _tag: "Names", candidates: ranked }
-  if (leadsTo !== undefined && leadsTo !== url) return { _tag: "LeadsTo", url: leadsTo }
-  const kind = pageKind(Buffer.concat(head), url)
-  if (kind === "page") return yield* fail("no-open-access", "this page names no file")
-  const [reason, what] = REFUSALS[kind]
-  return yield* fail(reason, `${what} came`)
-})

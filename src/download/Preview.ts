@@ -41,8 +41,8 @@ export interface Preview {
 const AS_TRIED = { class: "try-next", reason: "", message: "" } as const
 
 /** Asks for an artifact. */
-export const preview: (artifact: Artifact) => Effect.Effect<Preview, never, Resolvers> = Effect.fnUntraced(
-  function* (artifact: Artifact) {
+export const preview = (artifact: Artifact): Effect.Effect<Preview, never, Resolvers> =>
+  Effect.gen(function* () {
     const resolvers = yield* Resolvers
     const asked: Array<Asked> = []
     let plan = Plan.start(artifact.urls)
@@ -69,5 +69,4 @@ export const preview: (artifact: Artifact) => Effect.Effect<Preview, never, Reso
         plan = Plan.unresolved(plan, resolver, AS_TRIED)
       }
     }
-  }
-)
+  })

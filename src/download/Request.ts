@@ -64,82 +64,83 @@ const whoNamed = ({ resolver, url: own }: Candidate, url: string): NamedBy =>
 // ---------------------------------------------------------------------------------------------------------------
 
 /** Requests by these settings. Breakers, paces and the bandwidth are those of what is made here. */
-export const make: (
+export const make = (
   settings: FetchSettings
-) => Effect.Effect<Ask, never, Http | Storage | KeyedLimiter | Scope.Scope> = Effect.fnUntraced(function* (
-  settings: FetchSettings
-) {
-  const http = yield* Http
-  const storage = yield* Storage
-  const limiter = yield* KeyedLimiter
-  const clock = yield* Effect.clock
-  const now = () => clock.unsafeCurrentTimeMillis()
-  const { max_bytes_per_second } = settings.http
-  const bandwidth = max_bytes_per_second > 0 ? yield* Bandwidth.make(max_bytes_per_second) : undefined
-  const breaker = Breaker.make(settings.http)
-  yield* Effect.addFinalizer(() => breaker.close)
-  const pace = settings.http.adaptive_pace ? HostPace.make() : HostPace.none
-  const permitted = yield* Permission.make(http, limiter, settings)
-  const read = reading(settings, storage, bandwidth, now)
+): Effect.Effect<Ask, never, Http | Storage | KeyedLimiter | Scope.Scope> =>
+  Effect.gen(function* () {
+    const http = yield* Http
+    const storage = yield* Storage
+    const limiter = yield* KeyedLimiter
+    const clock = yield* Effect.clock
+    const now = () => clock.unsafeCurrentTimeMillis()
+    const { max_bytes_per_second } = settings.http
+    const bandwidth = max_bytes_per_second > 0 ? yield* Bandwidth.make(max_bytes_per_second) : undefined
+    const breaker = Breaker.make(settings.http)
+    yield* Effect.addFinalizer(() => breaker.close)
+    const pace = settings.http.adaptive_pace ? HostPace.make() : HostPace.none
+    const permitted = yield* Permission.make(http, limiter, settings)
+    const read = reading(settings, storage, bandwidth, now)
 
-  /** One request, under the host's permit until its connection is given back. */
-  const once = (
-    target: Target,
-    parts: Parts,
-    url: string,
-    lane: string,
-    known: Known,
-    namedBy: NamedBy
-  ): Effect.Effect<Answer, FetchFailure | HostWaits | Fatal | Retry> =>
-    limiter.withPermit(lane)(
-      Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(measuring(target.candidate.resolver, url), (request) => {
-          const under = pace.begin(lane, now())
-          let close = Effect.void
-          const answered = (response: Response) => {
-            close = response.close
-            const answeredAt = now()
-            request.answered(response.status)
-            if (response.status === 429 || response.status === 503) under.refused(answeredAt)
-            else under.firstByte(answeredAt)
-            return restore(read(target, parts, url, known, response, answeredAt))
-          }
-          /** The connection is given back first: what follows may ask the same host. */
-          const over = (exit: Exit.Exit<Answer, FetchFailure | HostWaits | Fatal | Retry>) =>
-            Effect.flatMap(close, () => {
-              under.end()
-              request.end(exit)
-              return exit
-            })
-          // Not in a scope: one would cost a small file more than its body.
-          return Effect.matchCauseEffect(
-            Effect.flatMap(
-              Effect.mapError(restore(http.open(url, headersFor(known), namedBy)), fromHttp),
-              answered
-            ),
-            {
-              onFailure: (cause) => over(Exit.failCause(cause)),
-              onSuccess: (answer) => over(Exit.succeed(answer))
+    /** One request, under the host's permit until its connection is given back. */
+    const once = (
+      target: Target,
+      parts: Parts,
+      url: string,
+      lane: string,
+      known: Known,
+      namedBy: NamedBy
+    ): Effect.Effect<Answer, FetchFailure | HostWaits | Fatal | Retry> =>
+      limiter.withPermit(lane)(
+        Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(measuring(target.candidate.resolver, url), (request) => {
+            const under = pace.begin(lane, now())
+            let close = Effect.void
+            const answered = (response: Response) => {
+              close = response.close
+              const answeredAt = now()
+              request.answered(response.status)
+              if (response.status === 429 || response.status === 503) under.refused(answeredAt)
+              else under.firstByte(answeredAt)
+              return restore(read(target, parts, url, known, response, answeredAt))
             }
-          )
-        })
-      )
-    )
-
-  return <A, E, R>(target: Target, parts: Parts, url: string, known: Known, judge: Judge<A, E, R>) =>
-    Effect.suspend(
-      (): Effect.Effect<Exclude<Answer, Content> | A, E | FetchFailure | HostWaits | Fatal | Retry, R> => {
-        const lane = hostLane(url)
-        const slowed = pace.start(lane, now())
-        if (slowed !== undefined) return Effect.fail(slowed)
-        const namedBy = whoNamed(target.candidate, url)
-        return breaker.guard(lane)(
-          Effect.flatMap(
-            Effect.zipRight(permitted(url, namedBy), once(target, parts, url, lane, known, namedBy)),
-            (answer) =>
-              answer._tag === "Content" ? judge(answer) : Effect.succeed<Exclude<Answer, Content> | A>(answer)
-          )
+            /** The connection is given back first: what follows may ask the same host. */
+            const over = (exit: Exit.Exit<Answer, FetchFailure | HostWaits | Fatal | Retry>) =>
+              Effect.flatMap(close, () => {
+                under.end()
+                request.end(exit)
+                return exit
+              })
+            // Not in a scope: one would cost a small file more than its body.
+            return Effect.matchCauseEffect(
+              Effect.flatMap(
+                Effect.mapError(restore(http.open(url, headersFor(known), namedBy)), fromHttp),
+                answered
+              ),
+              {
+                onFailure: (cause) => over(Exit.failCause(cause)),
+                onSuccess: (answer) => over(Exit.succeed(answer))
+              }
+            )
+          })
         )
-      }
-    )
-})
+      )
+
+    return <A, E, R>(target: Target, parts: Parts, url: string, known: Known, judge: Judge<A, E, R>) =>
+      Effect.suspend(
+        (): Effect.Effect<Exclude<Answer, Content> | A, E | FetchFailure | HostWaits | Fatal | Retry, R> => {
+          const lane = hostLane(url)
+          const slowed = pace.start(lane, now())
+          if (slowed !== undefined) return Effect.fail(slowed)
+          const namedBy = whoNamed(target.candidate, url)
+          return breaker.guard(lane)(
+            Effect.flatMap(
+              Effect.zipRight(permitted(url, namedBy), once(target, parts, url, lane, known, namedBy)),
+              (answer) =>
+                answer._tag === "Content"
+                  ? judge(answer)
+                  : Effect.succeed<Exclude<Answer, Content> | A>(answer)
+            )
+          )
+        }
+      )
+  })

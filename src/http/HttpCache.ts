@@ -146,104 +146,106 @@ const nothing: Entry = {
 export const none: HttpCache = { entry: () => Effect.succeed(nothing) }
 
 /** A cache in the program's CacheStore. */
-export const make: (
+export const make = (
   settings: Pick<HttpSettings, "contact" | "user_agent"> & { readonly cache: CacheSettings }
-) => Effect.Effect<HttpCache> = Effect.fnUntraced(function* (
-  settings: Pick<HttpSettings, "contact" | "user_agent"> & { readonly cache: CacheSettings }
-) {
-  const { default_seconds, enabled, max_age_seconds } = settings.cache
-  if (!enabled) return none
-  const store = yield* CacheStore
-  const clock = yield* Effect.clock
-  const agent = userAgent(settings)
+): Effect.Effect<HttpCache> =>
+  Effect.gen(function* () {
+    const { default_seconds, enabled, max_age_seconds } = settings.cache
+    if (!enabled) return none
+    const store = yield* CacheStore
+    const clock = yield* Effect.clock
+    const agent = userAgent(settings)
 
-  class Policy extends CachePolicy {
-    now() {
-      return clock.unsafeCurrentTimeMillis()
+    class Policy extends CachePolicy {
+      now() {
+        return clock.unsafeCurrentTimeMillis()
+      }
     }
-  }
 
-  const restore = (kept: typeof Kept.Type): CachePolicy =>
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- directives may be true, which its types leave out
-    Policy.fromObject(kept as CachePolicy.CachePolicyObject)
+    const restore = (kept: typeof Kept.Type): CachePolicy =>
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- directives may be true, which its types leave out
+      Policy.fromObject(kept as CachePolicy.CachePolicyObject)
 
-  const entry = Effect.fnUntraced(function* (request: CacheRequest) {
-    const key = hash(
-      JSON.stringify([request.url, Object.entries(request.headers).toSorted(([a], [b]) => (a < b ? -1 : 1))])
-    )
-    const asked = {
-      method: "GET",
-      url: key,
-      headers: Object.fromEntries(
-        Object.entries({ ...request.headers, "user-agent": agent, "accept-encoding": "identity" }).map(
-          // Who may read answers to whom is a matter of the key.
-          ([name, value]) => [name === "authorization" ? "x-authorization" : name, hash(value)]
-        )
+    const entry = Effect.fnUntraced(function* (request: CacheRequest) {
+      const key = hash(
+        JSON.stringify([
+          request.url,
+          Object.entries(request.headers).toSorted(([a], [b]) => (a < b ? -1 : 1))
+        ])
       )
-    }
+      const asked = {
+        method: "GET",
+        url: key,
+        headers: Object.fromEntries(
+          Object.entries({ ...request.headers, "user-agent": agent, "accept-encoding": "identity" }).map(
+            // Who may read answers to whom is a matter of the key.
+            ([name, value]) => [name === "authorization" ? "x-authorization" : name, hash(value)]
+          )
+        )
+      }
 
-    const stored = (policy: CachePolicy, text: string): Text => {
-      const headers = policy.responseHeaders()
-      return { status: policy.toObject().st, text, header: (name) => textOnly(headers)[name] }
-    }
-    const keeping = (policy: CachePolicy, text: string) => {
-      const lasts = policy.storable() ? policy.timeToLive() : 0
-      const canBeAskedFor = VALIDATORS.some((name) => policy.toObject().resh[name] !== undefined)
-      if (!policy.storable() || (lasts === 0 && !canBeAskedFor)) return Effect.void
-      const longest = max_age_seconds * 1000
-      const until = clock.unsafeCurrentTimeMillis() + (canBeAskedFor ? longest : Math.min(lasts, longest))
-      return store.put(key, JSON.stringify({ policy: policy.toObject(), text }), until)
-    }
-    /** An answer that isn't known yet. */
-    const anew = (answer: Text): Settled => {
-      Telemetry.cacheAnswers.note(1, "miss")
-      const headers = pick(KEPT, answer.header)
-      const said =
-        saysHowLong(headers) || !LASTING.has(answer.status)
-          ? {}
-          : { "cache-control": `max-age=${default_seconds}` }
-      const policy = new Policy(asked, { status: answer.status, headers: { ...headers, ...said } })
-      return { answer, keep: keeping(policy, answer.text) }
-    }
+      const stored = (policy: CachePolicy, text: string): Text => {
+        const headers = policy.responseHeaders()
+        return { status: policy.toObject().st, text, header: (name) => textOnly(headers)[name] }
+      }
+      const keeping = (policy: CachePolicy, text: string) => {
+        const lasts = policy.storable() ? policy.timeToLive() : 0
+        const canBeAskedFor = VALIDATORS.some((name) => policy.toObject().resh[name] !== undefined)
+        if (!policy.storable() || (lasts === 0 && !canBeAskedFor)) return Effect.void
+        const longest = max_age_seconds * 1000
+        const until = clock.unsafeCurrentTimeMillis() + (canBeAskedFor ? longest : Math.min(lasts, longest))
+        return store.put(key, JSON.stringify({ policy: policy.toObject(), text }), until)
+      }
+      /** An answer that isn't known yet. */
+      const anew = (answer: Text): Settled => {
+        Telemetry.cacheAnswers.note(1, "miss")
+        const headers = pick(KEPT, answer.header)
+        const said =
+          saysHowLong(headers) || !LASTING.has(answer.status)
+            ? {}
+            : { "cache-control": `max-age=${default_seconds}` }
+        const policy = new Policy(asked, { status: answer.status, headers: { ...headers, ...said } })
+        return { answer, keep: keeping(policy, answer.text) }
+      }
 
-    const forget = store.remove(key)
-    const unknown: Entry = {
-      fresh: undefined,
-      conditions: {},
-      settle: (answer) => (answer.status === 304 ? undefined : anew(answer)),
-      forget
-    }
-    const found = Option.flatMap(yield* store.get(key), decode)
-    if (Option.isNone(found)) return unknown
-    const { text } = found.value
-    const policy = restore(found.value.policy)
-    const { response, revalidation } = policy.evaluateRequest(asked)
-    if (response !== undefined && revalidation === undefined) {
-      Telemetry.cacheAnswers.note(1, "hit")
+      const forget = store.remove(key)
+      const unknown: Entry = {
+        fresh: undefined,
+        conditions: {},
+        settle: (answer) => (answer.status === 304 ? undefined : anew(answer)),
+        forget
+      }
+      const found = Option.flatMap(yield* store.get(key), decode)
+      if (Option.isNone(found)) return unknown
+      const { text } = found.value
+      const policy = restore(found.value.policy)
+      const { response, revalidation } = policy.evaluateRequest(asked)
+      if (response !== undefined && revalidation === undefined) {
+        Telemetry.cacheAnswers.note(1, "hit")
+        return {
+          ...unknown,
+          fresh: { ...stored(policy, text), ageMs: Math.round(policy.age() * 1000) }
+        }
+      }
+      const wanted = textOnly(policy.revalidationHeaders(asked))
+      const old = textOnly(policy.responseHeaders())
       return {
         ...unknown,
-        fresh: { ...stored(policy, text), ageMs: Math.round(policy.age() * 1000) }
-      }
-    }
-    const wanted = textOnly(policy.revalidationHeaders(asked))
-    const old = textOnly(policy.responseHeaders())
-    return {
-      ...unknown,
-      conditions: pick(["if-none-match", "if-modified-since"], (name) => wanted[name]),
-      settle: (answer) => {
-        if (answer.status !== 304) return anew(answer)
-        // Some send the validators only with the whole.
-        const headers = { ...pick(VALIDATORS, (name) => old[name]), ...pick(KEPT, answer.header) }
-        const { matches, policy: refreshed } = policy.revalidatedPolicy(asked, { status: 304, headers })
-        if (!matches) return undefined
-        Telemetry.cacheAnswers.note(1, "revalidated")
-        return { answer: stored(refreshed, text), keep: keeping(refreshed, text) }
-      }
-    } satisfies Entry
-  })
+        conditions: pick(["if-none-match", "if-modified-since"], (name) => wanted[name]),
+        settle: (answer) => {
+          if (answer.status !== 304) return anew(answer)
+          // Some send the validators only with the whole.
+          const headers = { ...pick(VALIDATORS, (name) => old[name]), ...pick(KEPT, answer.header) }
+          const { matches, policy: refreshed } = policy.revalidatedPolicy(asked, { status: 304, headers })
+          if (!matches) return undefined
+          Telemetry.cacheAnswers.note(1, "revalidated")
+          return { answer: stored(refreshed, text), keep: keeping(refreshed, text) }
+        }
+      } satisfies Entry
+    })
 
-  return { entry }
-})
+    return { entry }
+  })
 
 /** Sends a request with the conditions of its entry; again without, if what came stands for nothing. */
 export const send = <E, R>(

@@ -201,8 +201,8 @@ const threads = (max: number): Effect.Effect<Threads, never, Scope.Scope> =>
  * What takes longer than a moment is begun again in a thread apart, and so is what the same source sends from then on:
  * files made to keep a parser busy keep those of others waiting for that moment only.
  */
-export const makeWith: (patience: Patience) => Effect.Effect<PdfReaderService, never, Scope.Scope> =
-  Effect.fnUntraced(function* (patience: Patience) {
+export const makeWith = (patience: Patience): Effect.Effect<PdfReaderService, never, Scope.Scope> =>
+  Effect.gen(function* () {
     const quick = yield* threads(Math.max(1, availableParallelism() - 1))
     const slow = yield* threads(1)
     const clock = yield* Effect.clock

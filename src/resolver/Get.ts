@@ -191,15 +191,7 @@ export const make = (http: HttpService, cache: HttpCache.HttpCache, service: Ser
       return answer
     }).pipe(Effect.catchTag("HttpError", (error) => lost(error, request)))
 
-  const once: (
-    url: string,
-    request: Request,
-    hops: number
-  ) => Effect.Effect<Answer | { readonly to: string }, ResolverFailure> = Effect.fnUntraced(function* (
-    url: string,
-    request: Request,
-    hops: number
-  ) {
+  const once = Effect.fnUntraced(function* (url: string, request: Request, hops: number) {
     const answer = yield* answerOf(url, request)
     const { status } = answer
     const outcome = request.judge?.(answer) ?? commonOutcome(answer)

@@ -124,8 +124,8 @@ const accountOf = (parts: ReadonlyArray<string>): string =>
   createHash("sha256").update(parts.join(" ")).digest("base64url").slice(0, 16)
 
 /** The enabled resolvers in their order. */
-export const make: (settings: ResolversSettings, http: HttpService) => Effect.Effect<ReadonlyArray<Member>> =
-  Effect.fnUntraced(function* (settings: ResolversSettings, http: HttpService) {
+export const make = (settings: ResolversSettings, http: HttpService): Effect.Effect<ReadonlyArray<Member>> =>
+  Effect.gen(function* () {
     const sections = yield* withInherited(settings)
     const cache = yield* HttpCache.make(settings.http)
     const enabled = yield* Effect.forEach(

@@ -154,32 +154,29 @@ const fetchFile = (
       permit(url)
     )
 
-  const from: (
+  const from = (
     url: string,
     hops: number,
     before: Omit<Fetched, "file">
-  ) => Effect.Effect<Fetched, HttpError> = Effect.fnUntraced(function* (
-    url: string,
-    hops: number,
-    before: Omit<Fetched, "file">
-  ) {
-    // So many redirects mean that there is none.
-    if (hops > MOST_REDIRECTS) return { ...before, file: EVERYTHING }
-    const entry = yield* cache.entry({ url, headers: HEADERS })
-    const known = entry.fresh !== undefined && entry.fresh.ageMs < FRESH_MS ? entry.fresh : undefined
-    // The origin was named by whoever wants a file of it; where it leads is its own word.
-    const who = hops === 0 ? namedBy : "server"
-    const settled =
-      known ??
-      (yield* HttpCache.send(entry, (conditions) => request(url, { ...HEADERS, ...conditions }, who)))
-    if ("keep" in settled) yield* settled.keep
-    const found = yield* meaning(origin, url, "keep" in settled ? settled.answer : settled, agent)
-    const now = {
-      ageMs: Math.max(before.ageMs, known?.ageMs ?? 0),
-      asked: before.asked || known === undefined
-    }
-    return typeof found === "string" ? yield* from(found, hops + 1, now) : { ...now, file: found }
-  })
+  ): Effect.Effect<Fetched, HttpError> =>
+    Effect.gen(function* () {
+      // So many redirects mean that there is none.
+      if (hops > MOST_REDIRECTS) return { ...before, file: EVERYTHING }
+      const entry = yield* cache.entry({ url, headers: HEADERS })
+      const known = entry.fresh !== undefined && entry.fresh.ageMs < FRESH_MS ? entry.fresh : undefined
+      // The origin was named by whoever wants a file of it; where it leads is its own word.
+      const who = hops === 0 ? namedBy : "server"
+      const settled =
+        known ??
+        (yield* HttpCache.send(entry, (conditions) => request(url, { ...HEADERS, ...conditions }, who)))
+      if ("keep" in settled) yield* settled.keep
+      const found = yield* meaning(origin, url, "keep" in settled ? settled.answer : settled, agent)
+      const now = {
+        ageMs: Math.max(before.ageMs, known?.ageMs ?? 0),
+        asked: before.asked || known === undefined
+      }
+      return typeof found === "string" ? yield* from(found, hops + 1, now) : { ...now, file: found }
+    })
 
   return from(`${origin}/robots.txt`, 0, { ageMs: 0, asked: false }).pipe(
     Effect.catchAll((error) =>

@@ -26,31 +26,30 @@ export const make = (queue: WorkQueueService, options: RunOptions) => {
   const maxWaitMs = Duration.toMillis(options.maxWait ?? "15 minutes")
   let idleSince: number | undefined
 
-  const decide: (running: number) => Effect.Effect<Idle, WorkQueueError> = Effect.fnUntraced(function* (
-    running: number
-  ) {
-    const next = yield* queue.nextReadyAt
-    if (running > 0 || options.drain !== true) return { _tag: "Sleep", until: next }
-    const { in_progress, queued } = yield* queue.stats
-    if (queued + in_progress === 0) return end("drained", Option.none())
-    const now = yield* Clock.currentTimeMillis
-    // What came free since the last lease was asked for is worth another look, also if nothing is worth waiting for.
-    const unseen = idleSince === undefined && Option.exists(next, (at) => at <= now)
-    idleSince ??= now
-    const deadline = idleSince + maxWaitMs
-    // Jobs of other processes may free a lane, fail or be left behind at any time.
-    const worthWaiting = in_progress > 0 || Option.exists(next, (at) => at <= deadline)
-    if (!worthWaiting || (now >= deadline && !unseen)) return end("deferred", next)
-    return {
-      _tag: "Sleep",
-      until: Option.some(
-        Math.min(
-          deadline,
-          Option.getOrElse(next, () => deadline)
+  const decide = (running: number): Effect.Effect<Idle, WorkQueueError> =>
+    Effect.gen(function* () {
+      const next = yield* queue.nextReadyAt
+      if (running > 0 || options.drain !== true) return { _tag: "Sleep", until: next }
+      const { in_progress, queued } = yield* queue.stats
+      if (queued + in_progress === 0) return end("drained", Option.none())
+      const now = yield* Clock.currentTimeMillis
+      // What came free since the last lease was asked for is worth another look, also if nothing is worth waiting for.
+      const unseen = idleSince === undefined && Option.exists(next, (at) => at <= now)
+      idleSince ??= now
+      const deadline = idleSince + maxWaitMs
+      // Jobs of other processes may free a lane, fail or be left behind at any time.
+      const worthWaiting = in_progress > 0 || Option.exists(next, (at) => at <= deadline)
+      if (!worthWaiting || (now >= deadline && !unseen)) return end("deferred", next)
+      return {
+        _tag: "Sleep",
+        until: Option.some(
+          Math.min(
+            deadline,
+            Option.getOrElse(next, () => deadline)
+          )
         )
-      )
-    }
-  })
+      }
+    })
 
   return {
     decide,

@@ -18,8 +18,8 @@ export type Fork = <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, 
  * They all begin with the same fiber refs, which are made here once: to make them for each costs as much as the rest
  * of a fiber.
  */
-export const forking: (added: Context.Context<never> | undefined) => Effect.Effect<Fork> = Effect.fnUntraced(
-  function* (added: Context.Context<never> | undefined) {
+export const forking = (added: Context.Context<never> | undefined): Effect.Effect<Fork> =>
+  Effect.gen(function* () {
     const { context: own, fiberRefs, runtimeFlags } = yield* Effect.runtime()
     const fiberId = FiberId.unsafeMake()
     const context = added === undefined ? own : Context.merge(own, added)
@@ -32,5 +32,4 @@ export const forking: (added: Context.Context<never> | undefined) => Effect.Effe
     const fork = Runtime.runFork(Runtime.disableRuntimeFlag(bare, RuntimeFlags.Interruption))
     const options = { immediate: true, updateRefs: () => refs }
     return (effect) => fork(effect, options)
-  }
-)
+  })

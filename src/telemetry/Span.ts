@@ -110,11 +110,7 @@ export interface JobTrace {
 const FAILED = new Set<JobEnd["end"]>(["error", "retry", "lost"])
 
 /** Runs a job's handler in the job's span. */
-export const job: (
-  tracing: Exclude<Tracing, false>,
-  lease: Lease,
-  handle: Effect.Effect<Handled>
-) => Effect.Effect<Handled> = Effect.fnUntraced(function* (
+export const job = Effect.fnUntraced(function* (
   tracing: Exclude<Tracing, false>,
   lease: Lease,
   handle: Effect.Effect<Handled>

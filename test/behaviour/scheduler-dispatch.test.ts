@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
-import type { HandlerService } from "../../src/Handler.ts"
+import { Done, type HandlerService } from "../../src/Handler.ts"
 import { uniform } from "../../src/Lane.ts"
 import * as Scheduler from "../../src/Scheduler.ts"
 import { WorkQueue } from "../../src/WorkQueue.ts"
@@ -190,4 +190,23 @@ describe("Pausing while running", () => {
       }).pipe(Effect.provide(Crew.layer({ handle: watch.handle, policy: uniform({ cap: 1 }) })))
     })
   }
+})
+
+describe("What a handler leaves running in its fiber", () => {
+  it.scoped("is gone before the end of its job is told", () => {
+    const log = new Crew.Log({ lines: [] })
+    const leaving: HandlerService["handle"] = () =>
+      Effect.yieldNow().pipe(
+        Effect.zipRight(Effect.never),
+        Effect.onInterrupt(() => Effect.zipRight(Effect.sleep("3 seconds"), log.note("left"))),
+        Effect.fork,
+        Effect.zipRight(Effect.yieldNow()),
+        Effect.as(Done({ result: null }))
+      )
+    return Effect.gen(function* () {
+      yield* Crew.enqueue(Crew.newJob("j1"))
+      yield* Crew.elapse(yield* Crew.start({ drain: true, onEnd: ({ end }) => log.note(end) }))
+      expect(log.lines.map((line) => line.split(" ")[1])).toEqual(["left", "done"])
+    }).pipe(Effect.provide(Crew.layer({ handle: leaving })))
+  })
 })

@@ -40,8 +40,8 @@ const BATCH = 256
 const step = <A>(change: (now: number) => A) => Effect.map(Clock.currentTimeMillis, change)
 
 /** An empty queue; `changes` ends with the scope. */
-export const make: (options: MemoryOptions) => Effect.Effect<WorkQueueService, never, Scope.Scope> =
-  Effect.fnUntraced(function* (options: MemoryOptions) {
+export const make = (options: MemoryOptions): Effect.Effect<WorkQueueService, never, Scope.Scope> =>
+  Effect.gen(function* () {
     const state = State.empty(options.policy, options.maxCrashes ?? 20)
     // One tick waiting is as good as many.
     const ticks = yield* Effect.acquireRelease(PubSub.sliding<void>(1), PubSub.shutdown)

@@ -141,8 +141,8 @@ const inOwnScope = <A, E>(attempt: Effect.Effect<A, E, Scope.Scope>): Effect.Eff
  * Opens the queue file, makes or upgrades its tables, and closes it with the scope.
  * Fails with a `WorkQueueError` that says what is wrong with the file.
  */
-export const open: (options: DatabaseOptions) => Effect.Effect<Database, WorkQueueError, Scope.Scope> =
-  Effect.fnUntraced(function* (options: DatabaseOptions) {
+export const open = (options: DatabaseOptions): Effect.Effect<Database, WorkQueueError, Scope.Scope> =>
+  Effect.gen(function* () {
     const file = options.path
     const timeout = Duration.decode(options.timeout ?? "10 seconds")
     const waiting = Schedule.exponential("2 millis", 1.5).pipe(

@@ -164,21 +164,18 @@ const look = (connection: ReadOnly, now: number, quick: boolean) => {
  * Looks at a queue file. `quick` leaves out what takes time with the number of jobs: the recount and the comparison of
  * indices. Fails when the file can't be read, or is damaged so that it can't. It blocks this process meanwhile.
  */
-export const inspect: (
+export const inspect = (
   file: string,
   now: number,
   quick: boolean
-) => Effect.Effect<Inspection, WorkQueueError> = Effect.fnUntraced(function* (
-  file: string,
-  now: number,
-  quick: boolean
-) {
-  const found = yield* Effect.promise(() => fs.stat(file).catch(() => undefined))
-  if (found === undefined) return { kind: "missing" }
-  if (found.isFile() && found.size === 0) return { kind: "empty" }
-  const looked = yield* Effect.scoped(
-    Effect.flatMap(open(file), (connection) => attempt(file, () => look(connection, now, quick)))
-  )
-  if (looked.kind !== "queue") return looked
-  return { kind: "queue", facts: { ...looked.facts, walBytes: yield* sizeOf(`${file}-wal`) } }
-})
+): Effect.Effect<Inspection, WorkQueueError> =>
+  Effect.gen(function* () {
+    const found = yield* Effect.promise(() => fs.stat(file).catch(() => undefined))
+    if (found === undefined) return { kind: "missing" }
+    if (found.isFile() && found.size === 0) return { kind: "empty" }
+    const looked = yield* Effect.scoped(
+      Effect.flatMap(open(file), (connection) => attempt(file, () => look(connection, now, quick)))
+    )
+    if (looked.kind !== "queue") return looked
+    return { kind: "queue", facts: { ...looked.facts, walBytes: yield* sizeOf(`${file}-wal`) } }
+  })

@@ -60,8 +60,8 @@ const remove = Effect.fnUntraced(function* (query: Query, jobs: ReadonlyArray<nu
 })
 
 /** Removes them, or counts them, and answers how many. */
-export const prune: (database: Database, filter: PruneFilter) => Effect.Effect<number, WorkQueueError> =
-  Effect.fnUntraced(function* (database: Database, filter: PruneFilter) {
+export const prune = (database: Database, filter: PruneFilter): Effect.Effect<number, WorkQueueError> =>
+  Effect.gen(function* () {
     const ended: Ended = { state: filter.state ?? null, finishedBefore: filter.finishedBefore }
     let removed = 0
     let after: Place = { finished_at: -1, state: "", id: 0 }

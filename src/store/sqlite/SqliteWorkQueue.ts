@@ -66,8 +66,8 @@ const lost = ({ lease }: Step) => Effect.fail(new LeaseLost({ id: lease.id, toke
 const told = <A>(result: A, newest: number | undefined) => ({ result, newest })
 
 /** The queue over a file that is open, as one process uses it. Whoever opened it closes it. */
-export const over: (opened: Database, options: SqliteWorkQueueOptions) => Effect.Effect<WorkQueueService> =
-  Effect.fnUntraced(function* (opened: Database, options: SqliteWorkQueueOptions) {
+export const over = (opened: Database, options: SqliteWorkQueueOptions): Effect.Effect<WorkQueueService> =>
+  Effect.gen(function* () {
     const now = Clock.currentTimeMillis
     let lastWrite = 0
     const noting = <A, E>(write: Effect.Effect<A, E>) =>
