@@ -6,6 +6,9 @@
  */
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as MetricKey from "effect/MetricKey"
+import type * as MetricKeyType from "effect/MetricKeyType"
+import * as MetricLabel from "effect/MetricLabel"
 import * as MetricState from "effect/MetricState"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -109,23 +112,26 @@ const combinations = (labels: ReadonlyArray<Label>): ReadonlyArray<ReadonlyArray
     [[]]
   )
 
-const instrument = <const Labels extends ReadonlyArray<Label>, Type, Out>(
+const instrument = <const Labels extends ReadonlyArray<Label>>(
   type: Definition["type"],
   { initial, ...rest }: Options<Labels>,
-  metric: Metric.Metric<Type, number, Out>
+  key: MetricKey.MetricKey<MetricKeyType.MetricKeyType<number, unknown>>
 ): Instrument<Labels> => {
   const definition: Definition = { ...rest, type, labels: rest.labels ?? [] }
   const { labels } = definition
   const words = labels.map(bounded)
-  // Making a tagged metric costs more than noting in it.
+  // Each series has a key of its own: a tagged metric looks its own up in the registry whenever something is noted.
   const tagged = memo(
     (values) => words.map((few, n) => few(values[n] ?? "")),
-    (values) =>
-      labels.reduce((under, { name }, n) => {
+    (values) => {
+      const given = labels.flatMap(({ name }, n) => {
         const value = values[n] ?? ""
-        return value === "" ? under : Metric.tagged(under, name, value)
-      }, metric)
+        return value === "" ? [] : [MetricLabel.make(name, value)]
+      })
+      return Metric.fromMetricKey(MetricKey.taggedWithLabels(key, given))
+    }
   )
+  const metric = Metric.fromMetricKey(key)
   const of = (values: ReadonlyArray<string>) => (values.length === 0 ? metric : tagged(values))
   const made: Instrument<Labels> = {
     definition,
@@ -156,14 +162,14 @@ export const counter = <const Labels extends ReadonlyArray<Label> = []>(
   instrument(
     "counter",
     options,
-    Metric.counter(options.name, { description: options.description, incremental: true })
+    MetricKey.counter(options.name, { description: options.description, incremental: true })
   )
 
 /** What goes up and down. */
 export const gauge = <const Labels extends ReadonlyArray<Label> = []>(
   options: Options<Labels>
 ): Instrument<Labels> =>
-  instrument("gauge", options, Metric.gauge(options.name, { description: options.description }))
+  instrument("gauge", options, MetricKey.gauge(options.name, { description: options.description }))
 
 /** Values sorted into buckets up to each of `bounds`. */
 export const histogram = <const Labels extends ReadonlyArray<Label> = []>(
@@ -173,5 +179,5 @@ export const histogram = <const Labels extends ReadonlyArray<Label> = []>(
   instrument(
     "histogram",
     options,
-    Metric.histogram(options.name, MetricBoundaries.fromIterable(bounds), options.description)
+    MetricKey.histogram(options.name, MetricBoundaries.fromIterable(bounds), options.description)
   )
