@@ -136,8 +136,9 @@ export interface WorkQueueService {
   ) => Effect.Effect<RerouteVerdict, LeaseLost | WorkQueueError>
 
   /**
-   * Carries out transitions of different jobs and then, with what they freed, leases: all in one step, and each counts
-   * as if it had come alone. It is what a scheduler does again and again, and the cheapest way to do it.
+   * Carries out transitions and then, with what they freed, leases: all in one step, and each counts as if it had come
+   * alone, after those before it; so of several under one lease the first counts. It is what a scheduler does again and
+   * again, and the cheapest way to do it.
    */
   readonly turn: (
     transitions: ReadonlyArray<Transition>,

@@ -95,6 +95,24 @@ export const operation = FastCheck.oneof(
     })
   ),
   weighted(
+    4,
+    FastCheck.record({
+      kind: kind("turn"),
+      ends: FastCheck.array(
+        FastCheck.record({
+          pick,
+          end: FastCheck.constantFrom("ack" as const, "failAndRetry" as const, "release" as const),
+          delay: FastCheck.constantFrom(null, 0, 2_000)
+        }),
+        { maxLength: 6 }
+      ),
+      request: FastCheck.option(
+        FastCheck.record({ worker: FastCheck.constantFrom(...WORKERS), limit: FastCheck.nat(4), ttl }),
+        { nil: undefined }
+      )
+    })
+  ),
+  weighted(
     2,
     FastCheck.record({ kind: kind("heartbeat"), picks: FastCheck.array(pick, { maxLength: 4 }), ttl })
   ),
@@ -116,7 +134,15 @@ export const operation = FastCheck.oneof(
       result: FastCheck.constantFrom(undefined, "tried")
     })
   ),
-  weighted(2, FastCheck.record({ kind: kind("release"), pick, plan })),
+  weighted(
+    2,
+    FastCheck.record({
+      kind: kind("release"),
+      pick,
+      plan,
+      later: FastCheck.constantFrom(null, null, 0, 3_000)
+    })
+  ),
   weighted(
     2,
     FastCheck.record({ kind: kind("hold"), pick, ms: FastCheck.constantFrom(-1, 0, 1_000, 4_000) })

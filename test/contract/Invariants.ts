@@ -1,16 +1,14 @@
 /**
  * What must hold after every step of any history, of one queue, seen through its contract alone.
  *
- * A `Watch` looks at the queue after each step and compares with the look before. What is looked at is the state as
+ * What `watch` answers is shown the queue after each step and compares with the look before. What is looked at is the state as
  * the queue tells it; what happened in between is told by whoever carried the step out.
  */
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
 import type { JobState, JobSummary } from "../../src/Job.ts"
 import type { LaneOverrides, LanePolicy, LaneStats } from "../../src/Lane.ts"
-import type { HeldLease, Stats, WorkQueueService } from "../../src/WorkQueue.ts"
 import { must, same } from "./Given.ts"
+import type { Look } from "./Look.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -28,8 +26,10 @@ export interface Start {
 export interface Step {
   readonly now: number
   readonly starts: ReadonlyArray<Start>
-  /** Set when it was a call of `lease`. */
+  /** Set when it asked for leases. */
   readonly limit?: number
+  /** Jobs whose leases may have ended before anything started. */
+  readonly ended?: ReadonlySet<number>
   /** Ids that came in, and the ones that were removed for good. */
   readonly queued?: ReadonlyArray<string>
   readonly pruned?: (job: JobSummary) => boolean
@@ -41,30 +41,6 @@ export interface Step {
 }
 
 const changesLimits = (step: Step): boolean => step.policy !== undefined || step.set !== undefined
-
-interface Look {
-  readonly stats: Stats
-  readonly lanes: ReadonlyArray<LaneStats>
-  readonly jobs: ReadonlyMap<number, JobSummary>
-  readonly leases: ReadonlyArray<HeldLease>
-  readonly nextReadyAt: Option.Option<number>
-  readonly paused: boolean
-}
-
-const look = (queue: WorkQueueService): Effect.Effect<Look> =>
-  Effect.orDie(
-    Effect.all({
-      stats: queue.stats,
-      lanes: queue.laneStats({ limit: 1_000 }),
-      jobs: Effect.map(
-        Stream.runCollect(queue.list({})),
-        (jobs) => new Map([...jobs].map((one) => [one.job, one]))
-      ),
-      leases: queue.leases,
-      nextReadyAt: queue.nextReadyAt,
-      paused: queue.paused
-    })
-  )
 
 // ---------------------------------------------------------------------------------------------------------------
 // Invariants of one look
@@ -149,8 +125,8 @@ const startable = (seen: Look, policy: LanePolicy): ReadonlyMap<string, LaneStat
 // Invariants over steps
 // ---------------------------------------------------------------------------------------------------------------
 
-/** Watches one queue from its beginning; call the answer after each step. */
-export const watch = (queue: WorkQueueService, first: LanePolicy) => {
+/** Watches one queue from its beginning; call the answer after each step, with a look at the queue then. */
+export const watch = (first: LanePolicy) => {
   let given = first
   const sets = new Map<string, LaneOverrides>()
   /** What holds: what was set by hand, over what was given. */
@@ -166,6 +142,7 @@ export const watch = (queue: WorkQueueService, first: LanePolicy) => {
     stats: { queued: 0, in_progress: 0, done: 0, skipped: 0, error: 0, total: 0 },
     lanes: [],
     jobs: new Map(),
+    waits: [],
     leases: [],
     nextReadyAt: Option.none(),
     paused: false
@@ -233,7 +210,11 @@ export const watch = (queue: WorkQueueService, first: LanePolicy) => {
       const is = after.jobs.get(job)
       must(is?.state === "in_progress" && is.lane === lane, "what started runs, in its lane", is)
       if (token === undefined) continue
-      must(was?.state === "queued" || expired.has(job), "only what nobody holds is leased", was)
+      must(
+        was?.state === "queued" || expired.has(job) || step.ended?.has(job) === true,
+        "only what nobody holds is leased",
+        was
+      )
       must(token > (tokens.get(job) ?? 0), "tokens grow", job, token, tokens.get(job))
       tokens.set(job, token)
     }
@@ -289,26 +270,25 @@ export const watch = (queue: WorkQueueService, first: LanePolicy) => {
     }
   }
 
-  return (step: Step): Effect.Effect<void> =>
-    Effect.map(look(queue), (after) => {
-      if (step.policy !== undefined) given = step.policy
-      if (step.set !== undefined) {
-        const { lane, overrides } = step.set
-        if (overrides === null) sets.delete(lane)
-        else sets.set(lane, { ...sets.get(lane), ...overrides })
-      }
-      countersAddUp(after)
-      leasesBelongToJobs(after)
-      nothingIsLost(step, after)
-      capsHold(step, after)
-      startsAreAllowed(step, after)
-      paceHolds(step)
-      lanesTakeTurns(step, after)
-      timeIsTold(step, after)
-      const held = step.held === undefined ? undefined : before.jobs.get(step.held.job)
-      if (step.held !== undefined && held !== undefined) {
-        heldUntil.set(held.lane, Math.max(heldUntil.get(held.lane) ?? 0, step.held.until))
-      }
-      before = after
-    })
+  return (step: Step, after: Look): void => {
+    if (step.policy !== undefined) given = step.policy
+    if (step.set !== undefined) {
+      const { lane, overrides } = step.set
+      if (overrides === null) sets.delete(lane)
+      else sets.set(lane, { ...sets.get(lane), ...overrides })
+    }
+    countersAddUp(after)
+    leasesBelongToJobs(after)
+    nothingIsLost(step, after)
+    capsHold(step, after)
+    startsAreAllowed(step, after)
+    paceHolds(step)
+    lanesTakeTurns(step, after)
+    timeIsTold(step, after)
+    const held = step.held === undefined ? undefined : before.jobs.get(step.held.job)
+    if (step.held !== undefined && held !== undefined) {
+      heldUntil.set(held.lane, Math.max(heldUntil.get(held.lane) ?? 0, step.held.until))
+    }
+    before = after
+  }
 }

@@ -12,10 +12,11 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import type { Lease, LeaseRef, NewJob } from "../../src/Job.ts"
 import * as Memory from "../../src/store/memory/index.ts"
-import type { LeaseLost, WorkQueueError, WorkQueueService } from "../../src/WorkQueue.ts"
+import type { LeaseLost, Transition, WorkQueueError, WorkQueueService } from "../../src/WorkQueue.ts"
 import { type GivenJob, MAX_CRASHES, type Operation, POLICIES, limits } from "./History.ts"
 import { type Start, type Step, watch } from "./Invariants.ts"
 import { must, note, same } from "./Given.ts"
+import { listed, look, shared } from "./Look.ts"
 
 /** One lease as each of the two queues names it. */
 interface Handed {
@@ -54,35 +55,22 @@ const common = ({ attempts, crashes, expiresAt, id, lane, payload, plan, worker 
   plan
 })
 
-/** All that can be read, without what each queue chooses for itself. */
-const readable = (queue: WorkQueueService) =>
-  Effect.gen(function* () {
-    const jobs = [...(yield* Stream.runCollect(queue.details({})))]
-    const idOf = new Map(jobs.map((one) => [one.job, one.id]))
-    return {
-      jobs: jobs.map((one) => ({ ...one, job: null })),
-      lanes: yield* queue.laneStats({ limit: 1_000 }),
-      waits: yield* queue.waits,
-      leases: (yield* queue.leases).map((one) => ({
-        id: idOf.get(one.job),
-        worker: one.worker,
-        expiresAt: one.expiresAt
-      })),
-      paused: yield* queue.paused
-    }
-  })
+/** How many steps pass from one look to the next where it isn't looked closely. */
+const LOOK_EVERY = 12
 
 /**
  * Plays the operations on `queues`, which are views of one queue and take turns with them. The clock is the test's
- * and starts at 0.
+ * and starts at 0. `closely`: looks at all of the queue after each step, where else that is done now and then, which
+ * leaves time for more histories; what the operations answer is compared in any case.
  */
 export const play = (
   queues: readonly [WorkQueueService, ...ReadonlyArray<WorkQueueService>],
-  operations: ReadonlyArray<Operation>
+  operations: ReadonlyArray<Operation>,
+  closely = true
 ) =>
   Effect.gen(function* () {
     const model = yield* Memory.make({ policy: limits, maxCrashes: MAX_CRASHES })
-    const check = watch(queues[0], limits)
+    const check = watch(limits)
     const handed: Array<Handed> = []
     for (const [i, operation] of operations.entries()) {
       const queue = queues[i % queues.length] ?? queues[0]
@@ -94,14 +82,19 @@ export const play = (
         const { policy } = step
         yield* Effect.orDie(Effect.forEach(queues, (one) => one.applyPolicy(policy)))
       }
-      yield* check(step)
-      const seen = yield* ask(readable)
-      same(seen.tested, seen.model)
-      const next = yield* ask((one) => one.nextReadyAt)
-      same(Option.isSome(next.tested), Option.isSome(next.model))
-      if (Option.isSome(next.tested) && Option.isSome(next.model)) {
-        must(next.tested.value <= next.model.value, "the time to come back isn't told too late", next)
+      const last = i === operations.length - 1
+      if (!closely && !last && i % LOOK_EVERY > 0) continue
+      // What one has done, the next one sees.
+      const tested = yield* look(queues[(i + 1) % queues.length] ?? queues[0])
+      const expected = yield* look(model)
+      if (closely) check(step, tested)
+      same(shared(tested), shared(expected))
+      const [next, its] = [tested.nextReadyAt, expected.nextReadyAt].map(Option.getOrUndefined)
+      same(next === undefined, its === undefined)
+      if (next !== undefined && its !== undefined) {
+        must(next <= its, "the time to come back isn't told too late", next, its)
       }
+      if (last) yield* listed(queues[0], tested)
     }
   })
 
@@ -139,6 +132,36 @@ const settle = <A>(
     return answer === LOST ? undefined : { answer, job: one.tested.job }
   })
 
+const keyOf = ({ job, token }: LeaseRef) => `${job} ${token}`
+
+/** What both have leased, which is the same; it is remembered for later writes. */
+const leased = (handed: Array<Handed>, tested: ReadonlyArray<Lease>, model: ReadonlyArray<Lease>) => {
+  same(tested.map(common), model.map(common))
+  tested.forEach((one, i) => {
+    const other = model[i]
+    if (other !== undefined) handed.push({ tested: one, model: other })
+  })
+  return tested
+}
+
+const transitionOf = (
+  kind: Transition["kind"],
+  lease: Lease,
+  delay: number | null,
+  now: number
+): Transition => {
+  switch (kind) {
+    case "ack":
+      return { kind, lease, settled: { state: "done", result: { by: lease.worker } }, history: [] }
+    case "failAndRetry": {
+      const retryAt = delay === null ? null : now + delay
+      return { kind, lease, failed: { reason: "http-500", message: "no", retryAt }, history: [note("fail")] }
+    }
+    case "release":
+      return { kind, lease, released: {}, history: [] }
+  }
+}
+
 /** Carries one operation out on both queues, compares the answers and tells what happened. */
 const carryOut = (operation: Operation, ask: Ask, handed: Array<Handed>): Effect.Effect<Step> =>
   Effect.gen(function* () {
@@ -160,12 +183,31 @@ const carryOut = (operation: Operation, ask: Ask, handed: Array<Handed>): Effect
       case "lease": {
         const { limit, ttl, worker } = operation
         const { model, tested } = yield* ask((queue) => queue.lease({ worker, limit, ttl }))
-        same(tested.map(common), model.map(common))
-        tested.forEach((one, i) => {
-          const other = model[i]
-          if (other !== undefined) handed.push({ tested: one, model: other })
+        return { now, starts: leased(handed, tested, model), limit }
+      }
+      case "turn": {
+        const { ends, request } = operation
+        const held = yield* ask((queue) => queue.leases)
+        const live = new Set(held.tested.map(keyOf))
+        const settled = ends.flatMap((end) => {
+          const lease = latest(handed, end.pick)
+          return lease === undefined ? [] : { ...end, lease }
         })
-        return { now, starts: tested, limit }
+        const { model, tested } = yield* ask((queue, side) =>
+          queue.turn(
+            settled.map(({ delay, end, lease }) => transitionOf(end, lease[side], delay, now)),
+            request
+          )
+        )
+        same(tested.verdicts, model.verdicts)
+        // Also where a lease is settled twice in one turn, or with a successor's.
+        same(
+          tested.verdicts,
+          settled.map(({ lease }) => (live.delete(keyOf(lease.tested)) ? "ok" : "lost"))
+        )
+        const starts = leased(handed, tested.leases, model.leases)
+        const ended = new Set(settled.map(({ lease }) => lease.tested.job))
+        return { now, starts, ended, ...(request === undefined ? {} : { limit: request.limit }) }
       }
       case "heartbeat": {
         const leases = operation.picks.flatMap((pick) => latest(handed, pick) ?? [])
@@ -197,11 +239,15 @@ const carryOut = (operation: Operation, ask: Ask, handed: Array<Handed>): Effect
         )
         return nothing
       }
-      case "release":
-        yield* settle(ask, handed, operation.pick, (queue, lease) =>
-          queue.release(lease, { plan: operation.plan })
-        )
+      case "release": {
+        const { pick, plan } = operation
+        const later =
+          operation.later === null
+            ? undefined
+            : { until: now + operation.later, reason: "not-yet", message: "come back later" }
+        yield* settle(ask, handed, pick, (queue, lease) => queue.release(lease, { plan, later }))
         return nothing
+      }
       case "hold": {
         const hold = { until: now + operation.ms, reason: `http-429 ${operation.ms}` }
         const held = yield* settle(ask, handed, operation.pick, (queue, lease) =>

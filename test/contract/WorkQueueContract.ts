@@ -23,6 +23,6 @@ export const workQueueContract = (name: string, makeLayer: MakeLayer): void => {
     operatorsContract(makeLayer)
     limitsContract(makeLayer)
     changesContract(makeLayer)
-    historiesContract(makeLayer, 25)
+    historiesContract(makeLayer, 60)
   })
 }

@@ -24,5 +24,5 @@ const onFile: MakeLayer = (options) =>
   )
 
 describe("the queue in a SQLite file", () => {
-  historiesContract(onFile, 6)
+  historiesContract(onFile, 20)
 })

@@ -163,13 +163,19 @@ export const settle = Effect.fnUntraced(function* (
   batch: ReadonlyArray<Step>
 ) {
   const { laneOf, poolOf, tokenOf } = yield* lanesHeld(query, batch)
-  /** One batch may have a job twice: whoever's lease has expired may hold the next one as well. */
-  const isHeld = ({ job, token }: Lease) => tokenOf.get(job) === token
   const changes = new Map<number, Change>()
+  /**
+   * One batch may have a job twice, under the lease it has and one that expired, or under the same lease: the first that
+   * holds it counts.
+   */
+  const counted = new Set<Step>()
   const holds: Array<Extract<Transition, { kind: "release" }>> = []
   for (const transition of batch) {
-    if (transition.kind === "reroute" || !isHeld(transition.lease)) continue
-    changes.set(transition.lease.job, changeOf(transition, now))
+    if (transition.kind === "reroute") continue
+    const { job, token } = transition.lease
+    if (tokenOf.get(job) !== token || changes.has(job)) continue
+    counted.add(transition)
+    changes.set(job, changeOf(transition, now))
     if (transition.kind === "release" && transition.released.hold !== undefined) holds.push(transition)
   }
   const counts = emptyTally()
@@ -195,7 +201,7 @@ export const settle = Effect.fnUntraced(function* (
     const verdict: Verdict =
       transition.kind === "reroute"
         ? yield* reroute(query, policy, now, lease, transition.rerouted, counts)
-        : isHeld(lease)
+        : counted.has(transition)
           ? "ok"
           : "lost"
     verdicts.push(verdict)
