@@ -28,6 +28,8 @@ export interface KeyedLimiterOptions {
    * `recheck`: a changed answer counts from then on.
    */
   readonly caps?: ((key: string) => number | undefined) | undefined
+  /** What its waits are called in the metrics; `null`: they aren't measured. Default `permit`. */
+  readonly cause?: "permit" | "parser" | null | undefined
 }
 
 /** What the limiter holds now, over all keys. */
@@ -39,9 +41,6 @@ export interface KeyedLimiterStats {
   /** Effects that wait for a permit. */
   readonly waiting: number
 }
-
-/** The time between asking for a permit and getting it; nothing for who was interrupted before. */
-const waited = (ms: number): void => Telemetry.waits.note(ms / 1000, "permit")
 
 /** A key in use. It is in the map as long as `inUse > 0`; nobody is served before those who wait. */
 interface Slot {
@@ -94,6 +93,12 @@ const capOf = (options: KeyedLimiterOptions, key: string): number => {
 export const make = (options: KeyedLimiterOptions): Effect.Effect<KeyedLimiterService> =>
   Effect.sync(() => {
     const slots = new Map<string, Slot>()
+    const { cause: named = "permit" } = options
+
+    /** The time between asking for a permit and getting it; nothing for who was interrupted before. */
+    const waited = (ms: number): void => {
+      if (named !== null) Telemetry.waits.note(ms / 1000, named)
+    }
 
     /** Hands free permits straight to those who wait, first come, first served. */
     const admit = (slot: Slot) => {
@@ -166,7 +171,7 @@ export const make = (options: KeyedLimiterOptions): Effect.Effect<KeyedLimiterSe
         return Effect.flatMap(Clock.currentTimeMillis, (asked) => {
           const measured = Effect.map(Clock.currentTimeMillis, (now) => waited(now - asked))
           const waiting = Telemetry.step("wait", () => ({
-            "contentdownload.wait.cause": "permit",
+            "contentdownload.wait.cause": named ?? "permit",
             "contentdownload.wait.for": key
           }))(wait(slot, restore))
           return Effect.zipRight(waiting, use(slot, restore(Effect.zipRight(measured, effect))))

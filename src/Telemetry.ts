@@ -90,9 +90,9 @@ export const waits = Instrument.histogram(WAITS, {
     {
       name: "cause",
       meaning:
-        "`permit`: for a place under a cap of connections; `rate`: for a resolver's rate; `hold`: a lane was asked to " +
-        "wait; `backoff`: before a retry",
-      values: ["permit", "rate", "hold", "backoff"]
+        "`permit`: for a place under a cap of connections; `parser`: for a thread that opens PDFs; `rate`: for a " +
+        "resolver's rate; `hold`: a lane was asked to wait; `backoff`: before a retry",
+      values: ["permit", "parser", "rate", "hold", "backoff"]
     }
   ]
 })

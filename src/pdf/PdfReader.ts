@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import * as Pool from "effect/Pool"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as KeyedLimiter from "../KeyedLimiter.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -178,8 +179,11 @@ interface Threads {
 class TookLong extends Data.TaggedError("TookLong")<{ readonly patience: Duration.Duration }> {}
 
 const threads = (max: number): Effect.Effect<Threads, never, Scope.Scope> =>
-  Effect.map(Pool.makeWithTTL({ acquire: thread, min: 0, max, timeToLive: IDLE }), (pool) => ({
-    read: (path, pages, patience) =>
+  Effect.gen(function* () {
+    const pool = yield* Pool.makeWithTTL({ acquire: thread, min: 0, max, timeToLive: IDLE })
+    // The pool wakes all who wait whenever a thread comes free; so nobody waits there.
+    const inTurn = (yield* KeyedLimiter.make({ cap: max, cause: "parser" })).withPermit("parser")
+    const read: Threads["read"] = (path, pages, patience) =>
       Effect.gen(function* () {
         const worker = yield* pool.get
         // Asked for now: another file of the source may have taken long meanwhile.
@@ -192,8 +196,9 @@ const threads = (max: number): Effect.Effect<Threads, never, Scope.Scope> =>
             exit._tag === "Success" || isVerdict(exit.cause) ? Effect.void : pool.invalidate(worker)
           )
         )
-      }).pipe(Effect.scoped)
-  }))
+      }).pipe(Effect.scoped, inTurn)
+    return { read }
+  })
 
 /**
  * A reader with threads of its own; they start when they are first needed and end with the scope.

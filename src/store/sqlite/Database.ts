@@ -14,6 +14,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as KeyedLimiter from "../../KeyedLimiter.ts"
 import type { WorkQueueError } from "../../WorkQueue.ts"
 import { makeReady, prepareFolder, refuseForeign } from "./Opening.ts"
 import { isBusy, toWorkQueueError } from "./SqliteErrors.ts"
@@ -170,12 +171,7 @@ export const open = (options: DatabaseOptions): Effect.Effect<Database, WorkQueu
     // The client's one connection, for as long as the file is open. One at a time has it: what runs in a transaction
     // doesn't wait, but its fiber may let others run.
     const statements = preparing(yield* whileBusy(client.reserve))
-    const turnstile = Effect.unsafeMakeSemaphore(1)
-    /** Most find nobody there, which costs half of what it takes to stand in line. */
-    const alone = <A>(effect: Effect.Effect<A, SqlError>) =>
-      Effect.flatMap(turnstile.withPermitsIfAvailable(1)(effect), (done) =>
-        Option.isSome(done) ? Effect.succeed(done.value) : turnstile.withPermits(1)(effect)
-      )
+    const alone = (yield* KeyedLimiter.make({ cap: 1, cause: null })).withPermit("connection")
     const withConnection = <A>(use: (query: Query) => Effect.Effect<A, SqlError>) =>
       whileBusy(alone(Effect.uninterruptible(use(statements))))
 
