@@ -46,8 +46,8 @@ export interface SchedulerOptions {
   readonly grace?: Duration.DurationInput | undefined
   /**
    * The least time from one transaction that writes ends to the next, as long as other jobs run whose ends may share
-   * it. Many small jobs that end one by one then hold up the event loop less, and their slots are filled later. Default:
-   * none.
+   * it. Many small jobs that end one by one then hold up the event loop less, and their slots are filled later. Where a
+   * transaction takes more than an eighth of it, the gap grows with it, up to four times. Default: none.
    */
   readonly turnGap?: Duration.DurationInput | undefined
 }

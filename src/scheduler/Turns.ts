@@ -23,6 +23,13 @@ import type { Running, RunningJob } from "./Running.ts"
 /** Jobs settled in one turn at most: its transaction blocks the event loop. */
 const MAX_BATCH = 256
 
+/**
+ * The gap grows with what the last turn took, so that turns, in which nothing else gets on, stay a small part of the
+ * time also where they are slow; up to so many times what it is asked to be at least.
+ */
+const GAP_PER_TURN = 8
+const MAX_GAP = 4
+
 /** A job whose handler is done, or that came to none. */
 interface Ended {
   readonly job: RunningJob
@@ -172,14 +179,15 @@ export const make = (options: TurnsOptions): Effect.Effect<Turns> =>
     }
 
     let writtenAt = Number.NEGATIVE_INFINITY
+    let gapMs = options.gapMs
 
     const gap: Turns["gap"] =
-      options.gapMs <= 0
+      gapMs <= 0
         ? Effect.void
         : Effect.suspend(() => {
-            const left = writtenAt + options.gapMs - clock.unsafeCurrentTimeMillis()
+            const left = writtenAt + gapMs - clock.unsafeCurrentTimeMillis()
             // A clock that was put back says nothing of the gap.
-            return left > 0 && left <= options.gapMs && ended.length > 0 && ended.length < running.size
+            return left > 0 && left <= gapMs && ended.length > 0 && ended.length < running.size
               ? Effect.sleep(left)
               : Effect.void
           })
@@ -191,11 +199,14 @@ export const make = (options: TurnsOptions): Effect.Effect<Turns> =>
         const limit = mayLease && !ending ? maxWorkers - handling : 0
         if (batch.length === 0 && limit === 0) return Effect.succeed({ leased: 0, exhausted: false })
         const request = limit === 0 ? undefined : { worker: name, limit, ttl: leaseTtl }
-        const askedAt = clock.unsafeCurrentTimeMillis()
+        const askedAt = clock.unsafeCurrentTimeNanos()
         return Effect.map(turn(batch, request), (leases): Taken => {
-          const now = clock.unsafeCurrentTimeMillis()
-          if (batch.length > 0) writtenAt = now
-          if (limit > 0) Telemetry.leaseDuration.note((now - askedAt) / 1000)
+          const tookMs = Number(clock.unsafeCurrentTimeNanos() - askedAt) / 1e6
+          if (batch.length > 0) {
+            writtenAt = clock.unsafeCurrentTimeMillis()
+            gapMs = Math.min(MAX_GAP, Math.max(1, (GAP_PER_TURN * tookMs) / options.gapMs)) * options.gapMs
+          }
+          if (limit > 0) Telemetry.leaseDuration.note(tookMs / 1000)
           if (leases.length > 0) reach("leased")
           for (const lease of leases) begin(lease)
           return { leased: leases.length, exhausted: limit > 0 && leases.length < limit }
