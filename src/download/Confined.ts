@@ -42,8 +42,7 @@ const refuseLink = (path: string, shown: string): void => {
 }
 
 /**
- * Opens a folder that is no link. At once: a way through the pool of threads costs ten times what this does, and every
- * file takes it three times.
+ * Opens a folder that is no link. At once: a way through the pool of threads costs ten times what this does.
  */
 const openFolder = (path: string, shown: string): number => {
   try {
@@ -72,6 +71,12 @@ const create = async (at: string, flags: "w" | "w+"): Promise<OpenFile> => {
   }
 }
 
+/** An open folder, and how many need it. */
+interface Held {
+  readonly opened: number
+  users: number
+}
+
 /** The file system, so that nothing is written outside the folder. */
 export const confined = (disk: DiskService, folder: string): DiskService => {
   const root = resolve(folder)
@@ -89,31 +94,65 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
     return names.filter((name) => name !== "")
   }
 
+  /** The folders that are open now, by the names that lead to them; who comes while one is shares it. */
+  const held = new Map<string, Held>()
+
+  const openAll = (names: ReadonlyArray<string>): number => {
+    let opened: number | undefined
+    let shown = root
+    for (const name of names) {
+      shown = `${shown}${sep}${name}`
+      const above = opened
+      try {
+        opened = openFolder(above === undefined ? shown : `${OPEN_FILES}/${above}${sep}${name}`, shown)
+      } finally {
+        if (above !== undefined) closeSync(above)
+      }
+    }
+    if (opened === undefined) throw new Error("the folder itself is not opened")
+    return opened
+  }
+
+  const hold = (key: string, names: ReadonlyArray<string>): Held => {
+    const found = held.get(key)
+    const one = found ?? { opened: openAll(names), users: 0 }
+    if (found === undefined) held.set(key, one)
+    one.users += 1
+    return one
+  }
+
+  const letGo = (key: string, one: Held): void => {
+    one.users -= 1
+    if (one.users > 0) return
+    if (held.get(key) === one) held.delete(key)
+    closeSync(one.opened)
+  }
+
   /** Runs `use` with what names the folder at `path`, and its number if it is open, as long as it runs. */
   const within = async <A>(
     path: string,
     use: (at: string, opened: number | undefined) => Promise<A>
   ): Promise<A> => {
-    let opened: number | undefined
-    let at = root
-    let shown = root
+    const names = below(path)
+    if (names.length === 0) return use(root, undefined)
+    const key = names.join(sep)
+    if (!named) {
+      names.reduce((above, name) => {
+        const next = `${above}${sep}${name}`
+        refuseLink(next, next)
+        return next
+      }, root)
+      return use(`${inside}${key}`, undefined)
+    }
+    const one = hold(key, names)
     try {
-      for (const name of below(path)) {
-        shown = `${shown}${sep}${name}`
-        const next = `${at}${sep}${name}`
-        if (named) {
-          const above = opened
-          opened = openFolder(next, shown)
-          if (above !== undefined) closeSync(above)
-          at = `${OPEN_FILES}/${opened}`
-        } else {
-          refuseLink(next, shown)
-          at = next
-        }
-      }
-      return await use(at, opened)
+      return await use(`${OPEN_FILES}/${one.opened}`, one.opened)
+    } catch (cause) {
+      // It may have been removed and made anew: whoever comes next looks for it again.
+      if (codeOf(cause) === "ENOENT" && held.get(key) === one) held.delete(key)
+      throw cause
     } finally {
-      if (opened !== undefined) closeSync(opened)
+      letGo(key, one)
     }
   }
 
