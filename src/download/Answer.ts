@@ -9,7 +9,7 @@ import type { Response } from "../http/Http.ts"
 import { hostLane } from "../Lane.ts"
 import type { Candidate } from "../resolver/Candidate.ts"
 import type { Bandwidth } from "./Bandwidth.ts"
-import { tooLarge, watch } from "./Body.ts"
+import { tooLarge, Watched } from "./Body.ts"
 import type { FetchSettings, Target } from "./Fetch.ts"
 import { FetchFailure, HostWaits } from "./FetchFailure.ts"
 import { isPage, readPage } from "./LandingPage.ts"
@@ -125,7 +125,7 @@ export const reading = (
     if (total !== undefined && total > max_bytes) return Effect.fail(tooLarge(total, max_bytes))
     const urls = candidate.url === url ? [url] : [candidate.url, url]
     const expected = expectation(artifact, candidate, urls, response.header("content-type"))
-    const body = watch(response, {
+    const body = new Watched(response, {
       maxBytes: max_bytes,
       minBytesPerSecond: min_bytes_per_second,
       rateWindowMs: min_rate_window_seconds * 1000,
@@ -135,7 +135,7 @@ export const reading = (
       before: onto?.beginning,
       bandwidth
     })
-    const received = storage.receive(parts, owner, body.source, {
+    const received = storage.receive(parts, owner, body, {
       md5: expected.md5 !== undefined,
       expectedBytes: response.contentLength,
       identity: onto === undefined ? identityOf(url, response) : undefined,

@@ -10,6 +10,16 @@ import { HEAD_BYTES, PDF_TAIL } from "./Sniff.ts"
 import type { Source } from "./Storage.ts"
 import { type Expected, hopeless, type Refusal, refusePage } from "./Verify.ts"
 
+const NOTHING = new Uint8Array(0)
+
+const OVER: IteratorResult<Uint8Array, undefined> = { done: true, value: undefined }
+
+/** Most bodies come in one piece, which is not copied. */
+const joined = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const [only] = pieces
+  return only !== undefined && pieces.length === 1 ? only : Buffer.concat(pieces)
+}
+
 /** How much of a page is read to know which page it is. */
 const PAGE_BYTES = 64 * 1024
 
@@ -31,12 +41,6 @@ export interface Rules {
   readonly bandwidth?: Bandwidth | undefined
 }
 
-export interface Watched {
-  readonly source: Source<FetchFailure>
-  readonly head: () => Uint8Array
-  readonly tail: () => Uint8Array
-}
-
 const refused = (refusal: Refusal): FetchFailure => new FetchFailure({ ...refusal })
 
 export const tooLarge = (bytes: number, maxBytes: number): FetchFailure =>
@@ -46,86 +50,139 @@ export const tooLarge = (bytes: number, maxBytes: number): FetchFailure =>
     message: `it has ${bytes > maxBytes ? `${bytes}` : "more"} bytes, at most ${maxBytes} are taken (download.max_bytes)`
   })
 
-export const watch = (response: Response, rules: Rules): Watched => {
-  let bytes = 0
-  let head: Array<Uint8Array> = []
-  let headBytes = 0
-  let verdict: "open" | "page" | "settled" = "open"
-  let tail: Uint8Array = new Uint8Array(0)
+/**
+ * A body under watch, to be read once. Not a generator: one of each body's own leaves a hidden class in the old space,
+ * and with it all that the body was.
+ */
+export class Watched implements Source<FetchFailure>, AsyncIterableIterator<Uint8Array> {
+  readonly #response: Response
+  readonly #rules: Rules
+  readonly #incoming: AsyncIterator<Uint8Array>
+  readonly #before: number
+  #begun = false
+  #bytes = 0
+  #head: Array<Uint8Array> = []
+  #headBytes = 0
+  #verdict: "open" | "page" | "settled" = "open"
+  #tail: Uint8Array = NOTHING
+  /** The rate while waiting for the server alone: time the disk takes isn't the server's. */
+  #windowMs = 0
+  #windowBytes = 0
+  #turn: Turn | undefined
 
-  const remember = (chunk: Uint8Array) => {
-    tail =
-      chunk.length >= PDF_TAIL ? chunk.subarray(-PDF_TAIL) : Buffer.concat([tail, chunk]).subarray(-PDF_TAIL)
-    if (verdict === "settled") return
-    head.push(chunk)
-    headBytes += chunk.length
-    if (verdict === "open" && headBytes >= HEAD_BYTES) {
-      head = [Buffer.concat(head)]
-      const seen = hopeless(rules.expected, head[0] ?? chunk)
-      if (typeof seen === "object") throw refused(seen)
-      verdict = seen === "page" ? "page" : "settled"
-    }
-    if (verdict === "page" && headBytes >= PAGE_BYTES)
-      throw refused(refusePage(Buffer.concat(head), rules.finalUrl, rules.expected))
+  constructor(response: Response, rules: Rules) {
+    this.#response = response
+    this.#rules = rules
+    this.#incoming = response.body[Symbol.asyncIterator]()
+    this.#before = rules.before?.bytes ?? 0
   }
 
-  /** The rate while waiting for the server alone: time the disk takes isn't the server's. */
-  const window = { ms: 0, bytes: 0 }
-  const pace = (waitedMs: number, chunkBytes: number) => {
-    if (rules.minBytesPerSecond === 0) return
-    window.ms += waitedMs
-    window.bytes += chunkBytes
-    if (window.ms < rules.rateWindowMs) return
-    const rate = (window.bytes * 1000) / window.ms
-    if (rate < rules.minBytesPerSecond) {
+  // -------------------------------------------------------------------------------------------------------------
+  // What is known of it
+  // -------------------------------------------------------------------------------------------------------------
+
+  /** Its first bytes. */
+  head(): Uint8Array {
+    return joined(this.#head)
+  }
+
+  /** Its last bytes so far. */
+  tail(): Uint8Array {
+    return this.#tail
+  }
+
+  // -------------------------------------------------------------------------------------------------------------
+  // The source
+  // -------------------------------------------------------------------------------------------------------------
+
+  get chunks(): this {
+    return this
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    const { bandwidth, before, maxBytes, now } = this.#rules
+    if (!this.#begun) {
+      this.#begun = true
+      // What is there is judged as if it came just now.
+      if (before !== undefined) {
+        this.#remember(before.head)
+        this.#remember(before.tail)
+      }
+    }
+    const asked = now()
+    const step = await this.#incoming.next()
+    if (step.done === true) return OVER
+    const chunk = step.value
+    this.#bytes += chunk.length
+    // As they come: a large body takes long, and its rate is looked at meanwhile.
+    Telemetry.downloadedBytes.note(chunk.length)
+    const bytes = this.#before + this.#bytes
+    if (bytes > maxBytes) throw tooLarge(bytes, maxBytes)
+    this.#remember(chunk)
+    this.#pace(now() - asked, chunk.length)
+    // Not read on before its turn: the wait goes back to the server through the connection's window.
+    this.#turn = bandwidth?.(chunk.length)
+    if (this.#turn !== undefined) await this.#turn.come
+    return step
+  }
+
+  readonly abort = (): void => {
+    this.#response.abort()
+    this.#turn?.skip()
+  }
+
+  passing(error: FetchFailure): boolean {
+    return error.class === "retry"
+  }
+
+  failed(cause: unknown): FetchFailure {
+    return cause instanceof FetchFailure ? cause : fromHttp(this.#response.bodyError(cause))
+  }
+
+  // -------------------------------------------------------------------------------------------------------------
+  // The rules
+  // -------------------------------------------------------------------------------------------------------------
+
+  #remember(chunk: Uint8Array): void {
+    this.#tail =
+      chunk.length >= PDF_TAIL
+        ? chunk.subarray(-PDF_TAIL)
+        : Buffer.concat([this.#tail, chunk]).subarray(-PDF_TAIL)
+    if (this.#verdict === "settled") return
+    const { expected, finalUrl } = this.#rules
+    this.#head.push(chunk)
+    this.#headBytes += chunk.length
+    if (this.#verdict === "open" && this.#headBytes >= HEAD_BYTES) {
+      const head = this.head()
+      this.#head = [head]
+      const seen = hopeless(expected, head)
+      if (typeof seen === "object") throw refused(seen)
+      this.#verdict = seen === "page" ? "page" : "settled"
+    }
+    if (this.#verdict === "page" && this.#headBytes >= PAGE_BYTES) {
+      throw refused(refusePage(this.head(), finalUrl, expected))
+    }
+  }
+
+  #pace(waitedMs: number, chunkBytes: number): void {
+    const { minBytesPerSecond, rateWindowMs } = this.#rules
+    if (minBytesPerSecond === 0) return
+    this.#windowMs += waitedMs
+    this.#windowBytes += chunkBytes
+    if (this.#windowMs < rateWindowMs) return
+    const rate = (this.#windowBytes * 1000) / this.#windowMs
+    if (rate < minBytesPerSecond) {
       throw new FetchFailure({
         class: "retry",
         reason: "too-slow",
-        message: `it sends ${Math.round(rate)} bytes a second, at least ${rules.minBytesPerSecond} are asked for`
+        message: `it sends ${Math.round(rate)} bytes a second, at least ${minBytesPerSecond} are asked for`
       })
     }
-    window.ms = 0
-    window.bytes = 0
-  }
-
-  const before = rules.before?.bytes ?? 0
-  let turn: Turn | undefined
-  async function* chunks(): AsyncGenerator<Uint8Array, void> {
-    // What is there is judged as if it came just now.
-    if (rules.before !== undefined) {
-      remember(rules.before.head)
-      remember(rules.before.tail)
-    }
-    const incoming = response.body[Symbol.asyncIterator]()
-    for (;;) {
-      const asked = rules.now()
-      const step = await incoming.next()
-      if (step.done === true) return
-      const chunk = step.value
-      bytes += chunk.length
-      // As they come: a large body takes long, and its rate is looked at meanwhile.
-      Telemetry.downloadedBytes.note(chunk.length)
-      if (before + bytes > rules.maxBytes) throw tooLarge(before + bytes, rules.maxBytes)
-      remember(chunk)
-      pace(rules.now() - asked, chunk.length)
-      // Not read on before its turn: the wait goes back to the server through the connection's window.
-      turn = rules.bandwidth?.(chunk.length)
-      if (turn !== undefined) await turn.come
-      yield chunk
-    }
-  }
-
-  return {
-    source: {
-      chunks: chunks(),
-      abort: () => {
-        response.abort()
-        turn?.skip()
-      },
-      passing: (error) => error.class === "retry",
-      failed: (cause) => (cause instanceof FetchFailure ? cause : fromHttp(response.bodyError(cause)))
-    },
-    head: () => Buffer.concat(head),
-    tail: () => tail
+    this.#windowMs = 0
+    this.#windowBytes = 0
   }
 }

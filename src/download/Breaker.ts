@@ -7,8 +7,10 @@
  * itself is written to the host's lane by the first job that meets it, where it holds for all processes and after a
  * restart. No job's try is used up by it.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Telemetry from "../Telemetry.ts"
 import { FetchFailure, HostWaits } from "./FetchFailure.ts"
@@ -128,14 +130,19 @@ export const make = (settings: BreakerSettings): Breaker => {
 
   /** Counts what a request ends with. */
   const counted = <A, E, R>(lane: string, trial: boolean, request: Effect.Effect<A, E, R>) =>
-    Effect.tapBoth(request, {
-      onSuccess: () => Effect.sync(() => forget(lane)),
-      onFailure: (error) => {
+    Effect.matchCauseEffect(request, {
+      onSuccess: (value) => {
+        forget(lane)
+        return Effect.succeed(value)
+      },
+      onFailure: (cause) => {
+        const error = Option.getOrUndefined(Cause.failureOption(cause))
         // A host that asks to wait, or a disk that is full, says nothing about it.
-        if (!(error instanceof FetchFailure)) return Effect.void
-        const verdict = verdictOf(error.reason)
-        if (verdict === "failed") return failed(lane, error.reason, trial)
-        return verdict === "answered" ? Effect.sync(() => forget(lane)) : Effect.void
+        const verdict = error instanceof FetchFailure ? verdictOf(error.reason) : "unknown"
+        if (verdict === "answered") forget(lane)
+        return error instanceof FetchFailure && verdict === "failed"
+          ? Effect.zipRight(failed(lane, error.reason, trial), Effect.failCause(cause))
+          : Effect.failCause(cause)
       }
     })
 

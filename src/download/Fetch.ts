@@ -207,48 +207,53 @@ export const make = (
       })
     }
 
-    const followWith = <E>(parts: Parts.Parts, target: Target, from: Position, enter: Enter<E>) =>
-      Effect.gen(function* () {
-        const visited = new Set<string>()
-        let position = from
-        /** Nothing of earlier tries is of use at this position. */
-        let anew = false
-        for (;;) {
-          const { hop, url } = position
-          visited.add(url)
-          const before = yield* known(target, parts, url, anew)
-          const at = position
-          const answer = yield* ask(target, parts, url, before, (content) => {
-            const kept = keep(target, at, content, reader, settings.download)
-            if (before.beginning === undefined) return kept
-            // What two tries brought together isn't judged, but fetched in one.
-            return Effect.catchTag(kept, "FetchFailure", () => Effect.succeed({ _tag: "Anew" as const }))
-          }).pipe(Effect.catchTag("HostWaits", Effect.succeed))
-          if (answer._tag === "Stored") return answer
-          if (answer._tag === "HostWaits") return Fetched.Held({ waits: answer, hop })
-          if (answer._tag === "Page") return Fetched.Opened({ candidates: answer.candidates })
-          if (answer._tag === "Unmodified") return Fetched.Unmodified({ receipt: answer.receipt })
-          // Each request is a start in its host's lane, so that the lane's pace counts for all that the server sees.
-          if (answer._tag === "Anew") {
-            if (before.beginning !== undefined) yield* before.beginning.discard
-            anew = true
-            if (!(yield* enter(hostLane(url), hop))) return Fetched.Moved()
-            continue
-          }
-          const next: Hop = { url: answer.to, count: (hop?.count ?? 0) + 1, from: url }
-          if (next.count > max_redirects) {
-            const message = `more than ${max_redirects} redirects (http.max_redirects)`
-            return yield* new FetchFailure({ class: "try-next", reason: "too-many-redirects", message })
-          }
-          if (visited.has(next.url)) {
-            const message = "its redirects lead in a circle"
-            return yield* new FetchFailure({ class: "try-next", reason: "redirect-loop", message })
-          }
-          if (!(yield* enter(hostLane(next.url), next))) return Fetched.Moved()
-          position = { url: next.url, hop: next }
-          anew = false
+    // Made once: a generator of each fetch's own leaves a hidden class in the old space, with all that it sees.
+    const followWith = Effect.fnUntraced(function* <E>(
+      parts: Parts.Parts,
+      target: Target,
+      from: Position,
+      enter: Enter<E>
+    ) {
+      const visited = new Set<string>()
+      let position = from
+      /** Nothing of earlier tries is of use at this position. */
+      let anew = false
+      for (;;) {
+        const { hop, url } = position
+        visited.add(url)
+        const before = yield* known(target, parts, url, anew)
+        const at = position
+        const answer = yield* ask(target, parts, url, before, (content) => {
+          const kept = keep(target, at, content, reader, settings.download)
+          if (before.beginning === undefined) return kept
+          // What two tries brought together isn't judged, but fetched in one.
+          return Effect.catchTag(kept, "FetchFailure", () => Effect.succeed({ _tag: "Anew" as const }))
+        }).pipe(Effect.catchTag("HostWaits", Effect.succeed))
+        if (answer._tag === "Stored") return answer
+        if (answer._tag === "HostWaits") return Fetched.Held({ waits: answer, hop })
+        if (answer._tag === "Page") return Fetched.Opened({ candidates: answer.candidates })
+        if (answer._tag === "Unmodified") return Fetched.Unmodified({ receipt: answer.receipt })
+        // Each request is a start in its host's lane, so that the lane's pace counts for all that the server sees.
+        if (answer._tag === "Anew") {
+          if (before.beginning !== undefined) yield* before.beginning.discard
+          anew = true
+          if (!(yield* enter(hostLane(url), hop))) return Fetched.Moved()
+          continue
         }
-      })
+        const next: Hop = { url: answer.to, count: (hop?.count ?? 0) + 1, from: url }
+        if (next.count > max_redirects) {
+          const message = `more than ${max_redirects} redirects (http.max_redirects)`
+          return yield* new FetchFailure({ class: "try-next", reason: "too-many-redirects", message })
+        }
+        if (visited.has(next.url)) {
+          const message = "its redirects lead in a circle"
+          return yield* new FetchFailure({ class: "try-next", reason: "redirect-loop", message })
+        }
+        if (!(yield* enter(hostLane(next.url), next))) return Fetched.Moved()
+        position = { url: next.url, hop: next }
+        anew = false
+      }
+    })
 
     const follow = <E>(target: Target, from: Position, enter: Enter<E>) =>
       Parts.using((parts) => followWith(parts, target, from, enter))

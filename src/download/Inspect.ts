@@ -202,17 +202,25 @@ export const inspect = (
   const { type } = document
   // What stands in place of a document is never taken for one.
   if (!settings.structure && settings.identity === "off" && type !== HTML) return Effect.succeed(undefined)
-  return Effect.gen(function* () {
-    const evidence =
-      type === PDF
-        ? yield* inspectPdf(reader, settings, artifact, document)
-        : type === XML || type === HTML
-          ? yield* inspectText(settings, artifact, document)
-          : undefined
-    if (evidence === undefined || settings.identity === "off") return evidence
-    const refused = settings.identity === "require" ? unproven(evidence) : undefined
-    if (refused !== undefined) return yield* refused
-    yield* warn(artifact, evidence)
-    return evidence
-  })
+  return evidenceOf(reader, settings, artifact, document)
 }
+
+const evidenceOf = Effect.fnUntraced(function* (
+  reader: PdfReaderService,
+  settings: InspectSettings,
+  artifact: Artifact,
+  document: Document
+) {
+  const { type } = document
+  const evidence =
+    type === PDF
+      ? yield* inspectPdf(reader, settings, artifact, document)
+      : type === XML || type === HTML
+        ? yield* inspectText(settings, artifact, document)
+        : undefined
+  if (evidence === undefined || settings.identity === "off") return evidence
+  const refused = settings.identity === "require" ? unproven(evidence) : undefined
+  if (refused !== undefined) return yield* refused
+  yield* warn(artifact, evidence)
+  return evidence
+})

@@ -25,16 +25,17 @@ const collect = () => {
           for (const part of left.toReversed()) await part.close()
         })
   })
-  return { parts, close }
+  return { parts, close, isOver: () => open.every(({ file }) => file.kept) }
 }
 
 /** Runs `use`, and closes what it has added. */
 export const using = <A, E, R>(use: (parts: Parts) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.uninterruptibleMask((restore) => {
-    const { close, parts } = collect()
+    const { close, isOver, parts } = collect()
     return Effect.matchCauseEffect(restore(use(parts)), {
       onFailure: (cause) => Effect.zipRight(close, Effect.failCause(cause)),
-      onSuccess: (value) => Effect.as(close, value)
+      // Mostly all have their places by now.
+      onSuccess: (value) => (isOver() ? Effect.succeed(value) : Effect.as(close, value))
     })
   })
 

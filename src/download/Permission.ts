@@ -56,29 +56,36 @@ const over = (robots: Robots.Robots, anyMayBeNamed: boolean): Permitted => {
     if (oldest !== undefined) startsAt.delete(oldest)
   }
 
+  const judged = (
+    lane: string,
+    { fresh, verdict }: Robots.Answer,
+    now: number
+  ): Effect.Effect<void, FetchFailure | HostWaits> => {
+    const { message } = verdict
+    if (verdict._tag === "Disallowed") {
+      return Effect.fail(new FetchFailure({ class: "try-next", reason: "robots-disallowed", message }))
+    }
+    if (verdict._tag === "Unreachable") {
+      const { until: notBefore } = verdict
+      return Effect.fail(
+        new FetchFailure({ class: "retry", reason: "robots-unreachable", message, notBefore })
+      )
+    }
+    const next = startsAt.get(lane) ?? 0
+    const { crawlDelayMs } = verdict
+    if (crawlDelayMs > 0 && (fresh || next - now <= TOLERANCE_MS)) startsNext(lane, now + crawlDelayMs)
+    if (fresh) {
+      const until = now + Math.max(1, crawlDelayMs)
+      return Effect.fail(new HostWaits({ reason: "robots-txt", message, until, gapMs: crawlDelayMs }))
+    }
+    return next - now > TOLERANCE_MS
+      ? Effect.fail(new HostWaits({ reason: "crawl-delay", message, until: next, gapMs: crawlDelayMs }))
+      : Effect.void
+  }
+
   return (url, namedBy) =>
-    Effect.gen(function* () {
-      const lane = hostLane(url)
-      // Where nobody may name a private host, who named it makes no difference.
-      const { fresh, verdict } = yield* robots(url, anyMayBeNamed ? namedBy : "server")
-      const { message } = verdict
-      if (verdict._tag === "Disallowed") {
-        return yield* new FetchFailure({ class: "try-next", reason: "robots-disallowed", message })
-      }
-      if (verdict._tag === "Unreachable") {
-        const { until: notBefore } = verdict
-        return yield* new FetchFailure({ class: "retry", reason: "robots-unreachable", message, notBefore })
-      }
-      const now = yield* Clock.currentTimeMillis
-      const next = startsAt.get(lane) ?? 0
-      const { crawlDelayMs } = verdict
-      if (crawlDelayMs > 0 && (fresh || next - now <= TOLERANCE_MS)) startsNext(lane, now + crawlDelayMs)
-      if (fresh) {
-        const until = now + Math.max(1, crawlDelayMs)
-        return yield* new HostWaits({ reason: "robots-txt", message, until, gapMs: crawlDelayMs })
-      }
-      if (next - now > TOLERANCE_MS) {
-        return yield* new HostWaits({ reason: "crawl-delay", message, until: next, gapMs: crawlDelayMs })
-      }
-    })
+    // Where nobody may name a private host, who named it makes no difference.
+    Effect.flatMap(robots(url, anyMayBeNamed ? namedBy : "server"), (answer) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => judged(hostLane(url), answer, now))
+    )
 }

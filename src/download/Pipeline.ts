@@ -54,6 +54,8 @@ const RESOLVER_REASONS: Readonly<Record<ResolverFailure["outcome"], string>> = {
   failed: "resolver-failed"
 }
 
+const GRANTED = Effect.succeed(true)
+
 /** The job waits in the queue now. */
 class NoRoom extends Data.TaggedError("NoRoom") {}
 
@@ -77,7 +79,7 @@ const walk = (
     Effect.suspend(() => {
       if (stands.lane === lane && stands.unused) {
         stands = { lane, unused: false }
-        return Effect.succeed(true)
+        return GRANTED
       }
       const rerouted = Telemetry.step("reroute", () => ({ "contentdownload.job.lane": lane }))(
         job.reroute({ lane, plan })
@@ -91,7 +93,7 @@ const walk = (
   const noteSince = (
     startedAt: number,
     attempt: Pick<Attempt, "step" | "target" | "class" | "reason" | "message">
-  ) => Effect.suspend(() => job.note({ ...attempt, startedAt, durationMs: Math.max(0, now() - startedAt) }))
+  ) => job.note({ ...attempt, startedAt, durationMs: Math.max(0, now() - startedAt) })
 
   /** What the end of a fetch leaves of the job. */
   const fetched = (plan: Plan.Plan, step: Pick<Attempt, "step" | "target">, startedAt: number) => {
@@ -164,7 +166,7 @@ const walk = (
     })
   }
 
-  const askStep = Effect.fnUntraced(function* (plan: Plan.Plan, resolver: string) {
+  const askStep = (plan: Plan.Plan, resolver: string) => {
     const lane = resolvers.lane(resolver)
     /** Only whoever asks the service has to stand in its lane. */
     const entered = Option.isNone(lane)
@@ -172,7 +174,7 @@ const walk = (
       : Effect.flatMap(enter(lane.value, plan), (may) => (may ? Effect.void : new NoRoom()))
     const startedAt = now()
     const step = { step: "resolve", target: resolver }
-    return yield* resolvers.ask(resolver, artifact, Plan.known(plan), entered).pipe(
+    return resolvers.ask(resolver, artifact, Plan.known(plan), entered).pipe(
       Telemetry.step("resolve", () => ({ "contentdownload.resolver": resolver })),
       Effect.tap(() => noteSince(startedAt, { ...step, class: "ok", reason: null, message: null })),
       Effect.map(({ candidates, pages }): Left => ({
@@ -199,29 +201,43 @@ const walk = (
       }),
       Effect.catchTag("NoRoom", () => Effect.succeed<Left>({ outcome: Handler.Moved() }))
     )
-  })
+  }
 
-  return Effect.gen(function* () {
-    let plan = Plan.restore(job.lease.plan, artifact.urls)
-    for (;;) {
-      // What was found on the way decides who can help further.
-      const applicable = Plan.atEnd(plan) ? yield* resolvers.applicable(artifact, Plan.known(plan)) : []
-      const step = Plan.next(plan, applicable)
-      if (step._tag === "Exhausted") {
-        const verdict = Plan.verdict(plan)
-        // What was left unfinished is for a next try.
-        if (verdict._tag === "Skip" || verdict._tag === "Permanent") yield* storage.forget(owner)
-        return yield* verdict
-      }
-      const left: Left = yield* step._tag === "Fetch"
-        ? fetchStep(plan, step.candidate, step.hop)
-        : askStep(plan, step.resolver)
-      if ("outcome" in left) return left.outcome
-      plan = left.plan
-      reach("planned")
-    }
-  })
+  return follow(
+    Plan.restore(job.lease.plan, artifact.urls),
+    (plan) => resolvers.applicable(artifact, Plan.known(plan)),
+    (plan, step) =>
+      step._tag === "Fetch" ? fetchStep(plan, step.candidate, step.hop) : askStep(plan, step.resolver),
+    storage.forget(owner)
+  )
 }
+
+/**
+ * From step to step, to the end of a plan. `applicable`: the resolvers that may know more. Made once: a generator of
+ * each job's own leaves a hidden class in the old space, and with it all that the job was made of.
+ */
+const follow = Effect.fnUntraced(function* <E>(
+  from: Plan.Plan,
+  applicable: (plan: Plan.Plan) => Effect.Effect<ReadonlyArray<string>>,
+  take: (plan: Plan.Plan, step: Exclude<Plan.Step, { readonly _tag: "Exhausted" }>) => Effect.Effect<Left, E>,
+  forget: Effect.Effect<void>
+) {
+  let plan = from
+  for (;;) {
+    // What was found on the way decides who can help further.
+    const step = Plan.next(plan, Plan.atEnd(plan) ? yield* applicable(plan) : [])
+    if (step._tag === "Exhausted") {
+      const verdict = Plan.verdict(plan)
+      // What was left unfinished is for a next try.
+      if (verdict._tag === "Skip" || verdict._tag === "Permanent") yield* forget
+      return yield* verdict
+    }
+    const left = yield* take(plan, step)
+    if ("outcome" in left) return left.outcome
+    plan = left.plan
+    reach("planned")
+  }
+})
 
 // ---------------------------------------------------------------------------------------------------------------
 // Layer

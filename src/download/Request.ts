@@ -92,7 +92,7 @@ export const make = (
     ): Effect.Effect<Answer, FetchFailure | HostWaits | Fatal | Retry> =>
       limiter.withPermit(lane)(
         Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(measuring(target.candidate.resolver, url), (request) => {
+          Effect.flatMap(measuring(clock, target.candidate.resolver, url), (request) => {
             const under = pace.begin(lane, now())
             let close = Effect.void
             const answered = (response: Response) => {

@@ -200,17 +200,22 @@ export const make = (settings: StorageSettings, files: DiskService = node): Stor
         : adoptAny(found)
     })
 
-  /** A part of its own for a lease. */
-  const create = (parts: Parts, owner: Owner, md5: boolean): Effect.Effect<PartFile> => {
+  /** A part of its own for a lease, received by `use`. */
+  const create = <A, E>(
+    parts: Parts,
+    owner: Owner,
+    md5: boolean,
+    use: (part: PartFile) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E> => {
     const name = partName(owner.id, owner)
-    const fresh = Effect.sync(() => owned(parts, owner, new PartFile(disk, join(partial, name), { md5 })))
+    const fresh = () => use(owned(parts, owner, new PartFile(disk, `${partial}${sep}${name}`, { md5 })))
     // An earlier candidate of this lease may have left its own there.
     return leftovers.known(owner) === name
-      ? Effect.zipRight(
+      ? Effect.flatMap(
           Effect.promise(() => leftovers.remove(owner.job)),
           fresh
         )
-      : fresh
+      : fresh()
   }
 
   /** Gives a part its place. */
@@ -224,8 +229,9 @@ export const make = (settings: StorageSettings, files: DiskService = node): Stor
         return Effect.flatMap(
           attempt(() => part.keep(place, join(root, folder), paths, sha256)),
           ({ copied, index }) => {
-            const kept = Effect.as(forget(owner), `${folder}/${names[index] ?? ""}`)
-            return copied ? Effect.zipRight(sayCopied, kept) : kept
+            const path = `${folder}/${names[index] ?? ""}`
+            if (!copied && leftovers.known(owner) === undefined) return Effect.succeed(path)
+            return Effect.as(Effect.zipRight(forget(owner), copied ? sayCopied : Effect.void), path)
           }
         )
       })
@@ -250,12 +256,12 @@ export const make = (settings: StorageSettings, files: DiskService = node): Stor
 
   const receive: StorageService["receive"] = (parts, owner, source, options = {}) =>
     Effect.flatMap(room(options.expectedBytes), () => {
-      const { identity, onto } = options
-      const made = onto === undefined ? create(parts, owner, options.md5 === true) : Effect.succeed(onto.file)
-      return Effect.flatMap(made, (part) => {
+      const { identity, md5 = false, onto } = options
+      const into = (part: PartFile) => {
         if (identity !== undefined) part.identify({ id: owner.id, ...identity })
         return Effect.map(fill(part, source, refused), () => whole(owner, part))
-      })
+      }
+      return onto === undefined ? create(parts, owner, md5, into) : into(onto.file)
     })
 
   const forget: StorageService["forget"] = (owner) =>

@@ -3,6 +3,7 @@
  * OpenTelemetry's conventions for HTTP clients.
  */
 import { STATUS_CODES } from "node:http"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
@@ -40,45 +41,47 @@ export interface Measuring {
 }
 
 /** Begins to measure a request for a resolver, or for `direct` or `robots`, that is sent now. */
-export const begin = (resolver: string, url: string): Effect.Effect<Measuring> =>
-  Effect.flatMap(
+export const begin = (clock: Clock.Clock, resolver: string, url: string): Effect.Effect<Measuring> => {
+  const sentAt = clock.unsafeCurrentTimeMillis()
+  const seconds = () => (clock.unsafeCurrentTimeMillis() - sentAt) / 1000
+  return Effect.map(
     Span.open(METHOD, "client", () => attributesOf(url)),
-    (span) =>
-      Effect.clockWith((clock) => {
-        const sentAt = clock.unsafeCurrentTimeMillis()
-        const seconds = () => (clock.unsafeCurrentTimeMillis() - sentAt) / 1000
-        /** Of the answer, once its head is there. */
-        let status: number | undefined
-        return Effect.succeed({
-          answered: (told: number) => {
-            status = told
-            Telemetry.firstByteDuration.note(seconds(), resolver)
-          },
-          end: (exit: Exit.Exit<unknown, unknown>) => {
-            const code = status === undefined ? "" : knownStatus(status)
-            const refused = status !== undefined && status >= 400
-            const reason = refused ? code : Exit.isFailure(exit) ? (Span.reasonOf(exit.cause) ?? "") : ""
-            // Interrupted before there was an answer: it came to no end that says anything.
-            if (code !== "" || reason !== "") {
-              Telemetry.requestDuration.note(seconds(), METHOD, code, reason, resolver)
-            }
-            if (span === undefined) return
-            if (status !== undefined) span.attribute("http.response.status_code", status)
-            if (reason !== "") span.attribute("error.type", reason)
-            const ending = refused ? Span.failed(code, STATUS_CODES[code] ?? code) : exit
-            span.end(clock.unsafeCurrentTimeNanos(), ending)
+    (span) => {
+      /** Of the answer, once its head is there. */
+      let status: number | undefined
+      return {
+        answered: (told) => {
+          status = told
+          Telemetry.firstByteDuration.note(seconds(), resolver)
+        },
+        end: (exit) => {
+          const code = status === undefined ? "" : knownStatus(status)
+          const refused = status !== undefined && status >= 400
+          const reason = refused ? code : Exit.isFailure(exit) ? (Span.reasonOf(exit.cause) ?? "") : ""
+          // Interrupted before there was an answer: it came to no end that says anything.
+          if (code !== "" || reason !== "") {
+            Telemetry.requestDuration.note(seconds(), METHOD, code, reason, resolver)
           }
-        })
-      })
+          if (span === undefined) return
+          if (status !== undefined) span.attribute("http.response.status_code", status)
+          if (reason !== "") span.attribute("error.type", reason)
+          const ending = refused ? Span.failed(code, STATUS_CODES[code] ?? code) : exit
+          span.end(clock.unsafeCurrentTimeNanos(), ending)
+        }
+      }
+    }
   )
+}
 
 /** Measures a request to the head of its answer, and to the end of the scope that the answer belongs to. */
 export const measured =
   (resolver: string, url: string) =>
   <R>(request: Effect.Effect<Response, HttpError, R>): Effect.Effect<Response, HttpError, R | Scope.Scope> =>
-    Effect.flatMap(begin(resolver, url), ({ answered, end }) =>
-      Effect.zipRight(
-        Effect.addFinalizer((exit) => Effect.sync(() => end(exit))),
-        Effect.tap(request, ({ status }) => Effect.sync(() => answered(status)))
-      )
+    Effect.flatMap(
+      Effect.clockWith((clock) => begin(clock, resolver, url)),
+      ({ answered, end }) =>
+        Effect.zipRight(
+          Effect.addFinalizer((exit) => Effect.sync(() => end(exit))),
+          Effect.tap(request, ({ status }) => Effect.sync(() => answered(status)))
+        )
     )
