@@ -81,6 +81,13 @@ export const leasesReclaimed = Instrument.counter({
   description: "Leases taken back from processes of this machine that are gone"
 })
 
+/** PDFs that are being opened, or wait for a thread that does. */
+export const openingDocuments = Instrument.gauge({
+  name: "contentdownload.document.inspections",
+  unit: "{document}",
+  description: "PDFs that are being opened, or wait for a thread that opens them"
+})
+
 /** Seconds waited for something, or to be waited, by cause. */
 export const waits = Instrument.histogram(WAITS, {
   name: "contentdownload.wait.duration",

@@ -16,6 +16,7 @@ import * as Pool from "effect/Pool"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as KeyedLimiter from "../KeyedLimiter.ts"
+import * as Telemetry from "../Telemetry.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -234,11 +235,10 @@ export const makeWith = (patience: Patience): Effect.Effect<PdfReaderService, ne
           })
         )
 
-    return {
-      read: (path, pages, source = "") =>
-        Effect.suspend(() => {
-          if (isApart(source)) return readApart(path, pages, source)
-          return quick
+    const read = (path: string, pages: number, source: string) =>
+      isApart(source)
+        ? readApart(path, pages, source)
+        : quick
             .read(path, pages, () => (isApart(source) ? Duration.zero : patience.quick))
             .pipe(
               Effect.catchTag("TookLong", () => {
@@ -246,7 +246,14 @@ export const makeWith = (patience: Patience): Effect.Effect<PdfReaderService, ne
                 return readApart(path, pages, source)
               })
             )
-        })
+
+    return {
+      read: (path, pages, source = "") =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => Telemetry.openingDocuments.note(1)),
+          () => read(path, pages, source),
+          () => Effect.sync(() => Telemetry.openingDocuments.note(-1))
+        )
     }
   })
 

@@ -71,7 +71,13 @@ const sight: FastCheck.Arbitrary<Sight> = FastCheck.record({
   paused: FastCheck.boolean(),
   bytes: FastCheck.option(FastCheck.integer({ min: 0, max: 2 ** 45 })),
   failing: FastCheck.option(name),
-  fullLine: FastCheck.option(FastCheck.integer({ min: 1, max: 2 ** 40 }))
+  fullLine: FastCheck.option(FastCheck.integer({ min: 1, max: 2 ** 40 })),
+  load: FastCheck.option(
+    FastCheck.record({
+      opening: FastCheck.nat(30),
+      thread: FastCheck.double({ min: 0, max: 1, noNaN: true })
+    })
+  )
 })
 
 /** A sight, and a later one of the same queue, on which some of each lane's work was done, or undone. */
@@ -125,6 +131,7 @@ const seen = (at: number, done: number, queued: number, given: ReadonlyArray<Lan
   paused: false,
   bytes: done * 1_000,
   workers: { busy: 0, all: 4 },
+  load: { opening: 0, thread: 0.1 },
   failing: null,
   fullLine: null
 })
@@ -355,6 +362,21 @@ describe("why it isn't faster", () => {
     )
     expect(why({ waits: [held({ cause: "paused" })], lanes: lanes({ ready: 1, paused: true }) })).toMatch(
       /'queue resume --lane'/
+    )
+  })
+
+  it("doesn't ask for more workers where they would wait for the same", () => {
+    const all = { waits: [held({})], workers: { busy: 4, all: 4 } }
+    expect(why({ ...all, load: { opening: 3, thread: 0.5 } })).toMatch(
+      /^all 4 workers are busy, 3 with PDFs that are looked into .*more --workers don't help$/
+    )
+    expect(why({ ...all, load: { opening: 2, thread: 0.99 } })).toMatch(
+      /no time left; more --workers don't help/
+    )
+    expect(why({ ...all, load: { opening: 2, thread: 0.5 } })).toMatch(/more --workers would help$/)
+    // Whoever waits for a host has workers to spare.
+    expect(why({ ...all, workers: { busy: 3, all: 4 }, load: { opening: 4, thread: 1 } })).not.toMatch(
+      /PDFs|no time/
     )
   })
 

@@ -43,7 +43,7 @@ const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
   http: ["contracts", "telemetry"],
   resolver: ["contracts", "http"],
   download: ["contracts", "resolver", "http", "pdf", "robots"],
-  pdf: [],
+  pdf: ["contracts"],
   robots: ["http"],
   demo: [],
   testing: ["contracts", "store/memory"],

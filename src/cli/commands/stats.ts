@@ -62,6 +62,7 @@ const byState = (format: Output.Format) =>
       paused: yield* queue.paused,
       bytes: null,
       workers: null,
+      load: null,
       failing: null,
       fullLine: null
     }

@@ -8,6 +8,14 @@
 import type { LaneStats } from "../../Lane.ts"
 import type { Stats, Wait } from "../../WorkQueue.ts"
 
+/** What a process is at. */
+export interface Load {
+  /** PDFs that are being opened, or wait for it. */
+  readonly opening: number
+  /** The part of the time in which its main thread has something to do, from 0 to 1, over some seconds. */
+  readonly thread: number
+}
+
 /** What was seen of a queue at a time. */
 export interface Sight {
   readonly at: number
@@ -21,6 +29,8 @@ export interface Sight {
   readonly bytes: number | null
   /** The workers of this process; `null` when others do the work. */
   readonly workers: { readonly busy: number; readonly all: number } | null
+  /** What this process is at, beside waiting for hosts; `null` when others do the work. */
+  readonly load: Load | null
   /** The reason that most jobs of this process ended in error for; `null` when none did, or it isn't known. */
   readonly failing: string | null
   /** The bytes a second that this process may receive, when it receives as many; else `null`. */

@@ -2,14 +2,15 @@
  * Looks at a queue again and again, rarely enough that the work doesn't notice, and remembers enough to say how fast it
  * drains and what the workers of this process waited for.
  */
+import { performance } from "node:perf_hooks"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { downloadedBytes } from "../../Telemetry.ts"
+import { downloadedBytes, openingDocuments } from "../../Telemetry.ts"
 import { type Wait, WorkQueue, type WorkQueueError } from "../../WorkQueue.ts"
-import { type Eta, eta, fullLine, type Rates, rates, type Sight } from "./Estimate.ts"
+import { type Eta, eta, fullLine, type Load, type Rates, rates, type Sight } from "./Estimate.ts"
 import { makeWaited, type Waited } from "./Waited.ts"
 
 /** How often the queue is looked at. */
@@ -75,6 +76,23 @@ const keep = (seen: ReadonlyArray<Sight>, now: Sight): ReadonlyArray<Sight> => {
   return [...kept, now]
 }
 
+/** How much of the main thread's load is what it was since the last look: the rest is what it was before. */
+const LATEST = 0.2
+
+/** Looks at what this process is at, from now on. */
+const loadSince = (): (() => Load) => {
+  let before = performance.eventLoopUtilization()
+  let thread = 0
+  return () => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, before)
+    before = now
+    // Two looks at the same moment have nothing between them.
+    if (Number.isFinite(utilization)) thread += LATEST * (utilization - thread)
+    return { opening: openingDocuments.value(), thread }
+  }
+}
+
 /** Starts looking; ends with the scope. Fails when the first look does. */
 export const make = (
   options: ObserverOptions = {}
@@ -83,6 +101,7 @@ export const make = (
     const queue = yield* WorkQueue
     const bytesBefore = yield* receivedBytes
     const waited = makeWaited()
+    const load = loadSince()
     let lanes: Pick<Sight, "lanes" | "waits"> = { lanes: [], waits: [] }
     let lanesGoodUntil = 0
 
@@ -102,6 +121,7 @@ export const make = (
         paused: yield* queue.paused,
         bytes: workers === undefined ? null : (yield* receivedBytes) - bytesBefore,
         workers: workers === undefined ? null : { all: workers.all, busy: yield* workers.busy },
+        load: workers === undefined ? null : load(),
         failing: failing === undefined ? null : yield* failing,
         fullLine: null
       } satisfies Sight

@@ -149,6 +149,20 @@ const ofLongest = (end: Eta | null, held: ReadonlyArray<Wait>, { at, lanes }: Si
   )
 }
 
+/** From which part of the time on a thread has no more to give. */
+const FULL_THREAD = 0.95
+
+/** What keeps all workers busy, where more of them would only wait for the same. */
+const busyWith = ({ load, workers }: Sight): string | undefined => {
+  if (load === null || workers === null) return undefined
+  if (load.opening > workers.all / 2) {
+    return `, ${number(load.opening)} with PDFs that are looked into (download.structure, download.identity), as fast as this machine can; more --workers don't help`
+  }
+  return load.thread >= FULL_THREAD
+    ? " and this process has no time left; more --workers don't help, another 'queue run' does if the machine has a processor free"
+    : undefined
+}
+
 /** What holds the queue back most. `end`: when it will be empty, if that is known. */
 export const verdict = (sight: Sight, end: Eta | null): string => {
   const { fullLine, paused, stats, waits, workers } = sight
@@ -170,7 +184,7 @@ export const verdict = (sight: Sight, end: Eta | null): string => {
       return `${count(startable, "job")} could start but all workers are busy; more --workers, or another 'queue run', would help`
     }
     if (workers.busy >= workers.all) {
-      return `all ${count(workers.all, "worker")} are busy and ${count(startable, "more job")} could start now; more --workers would help`
+      return `all ${count(workers.all, "worker")} are busy${busyWith(sight) ?? ` and ${count(startable, "more job")} could start now; more --workers would help`}`
     }
   }
   const held = waits.filter(({ cause }) => cause !== "worker").toSorted((a, b) => b.jobs - a.jobs)
