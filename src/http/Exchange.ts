@@ -37,6 +37,7 @@ export class Exchange implements Dispatcher.DispatchHandler, AsyncIterableIterat
   #waitingBytes = 0
   #reader: Reader | undefined
   #ended = false
+  #over = false
   #failure: { readonly cause: unknown } | undefined
 
   /** One of the two is called, once: `onFailure` only for what fails before the head. */
@@ -74,10 +75,14 @@ export class Exchange implements Dispatcher.DispatchHandler, AsyncIterableIterat
     if (this.#waitingBytes >= WAITING_BYTES) controller.pause()
   }
 
+  /**
+   * The reader is told a turn of the event loop later, as the pool learns only now that the connection is free: whoever goes
+   * on before that would open a further one to the host.
+   */
   onResponseEnd(): void {
     this.#ended = true
-    this.#reader?.resolve(OVER)
-    this.#reader = undefined
+    // After what the pool puts off itself when this returns.
+    queueMicrotask(() => setImmediate(this.#tellEnd))
   }
 
   onResponseError(_: Dispatcher.DispatchController | undefined, cause: unknown): void {
@@ -87,6 +92,11 @@ export class Exchange implements Dispatcher.DispatchHandler, AsyncIterableIterat
   // -------------------------------------------------------------------------------------------------------------
   // What the reader calls
   // -------------------------------------------------------------------------------------------------------------
+
+  /** The reader may have all of it, and the pool has the connection again. */
+  get over(): boolean {
+    return this.#over
+  }
 
   [Symbol.asyncIterator](): this {
     return this
@@ -100,7 +110,7 @@ export class Exchange implements Dispatcher.DispatchHandler, AsyncIterableIterat
       return Promise.resolve({ done: false, value: piece })
     }
     if (this.#failure !== undefined) return Promise.reject(this.#failure.cause)
-    if (this.#ended) return Promise.resolve(OVER)
+    if (this.#over) return Promise.resolve(OVER)
     return new Promise((resolve, reject) => {
       this.#reader = { resolve, reject }
     })
@@ -136,6 +146,12 @@ export class Exchange implements Dispatcher.DispatchHandler, AsyncIterableIterat
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  readonly #tellEnd = (): void => {
+    this.#over = true
+    this.#reader?.resolve(OVER)
+    this.#reader = undefined
   }
 
   #fail(cause: unknown): void {

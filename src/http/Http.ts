@@ -163,17 +163,19 @@ const poolWith = (
   })
 }
 
+/** A turn of the event loop later. */
+const LATER: Effect.Effect<void> = Effect.async((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
+
 const first = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof value === "string" ? value : value?.[0]
 
-/**
- * Closes the connection, or leaves it to the pool if the body was read to its end. The pool learns of either a turn of
- * the event loop later; who goes on before that would open a further connection to the host.
- */
+/** Closes the connection, unless the body was read to its end; the pool learns of it a turn of the event loop later. */
 const closing = (exchange: Exchange): Effect.Effect<void> =>
-  Effect.async((resume) => {
+  Effect.suspend(() => {
     exchange.abort()
-    setImmediate(() => resume(Effect.void))
+    return exchange.over ? Effect.void : LATER
   })
 
 const toResponse = (host: string, { headers, status }: Head, exchange: Exchange): Response => {
