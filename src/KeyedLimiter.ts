@@ -28,7 +28,7 @@ export interface KeyedLimiterOptions {
    * `recheck`: a changed answer counts from then on.
    */
   readonly caps?: ((key: string) => number | undefined) | undefined
-  /** What its waits are called in the metrics; `null`: they aren't measured. Default `permit`. */
+  /** What its waits are called in metrics and traces; `null`: they are in neither. Default `permit`. */
   readonly cause?: "permit" | "parser" | null | undefined
 }
 
@@ -170,10 +170,14 @@ export const make = (options: KeyedLimiterOptions): Effect.Effect<KeyedLimiterSe
         }
         return Effect.flatMap(Clock.currentTimeMillis, (asked) => {
           const measured = Effect.map(Clock.currentTimeMillis, (now) => waited(now - asked))
-          const waiting = Telemetry.step("wait", () => ({
-            "contentdownload.wait.cause": named ?? "permit",
-            "contentdownload.wait.for": key
-          }))(wait(slot, restore))
+          const turn = wait(slot, restore)
+          const waiting =
+            named === null
+              ? turn
+              : Telemetry.step("wait", () => ({
+                  "contentdownload.wait.cause": named,
+                  "contentdownload.wait.for": key
+                }))(turn)
           return Effect.zipRight(waiting, use(slot, restore(Effect.zipRight(measured, effect))))
         })
       })

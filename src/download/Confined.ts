@@ -6,7 +6,7 @@
  * folder: what its path leads to a moment later makes no difference. That takes Linux' names for open files; where they
  * aren't, each folder is looked at right before it is used. Reading follows links: it does no harm.
  */
-import { closeSync, constants, existsSync, lstatSync, openSync } from "node:fs"
+import { closeSync, constants, existsSync, fstatSync, lstatSync, openSync } from "node:fs"
 import * as fs from "node:fs/promises"
 import { basename, dirname, join, relative, resolve, sep } from "node:path"
 import { openFile, sync } from "./Descriptor.ts"
@@ -71,9 +71,11 @@ const create = async (at: string, flags: "w" | "w+"): Promise<OpenFile> => {
   }
 }
 
-/** An open folder, and how many need it. */
+/** An open folder, which one it is, and how many need it. */
 interface Held {
   readonly opened: number
+  readonly dev: number
+  readonly ino: number
   users: number
 }
 
@@ -113,11 +115,30 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
     return opened
   }
 
+  const refuseLinks = (names: ReadonlyArray<string>): void => {
+    for (const [last] of names.entries()) {
+      const path = `${inside}${names.slice(0, last + 1).join(sep)}`
+      refuseLink(path, path)
+    }
+  }
+
+  /** Whether the names still lead to it: it may have been moved, and something else put in its place. */
+  const isThere = ({ dev, ino }: Held, key: string): boolean => {
+    const there = lstatSync(`${inside}${key}`, { throwIfNoEntry: false })
+    return there !== undefined && there.ino === ino && there.dev === dev
+  }
+
   const hold = (key: string, names: ReadonlyArray<string>): Held => {
-    const found = held.get(key)
-    const one = found ?? { opened: openAll(names), users: 0 }
-    if (found === undefined) held.set(key, one)
-    one.users += 1
+    // Above others a link may lead to the very folder, which then stands elsewhere.
+    const found = names.length === 1 ? held.get(key) : undefined
+    if (found !== undefined && isThere(found, key)) {
+      found.users += 1
+      return found
+    }
+    const opened = openAll(names)
+    const { dev, ino } = fstatSync(opened)
+    const one: Held = { opened, dev, ino, users: 1 }
+    if (names.length === 1) held.set(key, one)
     return one
   }
 
@@ -137,19 +158,15 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
     if (names.length === 0) return use(root, undefined)
     const key = names.join(sep)
     if (!named) {
-      names.reduce((above, name) => {
-        const next = `${above}${sep}${name}`
-        refuseLink(next, next)
-        return next
-      }, root)
+      refuseLinks(names)
       return use(`${inside}${key}`, undefined)
     }
     const one = hold(key, names)
     try {
       return await use(`${OPEN_FILES}/${one.opened}`, one.opened)
     } catch (cause) {
-      // It may have been removed and made anew: whoever comes next looks for it again.
-      if (codeOf(cause) === "ENOENT" && held.get(key) === one) held.delete(key)
+      // It may be the folder that is of no use any more: whoever comes next looks for it again.
+      if (codeOf(cause) !== "EEXIST" && held.get(key) === one) held.delete(key)
       throw cause
     } finally {
       letGo(key, one)
@@ -202,7 +219,10 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
               return mkdirAll(path)
             }
           )
-    await within(path, () => Promise.resolve())
+    const names = below(path)
+    // What was there may be something else than a folder of ours.
+    if (!named) refuseLinks(names)
+    else if (names.length > 0) closeSync(openAll(names))
     return first
   }
 

@@ -206,7 +206,9 @@ const carryOut = (operation: Operation, ask: Ask, handed: Array<Handed>): Effect
           settled.map(({ lease }) => (live.delete(keyOf(lease.tested)) ? "ok" : "lost"))
         )
         const starts = leased(handed, tested.leases, model.leases)
-        const ended = new Set(settled.map(({ lease }) => lease.tested.job))
+        const ended = new Set(
+          settled.flatMap(({ lease }, n) => (tested.verdicts[n] === "ok" ? [lease.tested.job] : []))
+        )
         return { now, starts, ended, ...(request === undefined ? {} : { limit: request.limit }) }
       }
       case "heartbeat": {

@@ -348,6 +348,23 @@ export const transitionsContract = (makeLayer: MakeLayer) =>
       runs(15)
     )
 
+    it.scoped("counts once where a turn has it twice", () =>
+      onQueue(makeLayer({ policy: uniform() }), (queue) =>
+        Effect.gen(function* () {
+          yield* enqueue(queue, job("a"))
+          const one = ending("retry", yield* leaseOne(queue))
+          const { verdicts } = yield* queue.turn([one, one, ending("done", one.lease)])
+          expect(verdicts).toEqual(["ok", "lost", "lost"])
+          const { attempts, history, state } = yield* get(queue, "a")
+          expect({ attempts, state, notes: history.length }).toEqual({
+            attempts: 1,
+            state: "queued",
+            notes: 1
+          })
+        })
+      )
+    )
+
     it.scoped.prop(
       "counts in a turn as it would alone, and the turn's lease finds what it freed",
       {

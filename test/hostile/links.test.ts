@@ -174,6 +174,47 @@ it("a name that has become a link just now is taken from it by what is written t
   await expect(disk.open(path, "r+")).rejects.toMatchObject({ code: "ENOENT" })
 })
 
+it("a folder that was moved while somebody has it open is nobody else's folder any more", async () => {
+  const { checkOutside, out, outside, stage } = await stageOf("id")
+  let [goOn, isHeld] = [() => {}, () => {}]
+  const gate = new Promise<void>((resolve) => (goOn = resolve))
+  const held = new Promise<void>((resolve) => (isHeld = resolve))
+  const disk = confined(
+    {
+      ...Disk.node,
+      rename: async (from, to) => {
+        isHeld()
+        await gate
+        await Disk.node.rename(from, to)
+      }
+    },
+    out
+  )
+  const folder = join(out, "ab")
+  const moved = join(stage.folder, "moved")
+  await mkdir(folder)
+  await writeFile(join(out, "from"), MINE)
+  const renaming = disk.rename(join(out, "from"), join(folder, "x"))
+  await held
+  await rename(folder, moved)
+
+  await symlink(outside, folder)
+  await expect(disk.writeFile(join(folder, "y"), MINE)).rejects.toMatchObject({ code: LEADS_OUTSIDE })
+  await expect(disk.mkdir(folder, { recursive: true })).rejects.toMatchObject({ code: LEADS_OUTSIDE })
+  await rm(folder)
+  await symlink(moved, folder)
+  await expect(disk.writeFile(join(folder, "y"), MINE)).rejects.toMatchObject({ code: LEADS_OUTSIDE })
+  await rm(folder)
+  await mkdir(folder)
+  await disk.writeFile(join(folder, "y"), MINE)
+  expect(await readdir(folder)).toEqual(["y"])
+
+  goOn()
+  await renaming
+  expect(await readdir(moved)).toEqual(["x"])
+  await checkOutside()
+})
+
 /** Puts a link to `outside` in the place of the folder, and back, as fast as it can. */
 const SWAP = `const { renameSync, symlinkSync, unlinkSync } = require("node:fs")
 const [folder, real, outside] = process.argv.slice(1)

@@ -168,13 +168,13 @@ export const settle = Effect.fnUntraced(function* (
    * One batch may have a job twice, under the lease it has and one that expired, or under the same lease: the first that
    * holds it counts.
    */
-  const counted = new Set<Step>()
+  const counted = new Set<number>()
   const holds: Array<Extract<Transition, { kind: "release" }>> = []
-  for (const transition of batch) {
+  for (const [place, transition] of batch.entries()) {
     if (transition.kind === "reroute") continue
     const { job, token } = transition.lease
     if (tokenOf.get(job) !== token || changes.has(job)) continue
-    counted.add(transition)
+    counted.add(place)
     changes.set(job, changeOf(transition, now))
     if (transition.kind === "release" && transition.released.hold !== undefined) holds.push(transition)
   }
@@ -196,12 +196,12 @@ export const settle = Effect.fnUntraced(function* (
   }
   const verdicts: Array<Verdict> = []
   const attempts: Array<Value> = []
-  for (const transition of batch) {
+  for (const [place, transition] of batch.entries()) {
     const { lease } = transition
     const verdict: Verdict =
       transition.kind === "reroute"
         ? yield* reroute(query, policy, now, lease, transition.rerouted, counts)
-        : counted.has(transition)
+        : counted.has(place)
           ? "ok"
           : "lost"
     verdicts.push(verdict)
