@@ -71,11 +71,10 @@ const create = async (at: string, flags: "w" | "w+"): Promise<OpenFile> => {
   }
 }
 
-/** An open folder, which one it is, and how many need it. */
+/** An open folder, which one it is, as soon as somebody wants to know, and how many need it. */
 interface Held {
   readonly opened: number
-  readonly dev: number
-  readonly ino: number
+  which: Pick<FileStat, "dev" | "ino"> | undefined
   users: number
 }
 
@@ -123,8 +122,9 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
   }
 
   /** Whether the names still lead to it: it may have been moved, and something else put in its place. */
-  const isThere = ({ dev, ino }: Held, key: string): boolean => {
+  const isThere = (one: Held, key: string): boolean => {
     const there = lstatSync(`${inside}${key}`, { throwIfNoEntry: false })
+    const { dev, ino } = (one.which ??= fstatSync(one.opened))
     return there !== undefined && there.ino === ino && there.dev === dev
   }
 
@@ -135,9 +135,7 @@ export const confined = (disk: DiskService, folder: string): DiskService => {
       found.users += 1
       return found
     }
-    const opened = openAll(names)
-    const { dev, ino } = fstatSync(opened)
-    const one: Held = { opened, dev, ino, users: 1 }
+    const one: Held = { opened: openAll(names), which: undefined, users: 1 }
     if (names.length === 1) held.set(key, one)
     return one
   }
