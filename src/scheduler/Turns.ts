@@ -204,7 +204,7 @@ export const make = (options: TurnsOptions): Effect.Effect<Turns> =>
           const tookMs = Number(clock.unsafeCurrentTimeNanos() - askedAt) / 1e6
           if (batch.length > 0) {
             writtenAt = clock.unsafeCurrentTimeMillis()
-            gapMs = Math.min(MAX_GAP, Math.max(1, (GAP_PER_TURN * tookMs) / options.gapMs)) * options.gapMs
+            gapMs = Math.min(MAX_GAP * options.gapMs, Math.max(options.gapMs, GAP_PER_TURN * tookMs))
           }
           if (limit > 0) Telemetry.leaseDuration.note(tookMs / 1000)
           if (leases.length > 0) reach("leased")

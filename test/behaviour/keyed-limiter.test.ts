@@ -12,16 +12,20 @@ import * as TestClock from "effect/TestClock"
 import * as KeyedLimiter from "../../src/KeyedLimiter.ts"
 
 /** What the limiter tells of its waits, in the registry that exporters read. */
-const permitWaits = Effect.map(Metric.snapshot, (pairs) => {
-  const states = pairs.flatMap(({ metricKey: { name, tags }, metricState }) =>
-    name === "contentdownload.wait.duration" &&
-    tags.some(({ key, value }) => key === "cause" && value === "permit") &&
-    MetricState.isHistogramState(metricState)
-      ? [metricState]
-      : []
-  )
-  return states[0] ?? { count: 0, sum: 0 }
-})
+const waitsFor = (cause: string | undefined) =>
+  Effect.map(Metric.snapshot, (pairs) => {
+    const states = pairs.flatMap(({ metricKey: { name, tags }, metricState }) =>
+      name === "contentdownload.wait.duration" &&
+      tags.some(({ key, value }) => key === "cause" && (cause === undefined || value === cause)) &&
+      MetricState.isHistogramState(metricState)
+        ? [metricState]
+        : []
+    )
+    return states.reduce((all, { count, sum }) => ({ count: all.count + count, sum: all.sum + sum }), {
+      count: 0,
+      sum: 0
+    })
+  })
 
 const yields = (n: number) => Effect.repeatN(Effect.yieldNow(), n)
 
@@ -287,15 +291,25 @@ describe("KeyedLimiter", () => {
   it.effect("measures the wait in seconds", () =>
     Effect.gen(function* () {
       const limiter = yield* KeyedLimiter.KeyedLimiter
-      const before = yield* permitWaits
+      const before = yield* waitsFor("permit")
       const first = yield* Effect.fork(limiter.withPermit("k")(Effect.sleep("3 seconds")))
       const second = yield* Effect.fork(limiter.withPermit("k")(Effect.void))
       yield* TestClock.adjust("3 seconds")
       yield* Fiber.joinAll([first, second])
-      const after = yield* permitWaits
+      const after = yield* waitsFor("permit")
       expect(after.count - before.count).toBe(2)
       expect(after.sum - before.sum).toBeCloseTo(3)
     }).pipe(Effect.provide(Layer.fresh(KeyedLimiter.layer({ cap: 1 }))))
+  )
+
+  it.effect("calls its waits as it is told, or doesn't measure them", () =>
+    Effect.gen(function* () {
+      const [parser, all] = [yield* waitsFor("parser"), yield* waitsFor(undefined)]
+      yield* (yield* KeyedLimiter.make({ cap: 1, cause: "parser" })).withPermit("k")(Effect.void)
+      yield* (yield* KeyedLimiter.make({ cap: 1, cause: null })).withPermit("k")(Effect.void)
+      expect((yield* waitsFor("parser")).count - parser.count).toBe(1)
+      expect((yield* waitsFor(undefined)).count - all.count).toBe(1)
+    })
   )
 })
 

@@ -84,14 +84,7 @@ export const applyPolicy = Effect.fnUntraced(function* (
   after: number
 ) {
   if (after === 0) yield* query(doubtPaces, { now })
-  const lanes = yield* query<{
-    readonly id: number
-    readonly key: string
-    readonly pool: string
-    readonly cap: number
-    readonly gap_ms: number
-    readonly burst: number
-  }>(
+  const lanes = yield* query<Pick<LaneRow, "id" | "key" | "pool" | "cap" | "gap_ms" | "burst">>(
     `SELECT l.id, l.key, p.key AS pool, l.policy_cap AS cap, l.policy_gap_ms AS gap_ms, l.policy_burst AS burst
        FROM lanes l JOIN pools p ON p.id = l.pool_id WHERE l.id > :after`,
     { after }
