@@ -35,6 +35,12 @@ export class SourceFailed {
   }
 }
 
+/** What a part is filled from. `abort` makes `chunks` end soon. */
+interface Filling {
+  readonly chunks: AsyncIterable<Uint8Array>
+  readonly abort: () => void
+}
+
 /** A part as far as it is proven: where the next byte goes, and the hashes up to there. */
 export interface Proven {
   readonly handle: OpenFile
@@ -63,7 +69,9 @@ export class PartFile {
   #identity: Identity | undefined
   #log: PartLog | undefined
   #checkpoint = 0
-  /** Whether `release` leaves it to another try. */
+  /** Under way as long as it is there. */
+  #filling: { readonly abort: () => void; readonly over: Promise<void> } | undefined
+  /** Whether `release` leaves it to another try: as long as it is filled, until its source says something else. */
   left = false
 
   /** `from`: what an earlier try left; its files are this part's from here on. */
@@ -99,33 +107,47 @@ export class PartFile {
     this.#identity = identity
   }
 
-  /** Reads the source to its end. Throws `SourceFailed` for the source, anything else for the file system. */
-  async fill(source: AsyncIterable<Uint8Array>): Promise<void> {
+  /**
+   * Reads the source to its end, or until it is released, which aborts the source. Throws `SourceFailed` for the source,
+   * anything else for the file system.
+   */
+  fill({ abort, chunks }: Filling): Promise<void> {
+    this.left = true
+    const over = this.#read(chunks)
+    this.#filling = { abort, over }
+    return over
+  }
+
+  async #read(source: AsyncIterable<Uint8Array>): Promise<void> {
     const chunks = source[Symbol.asyncIterator]()
-    for (;;) {
-      let step: IteratorResult<Uint8Array>
-      try {
-        step = await chunks.next()
-      } catch (cause) {
-        throw new SourceFailed(cause)
-      }
-      if (step.done === true) return
-      const chunk = step.value
-      this.#bytes += chunk.length
-      this.#buffered.push(chunk)
-      this.#bufferedBytes += chunk.length
-      if (this.#bufferedBytes >= BUFFER_BYTES) {
-        await this.#handed
-        const first = !this.#opened
-        const handed = this.#hand()
-        // Where the disk refuses from the start, nothing more is read.
-        if (first) await handed
-        reach("written")
-        if (this.#bytes - this.#checkpoint >= CHECKPOINT_EVERY) {
-          await this.#flush()
-          await this.#check()
+    try {
+      for (;;) {
+        let step: IteratorResult<Uint8Array>
+        try {
+          step = await chunks.next()
+        } catch (cause) {
+          throw new SourceFailed(cause)
+        }
+        if (step.done === true) return
+        const chunk = step.value
+        this.#bytes += chunk.length
+        this.#buffered.push(chunk)
+        this.#bufferedBytes += chunk.length
+        if (this.#bufferedBytes >= BUFFER_BYTES) {
+          await this.#handed
+          const first = !this.#opened
+          const handed = this.#hand()
+          // Where the disk refuses from the start, nothing more is read.
+          if (first) await handed
+          reach("written")
+          if (this.#bytes - this.#checkpoint >= CHECKPOINT_EVERY) {
+            await this.#flush()
+            await this.#check()
+          }
         }
       }
+    } finally {
+      this.#filling = undefined
     }
   }
 
@@ -169,6 +191,9 @@ export class PartFile {
    * try: true. Else it is dropped, unless it was kept. A part whose `digest` was taken can't be left.
    */
   async release(): Promise<boolean> {
+    // Nothing writes to it any more then.
+    this.#filling?.abort()
+    await this.#filling?.over.catch(() => undefined)
     if (!this.left || this.#identity === undefined || this.#bytes < RESUME_FROM) {
       await this.drop()
       return false

@@ -10,7 +10,7 @@ import type { Identity } from "./PartLog.ts"
 /** Bytes on their way in. */
 export interface Source<E> {
   readonly chunks: AsyncIterable<Uint8Array>
-  /** Makes `chunks` end soon. Called when the writing fiber is interrupted, before it waits for the end. */
+  /** Makes `chunks` end soon. Called when its part is closed before its end, which then is waited for. */
   readonly abort: () => void
   /** The error for what `chunks` threw. */
   readonly failed: (cause: unknown) => E
@@ -64,37 +64,32 @@ export interface Part {
   readonly keep: (extension: string) => Effect.Effect<string, Fatal | Retry>
 }
 
-/** Reads a source to its end into a part. `refused`: the failure for what the file system threw. */
+/**
+ * Reads a source to its end into a part. `refused`: the failure for what the file system threw. Interrupted, it goes on
+ * until the part is closed, which aborts the source.
+ */
 export const fill = <E>(
   part: PartFile,
   source: Source<E>,
   refused: (cause: unknown) => Fatal | Retry
 ): Effect.Effect<void, E | Fatal | Retry> =>
+  // Without a canceler, which would cost ten steps: what is a part is closed.
   Effect.async((resumeWith) => {
-    // Until its end came: then it is kept or refused.
-    part.left = true
-    let stopped = false
-    const filled = part.fill(source.chunks).then(
-      () => {
-        part.left = stopped
-        resumeWith(Effect.void)
-      },
+    /** Nobody hears it who was interrupted: then the part stays as it is. */
+    const fail = (error: E | Fatal | Retry, left: boolean) =>
+      resumeWith(
+        Effect.suspend(() => {
+          part.left = left
+          return Effect.fail(error)
+        })
+      )
+    part.fill(source).then(
+      () => resumeWith(Effect.void),
       (cause: unknown) => {
         source.abort()
-        if (!(cause instanceof SourceFailed)) {
-          part.left = false
-          return resumeWith(Effect.fail(refused(cause)))
-        }
-        if (stopped) return
+        if (!(cause instanceof SourceFailed)) return fail(refused(cause), false)
         const error = source.failed(cause.cause)
-        part.left = source.passing?.(error) === true
-        resumeWith(Effect.fail(error))
+        fail(error, source.passing?.(error) === true)
       }
     )
-    // The file may only be dropped when nothing writes to it any more.
-    return Effect.promise(() => {
-      stopped = true
-      source.abort()
-      return filled
-    })
   })

@@ -4,12 +4,14 @@
  * What the host may bear is asked for first: its pace, then its breaker. Neither waits here; a host that has to wait is
  * an answer like any other.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { Fatal, Retry } from "../Failure.ts"
 import type { NamedBy } from "../http/Addresses.ts"
 import { Http, type Response } from "../http/Http.ts"
+import { HttpError } from "../http/HttpError.ts"
 import { begin as measuring } from "../http/Measured.ts"
 import { KeyedLimiter } from "../KeyedLimiter.ts"
 import { hostLane } from "../Lane.ts"
@@ -55,6 +57,9 @@ const headersFor = ({ beginning, previous }: Known): Readonly<Record<string, str
       ? undefined
       : conditions(previous)
 
+const toFetchFailure = <E>(error: E | HttpError): E | FetchFailure =>
+  error instanceof HttpError ? fromHttp(error) : error
+
 /** The list's own are its URLs, and wherever their own hosts lead on themselves. */
 const whoNamed = ({ resolver, url: own }: Candidate, url: string): NamedBy =>
   resolver === DIRECT && (own === url || new URL(own).hostname === new URL(url).hostname) ? "list" : "server"
@@ -94,9 +99,8 @@ export const make = (
         Effect.uninterruptibleMask((restore) =>
           Effect.flatMap(measuring(clock, target.candidate.resolver, url), (request) => {
             const under = pace.begin(lane, now())
-            let close = Effect.void
+            const sent = http.open(url, headersFor(known), namedBy)
             const answered = (response: Response) => {
-              close = response.close
               const answeredAt = now()
               request.answered(response.status)
               if (response.status === 429 || response.status === 503) under.refused(answeredAt)
@@ -105,22 +109,16 @@ export const make = (
             }
             /** The connection is given back first: what follows may ask the same host. */
             const over = (exit: Exit.Exit<Answer, FetchFailure | HostWaits | Fatal | Retry>) =>
-              Effect.flatMap(close, () => {
+              Effect.flatMap(sent.close, () => {
                 under.end()
                 request.end(exit)
                 return exit
               })
             // Not in a scope: one would cost a small file more than its body.
-            return Effect.matchCauseEffect(
-              Effect.flatMap(
-                Effect.mapError(restore(http.open(url, headersFor(known), namedBy)), fromHttp),
-                answered
-              ),
-              {
-                onFailure: (cause) => over(Exit.failCause(cause)),
-                onSuccess: (answer) => over(Exit.succeed(answer))
-              }
-            )
+            return Effect.matchCauseEffect(Effect.flatMap(restore(sent.answer), answered), {
+              onFailure: (cause) => over(Exit.failCause(Cause.map(cause, toFetchFailure))),
+              onSuccess: (answer) => over(Exit.succeed(answer))
+            })
           })
         )
       )

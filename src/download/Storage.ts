@@ -64,7 +64,7 @@ export interface StorageService {
     unfinished?: (id: string, job: number) => Effect.Effect<boolean, E2, R2>
   ) => Effect.Effect<number, E | E2 | Fatal | Retry, R | R2>
 
-  /** Writes a source to its end, as one of `parts`. On interruption the source is aborted at once. */
+  /** Writes a source to its end, as one of `parts`. On interruption the source is aborted when these are closed. */
   readonly receive: <E>(
     parts: Parts,
     owner: Owner,
@@ -239,6 +239,8 @@ export const make = (settings: StorageSettings, files: DiskService = node): Stor
 
   /** What came in whole. */
   const whole = (owner: Owner, part: PartFile): Part => {
+    // From here on it is kept or refused.
+    part.left = false
     const { md5, sha256 } = part.digest()
     return {
       bytes: part.bytes,

@@ -49,6 +49,12 @@ export interface Response {
   readonly bodyError: (cause: unknown) => HttpError
   /** Reads a short rest of the body, so that the connection can serve another request; closes it else. */
   readonly discard: Effect.Effect<void>
+}
+
+/** A request to be sent once. */
+export interface Opening {
+  /** Sends it, and answers when the head of the response is there. Interrupted, it leaves the rest to `close`. */
+  readonly answer: Effect.Effect<Response, HttpError>
   /** Leaves the connection to the next request if the body was read to its end, and closes it else. */
   readonly close: Effect.Effect<void>
 }
@@ -72,8 +78,8 @@ export interface HttpService {
    * decides which addresses may be connected to; default: those of the public internet.
    */
   readonly get: (...asked: Asked) => Effect.Effect<Response, HttpError, Scope.Scope>
-  /** `get` without a scope: whoever asks sees to it that an answer is closed, whatever becomes of it. */
-  readonly open: (...asked: Asked) => Effect.Effect<Response, HttpError>
+  /** `get` without a scope, which costs a small file more than its body: whoever opens has to close, whatever comes. */
+  readonly open: (...asked: Asked) => Opening
 }
 
 type Asked = [url: string, headers?: Readonly<Record<string, string>>, namedBy?: NamedBy]
@@ -172,11 +178,15 @@ const first = (value: string | ReadonlyArray<string> | undefined): string | unde
   typeof value === "string" ? value : value?.[0]
 
 /** Closes the connection, unless the body was read to its end; the pool learns of it a turn of the event loop later. */
-const closing = (exchange: Exchange): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    exchange.abort()
-    return exchange.over ? Effect.void : LATER
-  })
+const closing = (exchange: Exchange): Effect.Effect<void> => {
+  exchange.abort()
+  return exchange.over ? Effect.void : LATER
+}
+
+const NO_URL: Opening = {
+  answer: Effect.fail(new HttpError({ reason: "protocol", message: "this is no URL" })),
+  close: Effect.void
+}
 
 const toResponse = (host: string, { headers, status }: Head, exchange: Exchange): Response => {
   const length = first(headers["content-length"])
@@ -187,7 +197,6 @@ const toResponse = (host: string, { headers, status }: Head, exchange: Exchange)
     body: exchange,
     abort: () => exchange.abort(),
     bodyError: (cause) => fromCause(cause, host, true),
-    close: closing(exchange),
     discard: Effect.promise(() => exchange.dump(DISCARD_BYTES, DISCARD_MS))
   }
 }
@@ -197,10 +206,11 @@ export const scoped =
   (open: HttpService["open"]): HttpService["get"] =>
   (...asked) =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.tap(restore(open(...asked)), ({ close }) =>
+      Effect.flatMap(Effect.scope, (scope) => {
+        const { answer, close } = open(...asked)
         // Straight to the scope: `Effect.addFinalizer` would keep the fiber's state for it, too.
-        Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, close))
-      )
+        return Effect.zipRight(Scope.addFinalizer(scope, close), restore(answer))
+      })
     )
 
 /** A pool of its own, which closes every connection with the scope. */
@@ -220,8 +230,10 @@ export const make = (
       namedBy === "configuration" || (namedBy === "list" && settings.allow_private_hosts)
     const agentName = userAgent(settings, options.version)
 
-    const request = (url: URL, headers: Readonly<Record<string, string>>, namedBy: NamedBy) =>
-      Effect.async<Response, HttpError>((resume) => {
+    const request = (url: URL, headers: Readonly<Record<string, string>>, namedBy: NamedBy): Opening => {
+      let exchange: Exchange | undefined
+      // Without a canceler, which would cost ten steps: whoever opens closes.
+      const answer = Effect.async<Response, HttpError>((resume) => {
         const anywhere = mayGoAnywhere(namedBy)
         const { host } = url
         const address = literal(url)
@@ -229,10 +241,11 @@ export const make = (
         if (!anywhere && address !== undefined && !isPublic(address)) {
           return resume(Effect.fail(fromCause(refusal(), host, false)))
         }
-        const exchange = new Exchange(
-          (head) => resume(Effect.succeed(toResponse(host, head, exchange))),
+        const own = new Exchange(
+          (head) => resume(Effect.succeed(toResponse(host, head, own))),
           (cause) => resume(Effect.fail(fromCause(cause, host, false)))
         )
+        exchange = own
         const asked: Dispatcher.DispatchOptions = {
           origin: url.origin,
           path: `${url.pathname}${url.search}`,
@@ -240,18 +253,17 @@ export const make = (
           headers: { "user-agent": agentName, accept: "*/*", "accept-encoding": "identity", ...headers }
         }
         try {
-          ;(anywhere ? toAny : toPublic).dispatch(asked, exchange)
+          ;(anywhere ? toAny : toPublic).dispatch(asked, own)
         } catch (cause) {
-          exchange.onResponseError(undefined, cause)
+          own.onResponseError(undefined, cause)
         }
-        // Also where the head comes in the same moment: nobody else would close the body.
-        return Effect.sync(() => exchange.abort())
       })
+      const close = Effect.suspend(() => (exchange === undefined ? Effect.void : closing(exchange)))
+      return { answer, close }
+    }
 
     const open: HttpService["open"] = (target, headers = {}, namedBy = "server") =>
-      URL.canParse(target)
-        ? request(new URL(target), headers, namedBy)
-        : Effect.fail(new HttpError({ reason: "protocol", message: "this is no URL" }))
+      URL.canParse(target) ? request(new URL(target), headers, namedBy) : NO_URL
 
     return { open, get: scoped(open) }
   })
@@ -259,37 +271,3 @@ export const make = (
 /** `make` as a layer. */
 export const layer = (settings: HttpSettings, options?: HttpOptions): Layer.Layer<Http> =>
   Layer.scoped(Http, make(settings, options))
-
-// ---------------------------------------------------------------------------------------------------------------
-// Reading
-// ---------------------------------------------------------------------------------------------------------------
-
-/** The beginning of a body as text. */
-export interface Start {
-  readonly text: string
-  /** Whether that is all there is. */
-  readonly whole: boolean
-}
-
-/** Reads the first `limit` bytes of a body; the connection of one that has more is closed. */
-export const readStart = (response: Response, limit: number): Effect.Effect<Start, HttpError> =>
-  Effect.async((resume) => {
-    const read = async () => {
-      const chunks: Array<Uint8Array> = []
-      let bytes = 0
-      for await (const chunk of response.body) {
-        chunks.push(chunk)
-        bytes += chunk.length
-        if (bytes > limit) break
-      }
-      return {
-        text: Buffer.concat(chunks).subarray(0, limit).toString("utf8"),
-        whole: bytes <= limit
-      }
-    }
-    read().then(
-      (start) => resume(Effect.succeed(start)),
-      (cause: unknown) => resume(Effect.fail(response.bodyError(cause)))
-    )
-    return Effect.sync(response.abort)
-  })

@@ -5,6 +5,7 @@ import * as tls from "node:tls"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Http from "../../src/http/Http.ts"
+import { readStart } from "../../src/http/Start.ts"
 import { settings } from "../download/Rig.ts"
 import { listen } from "../run/Ports.ts"
 
@@ -67,7 +68,7 @@ describe("a host that has", () => {
       const failed = yield* Effect.flip(
         Effect.scoped(
           Effect.flatMap(http.get(`https://127.0.0.1:${port}/paper.pdf`, {}, "list"), (response) =>
-            Http.readStart(response, 1000)
+            readStart(response, 1000)
           )
         )
       )

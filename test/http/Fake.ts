@@ -14,8 +14,7 @@ export const answer = (status: number, text: string, headers: Record<string, str
   })(),
   abort: () => undefined,
   bodyError: () => new HttpError({ reason: "reset", message: "reset" }),
-  discard: Effect.void,
-  close: Effect.void
+  discard: Effect.void
 })
 
 /** Answers in the way of `reply`, and remembers who asked for what, and how. */
@@ -25,11 +24,13 @@ export const recording = (reply: (url: string, nth: number) => Effect.Effect<Res
     readonly headers: Readonly<Record<string, string>>
     readonly namedBy: NamedBy | undefined
   }> = []
-  const open: HttpService["open"] = (url, headers = {}, namedBy) =>
-    Effect.suspend(() => {
+  const open: HttpService["open"] = (url, headers = {}, namedBy) => ({
+    answer: Effect.suspend(() => {
       seen.push({ url, headers, namedBy })
       return reply(url, seen.length)
-    })
+    }),
+    close: Effect.void
+  })
   const http: HttpService = { open, get: scoped(open) }
   return { http, seen }
 }

@@ -9,6 +9,7 @@ import { onlineFindings } from "../../src/cli/doctor/ResolverChecks.ts"
 import { Settings } from "../../src/config/Settings.ts"
 import { isPublic, type NamedBy } from "../../src/http/Addresses.ts"
 import * as Http from "../../src/http/Http.ts"
+import { readStart } from "../../src/http/Start.ts"
 import { settings } from "../download/Rig.ts"
 
 /** A server on loopback that answers every request with its line and host, until the scope ends. */
@@ -67,7 +68,7 @@ const ask = (
       { env }
     )
     const response = yield* http.get(url, {}, namedBy)
-    return (yield* Http.readStart(response, 100)).text
+    return (yield* readStart(response, 100)).text
   }).pipe(
     Effect.scoped,
     Effect.catchAll(({ reason }) => Effect.succeed(reason))
@@ -156,9 +157,7 @@ describe("a host of this machine", () => {
       const { port } = yield* echo
       const url = `http://127.0.0.1:${port}/x`
       const http = yield* Http.make({ ...settings("unused").http, allow_private_hosts: true })
-      yield* Effect.scoped(
-        Effect.flatMap(http.get(url, {}, "list"), (response) => Http.readStart(response, 100))
-      )
+      yield* Effect.scoped(Effect.flatMap(http.get(url, {}, "list"), (response) => readStart(response, 100)))
       const second = yield* Effect.flip(Effect.scoped(http.get(url, {}, "server")))
       expect(second.reason).toBe("address-refused")
     })

@@ -8,6 +8,7 @@ import * as Fiber from "effect/Fiber"
 import * as Behaviour from "../../src/demo/Behaviour.ts"
 import * as Origin from "../../src/demo/Origin.ts"
 import * as Http from "../../src/http/Http.ts"
+import { readStart } from "../../src/http/Start.ts"
 import { fromCause } from "../../src/http/HttpError.ts"
 import { settings } from "../download/Rig.ts"
 
@@ -38,7 +39,7 @@ const reasonOf = (url: string, changes: Partial<Http.HttpSettings> = {}, more?: 
   Effect.gen(function* () {
     const http = yield* Http.make(options(changes), more)
     const error = yield* Effect.flip(
-      Effect.flatMap(http.get(url, {}, "configuration"), (response) => Http.readStart(response, 1_000_000))
+      Effect.flatMap(http.get(url, {}, "configuration"), (response) => readStart(response, 1_000_000))
     )
     return error.reason
   }).pipe(Effect.scoped)
@@ -56,7 +57,7 @@ describe("a request", () => {
       const http = yield* Http.make(options({ contact: "someone@example.org" }), { version: "1.2.3" })
       const text = yield* Effect.scoped(
         Effect.flatMap(http.get(`http://127.0.0.1:${port}/x`, {}, "configuration"), (response) =>
-          Http.readStart(response, 10)
+          readStart(response, 10)
         )
       )
       expect(text).toEqual({ text: "ok", whole: true })
@@ -89,7 +90,7 @@ describe("a request", () => {
       const http = yield* Http.make(options({ resolve: origin.resolve }))
       const text = yield* Effect.flatMap(
         http.get(origin.url("papers.test", "/"), {}, "configuration"),
-        (response) => Http.readStart(response, 10)
+        (response) => readStart(response, 10)
       )
       expect(text).toEqual({ text: "here", whole: true })
     })
@@ -111,7 +112,7 @@ describe("a request", () => {
       const http = yield* Http.make(options())
       const text = yield* Effect.scoped(
         Effect.flatMap(http.get(origin.url("127.0.0.1", "/"), {}, "configuration"), (response) =>
-          Http.readStart(response, 100_000)
+          readStart(response, 100_000)
         )
       )
       expect(text.whole).toBe(false)
@@ -135,7 +136,7 @@ describe("a request", () => {
       const fiber = yield* Effect.fork(
         Effect.scoped(
           Effect.flatMap(http.get(`http://127.0.0.1:${port}/`, {}, "configuration"), (response) =>
-            Http.readStart(response, 100)
+            readStart(response, 100)
           )
         )
       )

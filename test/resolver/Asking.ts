@@ -29,11 +29,14 @@ export interface Sent {
 /** Http that keeps what was sent. */
 export const recording = (http: Http.HttpService) => {
   const sent: Array<Sent> = []
-  const open: Http.HttpService["open"] = (url, headers = {}) =>
-    Effect.suspend(() => {
+  const open: Http.HttpService["open"] = (url, headers = {}) => {
+    const { answer, close } = http.open(url, headers)
+    const recorded = Effect.suspend(() => {
       sent.push({ url, headers })
-      return http.open(url, headers)
+      return answer
     })
+    return { answer: recorded, close }
+  }
   const service: Http.HttpService = { open, get: Http.scoped(open) }
   return { sent, service }
 }

@@ -184,9 +184,8 @@ export class SimulatedOrigin {
   }
 
   /** A body that comes in pieces, as long as its process lives and nobody closes it. */
-  #response(request: Request, host: Host, answer: Answer, close: () => void): Response {
+  #response(host: Host, process: Process, answer: Answer): Response {
     const machine = this.#machine
-    const { process } = request
     let closed = false
     let wake: (() => void) | undefined
     const abort = () => {
@@ -221,8 +220,7 @@ export class SimulatedOrigin {
       body: pieces(),
       abort,
       bodyError: (cause) => (cause instanceof HttpError ? cause : reset(host.name)),
-      discard: Effect.void,
-      close: Effect.sync(close)
+      discard: Effect.void
     }
   }
 
@@ -236,50 +234,51 @@ export class SimulatedOrigin {
       this.onRequest(request, [...this.#open])
       return request
     }
-    const open: HttpService["open"] = (target, headers = {}) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.gen(this, function* () {
-          const url = new URL(target)
-          const host = this.#hosts.get(url.hostname)
-          if (host === undefined) {
-            return yield* new HttpError({ reason: "host-not-found", message: `${url.hostname}: unknown` })
-          }
-          const request = begin(url)
-          const close = () => {
-            this.#open.delete(request)
-            process.onDeath.delete(close)
-          }
-          process.onDeath.add(close)
-          const answer = this.#answer(host, url.pathname, headers)
-          const head = Effect.async<void>((resume) =>
-            Effect.sync(
-              machine.after(
-                answer === "silence" ? IDLE_MS : machine.chance.below(host.slowness + 1),
-                process,
-                () => resume(Effect.void)
-              )
+    const open: HttpService["open"] = (target, headers = {}) => {
+      let over: (() => void) | undefined
+      const answer = Effect.gen(this, function* () {
+        const url = new URL(target)
+        const host = this.#hosts.get(url.hostname)
+        if (host === undefined) {
+          return yield* new HttpError({ reason: "host-not-found", message: `${url.hostname}: unknown` })
+        }
+        const request = begin(url)
+        const close = () => {
+          this.#open.delete(request)
+          process.onDeath.delete(close)
+        }
+        over = close
+        process.onDeath.add(close)
+        const answered = this.#answer(host, url.pathname, headers)
+        yield* Effect.async<void>((resume) =>
+          Effect.sync(
+            machine.after(
+              answered === "silence" ? IDLE_MS : machine.chance.below(host.slowness + 1),
+              process,
+              () => resume(Effect.void)
             )
           )
-          yield* Effect.onInterrupt(restore(head), () => Effect.sync(close))
-          if (typeof answer === "string") {
-            close()
-            machine.note(`${host.name} ${answer}`)
-            return yield* new HttpError({
-              reason: answer === "silence" ? "first-byte-timeout" : "connect",
-              message: `${host.name}: ${answer}`
-            })
-          }
-          machine.note(`${host.name}${url.pathname} answers ${answer.status}`)
-          const seconds = answer.headers["retry-after"]
-          if (seconds !== undefined) {
-            const until = machine.wall + Number(seconds) * 1000
-            const before = this.refusals.get(host.name)
-            if (before === undefined || before.until < until)
-              this.refusals.set(host.name, { until, saidAt: machine.elapsed, process })
-          }
-          return this.#response(request, host, answer, close)
-        })
-      )
+        )
+        if (typeof answered === "string") {
+          close()
+          machine.note(`${host.name} ${answered}`)
+          return yield* new HttpError({
+            reason: answered === "silence" ? "first-byte-timeout" : "connect",
+            message: `${host.name}: ${answered}`
+          })
+        }
+        machine.note(`${host.name}${url.pathname} answers ${answered.status}`)
+        const seconds = answered.headers["retry-after"]
+        if (seconds !== undefined) {
+          const until = machine.wall + Number(seconds) * 1000
+          const before = this.refusals.get(host.name)
+          if (before === undefined || before.until < until)
+            this.refusals.set(host.name, { until, saidAt: machine.elapsed, process })
+        }
+        return this.#response(host, process, answered)
+      })
+      return { answer, close: Effect.sync(() => over?.()) }
+    }
     return { open, get: scoped(open) }
   }
 }
