@@ -52,7 +52,8 @@ const words = (text: string): ReadonlyArray<string> =>
     .split(/[^\p{L}\p{N}]+/u)
     .filter((word) => word.length > 2)
 
-const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/-]/g, "\\$&")
+/** A text as a pattern. A hyphen stays as it is: outside a class it means itself, and escaped it is an error. */
+const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&")
 
 /** An identifier, also where lines were broken inside; not as the beginning of a longer one. */
 const contains = (text: string, identifier: string): boolean => {

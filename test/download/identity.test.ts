@@ -1,6 +1,8 @@
 /** What a document's own words say about which work it is. */
 import { describe, expect, it } from "@effect/vitest"
+import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
+import * as Identifier from "../../src/artifact/Identifier.ts"
 import { bare, identify } from "../../src/download/Identity.ts"
 
 const TITLE = "On the Difficult Coefficients of Flow in Büchi Automata"
@@ -28,10 +30,19 @@ const typeset = (text: string) =>
     })
   )
 
+/** DOIs of every sign that they are made of, as artifacts have them. */
 const doi = FastCheck.tuple(
   FastCheck.integer({ min: 1000, max: 99_999 }),
-  FastCheck.stringMatching(/^[a-z0-9]{3,12}$/)
-).map(([prefix, suffix]) => `10.${prefix}/${suffix}`)
+  FastCheck.stringMatching(/^[a-z0-9][a-z0-9._;:()<>[\]/+*#%&@!?^$|{}\\~=,'-]{2,12}$/)
+).map(([prefix, suffix]) =>
+  Either.getOrElse(Identifier.doi(`10.${prefix}/${suffix}`), () => `10.${prefix}/a-b_c`)
+)
+
+/** Ids of arXiv of both schemes. */
+const arxiv = FastCheck.oneof(
+  FastCheck.stringMatching(/^(?:1[5-9]|2\d)(?:0[1-9]|1[0-2])\.\d{5}$/),
+  FastCheck.stringMatching(/^(?:hep-th|astro-ph|math|q-bio|cs)\/0[0-6]0[1-9]\d{3}$/)
+)
 
 describe("a document", () => {
   it.prop("is known by its title, however that was set", [typeset(TITLE)], ([title]) => {
@@ -47,6 +58,10 @@ describe("a document", () => {
       identity: "confirmed",
       by: "doi"
     })
+  })
+
+  it.prop("is known by the stamp of arXiv on it", [arxiv], ([id]) => {
+    expect(identify({ arxiv: id }, stamp(id))).toMatchObject({ identity: "confirmed", by: "arxiv" })
   })
 
   it.prop(
