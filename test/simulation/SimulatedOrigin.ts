@@ -70,7 +70,8 @@ export const contentOf = (host: string, path: string, edition: number): Content 
   const bytes = Buffer.concat([
     Buffer.from(`%PDF-1.4\n${key}\n`),
     Buffer.alloc(Math.floor(size), seed.toString("latin1"), "latin1"),
-    Buffer.from("\n%%EOF\n")
+    // Its last byte counts: where no length is told, a cut behind it would be nobody's to see.
+    Buffer.from("\n%%EOF")
   ])
   const content = { bytes, sha256: createHash("sha256").update(bytes).digest("hex") }
   if (contents.size >= MAX_CONTENTS) contents.clear()
