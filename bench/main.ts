@@ -62,7 +62,15 @@ const table = (rows: ReadonlyArray<Row>): string => {
     .join("\n")
 }
 
+const OPTIONS = ["--quick", "--large", "--json"]
+
 const main = async (args: ReadonlyArray<string>): Promise<void> => {
+  const noOption = args.find((arg) => arg.startsWith("--") && !OPTIONS.includes(arg))
+  if (noOption !== undefined) {
+    process.stderr.write(`There is no option ${noOption}; there are ${OPTIONS.join(", ")}.\n`)
+    process.exitCode = 2
+    return
+  }
   const names = args.filter((arg) => !arg.startsWith("--"))
   const unknown = names.find((name) => !SUITES.some((suite) => suite.name === name))
   if (unknown !== undefined) {

@@ -4,11 +4,11 @@
  * fails, or at another one. They are dealt out to as many threads as there are processors, or to N.
  */
 import { availableParallelism } from "node:os"
-import { parseArgs } from "node:util"
 import { isMainThread, parentPort, Worker } from "node:worker_threads"
+import * as Options from "../Options.ts"
 import { play, type Played } from "./Schedule.ts"
 
-const { values } = parseArgs({
+const values = Options.read({
   options: {
     schedules: { type: "string", default: "1000" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },

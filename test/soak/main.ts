@@ -2,12 +2,12 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { parseArgs } from "node:util"
 import * as Effect from "effect/Effect"
 import * as Origin from "../../src/demo/Origin.ts"
+import * as Options from "../Options.ts"
 import { Broken, hosts, soak } from "./Soak.ts"
 
-const { values } = parseArgs({
+const values = Options.read({
   options: {
     minutes: { type: "string", default: "10" },
     jobs: { type: "string", default: "150" },

@@ -1,10 +1,10 @@
 /** `npm run torture -- [--cycles N] [--seed S] [--point NAME]`: a long torture of the built program. */
-import { parseArgs } from "node:util"
 import { POINTS } from "../../src/FailPoint.ts"
+import * as Options from "../Options.ts"
 import { Broken } from "./Invariants.ts"
 import { torture } from "./Torture.ts"
 
-const { values } = parseArgs({
+const values = Options.read({
   options: {
     cycles: { type: "string", default: "100" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
