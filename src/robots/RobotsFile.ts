@@ -48,7 +48,7 @@ const MOST_REDIRECTS = 5
 /** Failures that the request for the file itself will meet and report better. */
 const TELLS_ITSELF = new Set<HttpError["reason"]>(["host-not-found", "tls", "protocol", "address-refused"])
 
-const EVERYTHING: File = { rules: rulesOf("http://unknown/", "", ""), length: 0 }
+const EVERYTHING: File = { rules: rulesOf("", ""), length: 0 }
 
 /** A cut line could allow or refuse more than the whole one. */
 const wholeLines = (text: string) => text.slice(0, text.lastIndexOf("\n") + 1)
@@ -57,7 +57,6 @@ const HEADERS = { accept: "text/plain, */*;q=0.1" }
 
 /** One answer on the way to a file: the file, or where it is. */
 const meaning = Effect.fnUntraced(function* (
-  origin: string,
   url: string,
   { header, status, text }: HttpCache.Text,
   agent: string
@@ -68,7 +67,7 @@ const meaning = Effect.fnUntraced(function* (
     return /^https?:$/.test(to.protocol) ? to.href : EVERYTHING
   }
   if (status >= 200 && status < 300) {
-    return { rules: rulesOf(origin, text, agent), length: text.length } satisfies File
+    return { rules: rulesOf(text, agent), length: text.length } satisfies File
   }
   if (status < 500 && status !== 429) return EVERYTHING
   const now = yield* Clock.currentTimeMillis
@@ -136,7 +135,7 @@ export const fetchFile = (
         known ??
         (yield* HttpCache.send(entry, (conditions) => request(url, { ...HEADERS, ...conditions }, who)))
       if ("keep" in settled) yield* settled.keep
-      const found = yield* meaning(origin, url, "keep" in settled ? settled.answer : settled, agent)
+      const found = yield* meaning(url, "keep" in settled ? settled.answer : settled, agent)
       const now = {
         ageMs: Math.max(before.ageMs, known?.ageMs ?? 0),
         asked: before.asked || known === undefined
