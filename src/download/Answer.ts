@@ -38,16 +38,20 @@ export interface Content {
 
 /** What one request ended with. `Anew`: what was known is of no use, it has to be asked for without it. */
 export type Answer =
-  | { readonly _tag: "Redirect"; readonly to: string }
+  | { readonly _tag: "Redirect"; readonly to: string; readonly cookies: ReadonlyArray<string> }
   | { readonly _tag: "Page"; readonly candidates: ReadonlyArray<Candidate> }
   | { readonly _tag: "Unmodified"; readonly receipt: Receipt }
   | { readonly _tag: "Anew" }
   | Content
 
-/** What is there already of the content at a URL: a beginning, or the whole of an earlier download. */
+/**
+ * What is there already of the content at a URL: a beginning, or the whole of an earlier download. And what was set on the
+ * way there, as a header has it.
+ */
 export interface Known {
   readonly beginning?: Beginning
   readonly previous?: Receipt
+  readonly cookie?: string
 }
 
 /** Reads an answer that came at `answeredAt`, in milliseconds. Its body becomes one of the parts. */
@@ -78,6 +82,13 @@ const redirectTarget = (location: string, base: string): Either.Either<string, F
     (what) =>
       new FetchFailure({ class: "try-next", reason: "bad-redirect", message: `a redirect to ${what}` })
   )
+
+const redirected = (location: string, base: string, response: Response) =>
+  Either.map(redirectTarget(location, base), (to): Answer => ({
+    _tag: "Redirect",
+    to,
+    cookies: response.headers("set-cookie")
+  }))
 
 const wordsOf = ({ message, reason }: { readonly message: string; readonly reason: string }) => ({
   message,
@@ -195,7 +206,7 @@ export const reading = (
   ) {
     yield* response.discard
     if (said._tag === "Redirect") {
-      return { _tag: "Redirect", to: yield* redirectTarget(said.location, url) } satisfies Answer
+      return yield* redirected(said.location, url, response)
     }
     return yield* said._tag === "Wait"
       ? Effect.flatMap(
@@ -213,7 +224,7 @@ export const reading = (
     const { artifact, candidate } = target
     const read = yield* readPage(response, url, artifact, candidate, settings)
     return read._tag === "LeadsTo"
-      ? ({ _tag: "Redirect", to: yield* redirectTarget(read.url, url) } satisfies Answer)
+      ? yield* redirected(read.url, url, response)
       : ({ _tag: "Page", candidates: read.candidates } satisfies Answer)
   })
 

@@ -20,6 +20,7 @@ import type { RobotsSettings } from "../robots/Robots.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { Content, Known } from "./Answer.ts"
 import type { BreakerSettings } from "./Breaker.ts"
+import * as Cookies from "../http/Cookies.ts"
 import { FetchFailure, type HostWaits } from "./FetchFailure.ts"
 import type { Evidence } from "./Identity.ts"
 import { inspect, type InspectSettings } from "./Inspect.ts"
@@ -189,6 +190,8 @@ export const make = (
     const storage = yield* Storage
     const reader = yield* PdfReader
     const ask = yield* Request.make(settings)
+    const clock = yield* Effect.clock
+    const now = () => clock.unsafeCurrentTimeMillis()
     const { max_redirects } = settings.http
 
     /** What to go on with or to compare with at this URL, which decides what is asked for. */
@@ -207,6 +210,9 @@ export const make = (
       })
     }
 
+    const cookieFor = (hop: Hop | undefined, url: string) =>
+      hop?.cookies === undefined ? undefined : Cookies.headerFor(hop.cookies, url, now())
+
     // Made once: a generator of each fetch's own leaves a hidden class in the old space, with all that it sees.
     const followWith = Effect.fnUntraced(function* <E>(
       parts: Parts.Parts,
@@ -214,14 +220,17 @@ export const make = (
       from: Position,
       enter: Enter<E>
     ) {
+      /** What was asked for, and with what a host had set: with something else there it may answer otherwise. */
       const visited = new Set<string>()
       let position = from
       /** Nothing of earlier tries is of use at this position. */
       let anew = false
       for (;;) {
         const { hop, url } = position
-        visited.add(url)
-        const before = yield* known(target, parts, url, anew)
+        const cookie = cookieFor(hop, url)
+        visited.add(visit(url, cookie))
+        const found = yield* known(target, parts, url, anew)
+        const before = cookie === undefined ? found : { ...found, cookie }
         const at = position
         const answer = yield* ask(target, parts, url, before, (content) => {
           const kept = keep(target, at, content, reader, settings.download)
@@ -240,12 +249,21 @@ export const make = (
           if (!(yield* enter(hostLane(url), hop))) return Fetched.Moved()
           continue
         }
-        const next: Hop = { url: answer.to, count: (hop?.count ?? 0) + 1, from: url }
+        const cookies =
+          answer.cookies.length === 0
+            ? hop?.cookies
+            : Cookies.taken(hop?.cookies ?? [], answer.cookies, url, now())
+        const next: Hop = {
+          url: answer.to,
+          count: (hop?.count ?? 0) + 1,
+          from: url,
+          ...(cookies === undefined || cookies.length === 0 ? {} : { cookies })
+        }
         if (next.count > max_redirects) {
           const message = `more than ${max_redirects} redirects (http.max_redirects)`
           return yield* new FetchFailure({ class: "try-next", reason: "too-many-redirects", message })
         }
-        if (visited.has(next.url)) {
+        if (visited.has(visit(next.url, cookieFor(next, next.url)))) {
           const message = "its redirects lead in a circle"
           return yield* new FetchFailure({ class: "try-next", reason: "redirect-loop", message })
         }
@@ -282,6 +300,9 @@ const ownUrl = ({ url }: Candidate): Either.Either<string, FetchFailure> =>
     askedUrl(url),
     (what) => new FetchFailure({ class: "try-next", reason: "bad-url", message: `this is ${what}` })
   )
+
+const visit = (url: string, cookie: string | undefined): string =>
+  cookie === undefined ? url : `${url}\n${cookie}`
 
 const isStale = (error: unknown): boolean =>
   error instanceof FetchFailure && error.class === "try-next" && error.reason.startsWith("http-4")

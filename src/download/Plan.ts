@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Later, Permanent, Retry, Skip } from "../Failure.ts"
 import { Candidate, DIRECT, distinct, Version } from "../resolver/Candidate.ts"
+import { Cookie } from "../http/Cookies.ts"
 import { Receipt } from "./Manifest.ts"
 import type { Known } from "../resolver/Resolver.ts"
 
@@ -42,7 +43,9 @@ export const Hop = Schema.Struct({
   /** Redirects followed so far, this one included. */
   count: Schema.Int,
   /** The URL that led here. */
-  from: Schema.String
+  from: Schema.String,
+  /** What hosts have set on the way here. */
+  cookies: Schema.optionalWith(Schema.Array(Cookie), { exact: true })
 })
 export type Hop = typeof Hop.Type
 

@@ -50,12 +50,15 @@ export type Ask = <A, E, R>(
 // Requests
 // ---------------------------------------------------------------------------------------------------------------
 
-const headersFor = ({ beginning, previous }: Known): Readonly<Record<string, string>> | undefined =>
-  beginning !== undefined
-    ? rangeHeaders(beginning)
-    : previous === undefined
-      ? undefined
-      : conditions(previous)
+const headersFor = ({ beginning, cookie, previous }: Known): Readonly<Record<string, string>> | undefined => {
+  const own =
+    beginning !== undefined
+      ? rangeHeaders(beginning)
+      : previous === undefined
+        ? undefined
+        : conditions(previous)
+  return cookie === undefined ? own : { ...own, cookie }
+}
 
 const toFetchFailure = <E>(error: E | HttpError): E | FetchFailure =>
   error instanceof HttpError ? fromHttp(error) : error

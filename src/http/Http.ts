@@ -40,6 +40,8 @@ export interface Response {
   readonly status: number
   /** The value of a header, the first if it came several times. Names in lower case. */
   readonly header: (name: string) => string | undefined
+  /** Each value of a header that may come several times. */
+  readonly headers: (name: string) => ReadonlyArray<string>
   /** What Content-Length announces. */
   readonly contentLength: number | undefined
   /** May be read once. Throws what `bodyError` understands. */
@@ -177,6 +179,9 @@ const LATER: Effect.Effect<void> = Effect.async((resume) => {
 const first = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof value === "string" ? value : value?.[0]
 
+const all = (value: string | ReadonlyArray<string> | undefined): ReadonlyArray<string> =>
+  value === undefined ? [] : typeof value === "string" ? [value] : value
+
 /** Closes the connection, unless the body was read to its end; the pool learns of it a turn of the event loop later. */
 const closing = (exchange: Exchange): Effect.Effect<void> => {
   exchange.abort()
@@ -193,6 +198,7 @@ const toResponse = (host: string, { headers, status }: Head, exchange: Exchange)
   return {
     status,
     header: (name) => first(headers[name]),
+    headers: (name) => all(headers[name]),
     contentLength: length !== undefined && /^\d+$/.test(length) ? Number(length) : undefined,
     body: exchange,
     abort: () => exchange.abort(),

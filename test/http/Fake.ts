@@ -8,6 +8,7 @@ import { HttpError } from "../../src/http/HttpError.ts"
 export const answer = (status: number, text: string, headers: Record<string, string> = {}): Response => ({
   status,
   header: (name) => headers[name],
+  headers: (name) => (headers[name] === undefined ? [] : [headers[name]]),
   contentLength: text.length,
   body: (async function* () {
     yield await Promise.resolve(Buffer.from(text))

@@ -217,6 +217,7 @@ export class SimulatedOrigin {
     return {
       status: answer.status,
       header: (name) => answer.headers[name],
+      headers: () => [],
       contentLength: length === undefined ? undefined : Number(length),
       body: pieces(),
       abort,

@@ -1,0 +1,104 @@
+/**
+ * What hosts set on the way to a file, sent back on the rest of that way: many publishers' sites lead whoever comes back
+ * without it in a circle, or to a page that says so. It lives as long as the way, and is sent to nobody else.
+ *
+ * Who gets a cookie back is told by its domain, path and `Secure`, as in RFC 6265 (5.1.3, 5.1.4, 5.3 and 5.4); undici
+ * parses. Suffixes under which anybody may register aren't known: a domain has to have a dot.
+ */
+import { isIP } from "node:net"
+import * as Schema from "effect/Schema"
+import { parseCookie } from "undici"
+
+/** One that a host has set. */
+export const Cookie = Schema.Struct({
+  name: Schema.String,
+  value: Schema.String,
+  domain: Schema.String,
+  /** Only for the very host that has set it. */
+  hostOnly: Schema.Boolean,
+  path: Schema.String,
+  secure: Schema.Boolean,
+  /** Milliseconds since the epoch; `null`: not before the way is over. */
+  expiresAt: Schema.NullOr(Schema.Number)
+})
+export type Cookie = typeof Cookie.Type
+
+/** As much as browsers take at least of one cookie, and of one host. */
+const MAX_BYTES = 4096
+const MAX_COOKIES = 50
+
+const isUnder = (host: string, domain: string): boolean =>
+  host === domain || (host.endsWith(`.${domain}`) && isIP(host) === 0)
+
+/** What a cookie without a path is for. */
+const folderOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf("/")))
+
+const isForPath = (path: string, cookie: string): boolean =>
+  path.startsWith(cookie) &&
+  (path.length === cookie.length || cookie.endsWith("/") || path[cookie.length] === "/")
+
+/** The cookie of a `Set-Cookie` in an answer to `url`; `undefined` for what a host may not set. */
+const toCookie = (line: string, url: URL, now: number): Cookie | undefined => {
+  if (line.length > MAX_BYTES) return undefined
+  const parsed = parseCookie(line)
+  if (parsed === null || parsed.name === "") return undefined
+  const { expires, maxAge, name, secure = false, value } = parsed
+  const { hostname, pathname, protocol } = url
+  const domain = (parsed.domain ?? "").replace(/^\./, "").toLowerCase()
+  const hostOnly = domain === "" || domain === hostname
+  if (!hostOnly && !(domain.includes(".") && isUnder(hostname, domain))) return undefined
+  if (secure && protocol !== "https:") return undefined
+  const expiresAt =
+    maxAge !== undefined ? now + maxAge * 1000 : expires === undefined ? null : new Date(expires).getTime()
+  return {
+    name,
+    value,
+    domain: hostOnly ? hostname : domain,
+    hostOnly,
+    path: parsed.path?.startsWith("/") === true ? parsed.path : folderOf(pathname),
+    secure,
+    expiresAt
+  }
+}
+
+const isFresh = ({ expiresAt }: Cookie, now: number): boolean => expiresAt === null || expiresAt > now
+
+const isSame = (a: Cookie, b: Cookie): boolean =>
+  a.name === b.name && a.domain === b.domain && a.path === b.path
+
+/** Those of before, and what an answer to `url` sets: its values of `Set-Cookie`. `now` in milliseconds. */
+export const taken = (
+  before: ReadonlyArray<Cookie>,
+  lines: ReadonlyArray<string>,
+  url: string,
+  now: number
+): ReadonlyArray<Cookie> => {
+  let cookies = before
+  for (const line of lines) {
+    const cookie = toCookie(line, new URL(url), now)
+    if (cookie === undefined) continue
+    // One that has expired takes its namesake with it.
+    cookies = [
+      ...cookies.filter((other) => !isSame(other, cookie)),
+      ...(isFresh(cookie, now) ? [cookie] : [])
+    ]
+  }
+  return cookies.slice(-MAX_COOKIES)
+}
+
+/** The header `Cookie` of a request, the longest paths first; `undefined` if none is for it. */
+export const headerFor = (cookies: ReadonlyArray<Cookie>, url: string, now: number): string | undefined => {
+  const { hostname, pathname, protocol } = new URL(url)
+  const own = cookies.filter(
+    (cookie) =>
+      isFresh(cookie, now) &&
+      (cookie.hostOnly ? hostname === cookie.domain : isUnder(hostname, cookie.domain)) &&
+      isForPath(pathname, cookie.path) &&
+      (!cookie.secure || protocol === "https:")
+  )
+  if (own.length === 0) return undefined
+  return own
+    .toSorted((a, b) => b.path.length - a.path.length)
+    .map(({ name, value }) => `${name}=${value}`)
+    .join("; ")
+}
