@@ -153,7 +153,7 @@ const check = (
   const { expected, head, part, response, tail } = answer
   const { bytes, md5, sha256 } = part
   const finalUrl = position.url
-  const lengthKnown = response.contentLength !== undefined
+  const lengthKnown = response.packed || response.contentLength !== undefined
   const type = verify(expected, { head, tail, bytes, sha256, md5, lengthKnown, finalUrl })
   if (isRefusal(type)) return Effect.fail(new FetchFailure({ ...type }))
   // An expected hash that is met leaves nothing to ask.

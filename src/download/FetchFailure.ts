@@ -36,6 +36,7 @@ const CLASSES: Readonly<Record<HttpError["reason"], "retry" | "try-next">> = {
   "first-byte-timeout": "retry",
   "idle-timeout": "retry",
   protocol: "try-next",
+  coding: "try-next",
   "address-refused": "try-next",
   files: "retry"
 }

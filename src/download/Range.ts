@@ -9,7 +9,7 @@ import type { Response } from "../http/Http.ts"
 import type { Identity } from "./PartLog.ts"
 import type { Beginning } from "./Storage.ts"
 
-type Head = Pick<Response, "header" | "contentLength">
+type Head = Pick<Response, "header" | "contentLength" | "packed">
 
 /** How much older than the answer a date of change must be before two changes can't share it. */
 const SETTLED_MS = 60_000
@@ -32,7 +32,12 @@ export const strongValidator = ({ header }: Pick<Response, "header">): string | 
 /** What the body of a whole answer is; `undefined` when a broken one can't be gone on with. */
 export const identityOf = (url: string, response: Head): Omit<Identity, "id"> | undefined => {
   const validator = strongValidator(response)
-  if (validator === undefined || response.header("accept-ranges")?.trim().toLowerCase() === "none") {
+  // Ranges are of what is sent, not of what it stands for.
+  if (
+    response.packed ||
+    validator === undefined ||
+    response.header("accept-ranges")?.trim().toLowerCase() === "none"
+  ) {
     return undefined
   }
   return { url, validator, total: response.contentLength ?? null }
@@ -51,6 +56,7 @@ const CONTENT_RANGE = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/i
  * it otherwise.
  */
 export const rest = (response: Head, { bytes, identity }: Beginning): number | string => {
+  if (response.packed) return "it is of a packed content"
   const said = response.header("content-range")?.trim() ?? ""
   const match = CONTENT_RANGE.exec(said)
   if (match === null) return `it says no range that can be read ("${said.slice(0, 60)}")`

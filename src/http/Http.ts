@@ -2,9 +2,11 @@
  * GET over one shared pool of connections.
  *
  * A response belongs to a scope; when the scope closes or the fiber is interrupted, its connection is closed at once
- * unless the body was read to its end. Redirects are not followed and bodies not decoded: what comes is what was
- * sent. There is no limit on the total time, only on connecting, on the first byte and on silence.
+ * unless the body was read to its end. Redirects are not followed. Bodies are asked for as they are; what comes in a
+ * content coding nevertheless is decoded. There is no limit on the total time, only on connecting, on the first byte and on
+ * silence.
  */
+import { isUtf8 } from "node:buffer"
 import { lookup as systemLookup } from "node:dns"
 import { isIP, type LookupFunction } from "node:net"
 import * as Context from "effect/Context"
@@ -13,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from "undici"
 import { isPublic, isSame, literal, type NamedBy } from "./Addresses.ts"
+import { codingsOf, Decoded } from "./Coding.ts"
 import { Exchange, type Head } from "./Exchange.ts"
 import { ADDRESS_REFUSED, fromCause, HttpError } from "./HttpError.ts"
 
@@ -42,8 +45,13 @@ export interface Response {
   readonly header: (name: string) => string | undefined
   /** Each value of a header that may come several times. */
   readonly headers: (name: string) => ReadonlyArray<string>
-  /** What Content-Length announces. */
+  /** How long the body is, if Content-Length says so: of one that came packed it doesn't. */
   readonly contentLength: number | undefined
+  /**
+   * Whether the body came in a content coding, and is decoded. Then ranges are of something else, and it proved complete when
+   * it has come to its end.
+   */
+  readonly packed: boolean
   /** May be read once. Throws what `bodyError` understands. */
   readonly body: AsyncIterable<Uint8Array>
   /** Closes the connection; `body` then ends with an error. Harmless after the end. */
@@ -100,6 +108,9 @@ const DISCARD_MS = 1000
 /** How long an idle connection is kept, whatever the server offers: idle sockets count as open files. */
 const KEEP_ALIVE_MS = 4000
 const KEEP_ALIVE_MAX_MS = 10_000
+
+/** An answer's headers together. Some sites send policies and cookies far beyond Node's own 16 KiB. */
+const MAX_HEADER_BYTES = 64 * 1024
 
 /** `contentdownload/1.2.3 (+mailto:someone@host.org)`. */
 export const userAgent = (
@@ -158,6 +169,7 @@ const poolWith = (
     bodyTimeout: settings.idle_timeout_seconds * 1000,
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
     pipelining: 1,
     allowH2: false
   }
@@ -182,9 +194,17 @@ const first = (value: string | ReadonlyArray<string> | undefined): string | unde
 const all = (value: string | ReadonlyArray<string> | undefined): ReadonlyArray<string> =>
   value === undefined ? [] : typeof value === "string" ? [value] : value
 
+/** Headers come byte by byte as Latin-1, but URLs that aren't escaped are meant as UTF-8 where they can be. */
+const asUtf8 = (value: string): string => {
+  // oxlint-disable-next-line no-control-regex -- all of ASCII
+  if (/^[\x00-\x7f]*$/.test(value)) return value
+  const bytes = Buffer.from(value, "latin1")
+  return isUtf8(bytes) ? bytes.toString("utf8") : value
+}
+
 /** Closes the connection, unless the body was read to its end; the pool learns of it a turn of the event loop later. */
-const closing = (exchange: Exchange): Effect.Effect<void> => {
-  exchange.abort()
+const closing = (exchange: Exchange, response: Response | undefined): Effect.Effect<void> => {
+  ;(response ?? exchange).abort()
   return exchange.over ? Effect.void : LATER
 }
 
@@ -195,13 +215,24 @@ const NO_URL: Opening = {
 
 const toResponse = (host: string, { headers, status }: Head, exchange: Exchange): Response => {
   const length = first(headers["content-length"])
+  const codings = codingsOf(headers)
+  const decoded = codings.length === 0 ? undefined : new Decoded(exchange, codings)
+  const abort = () => {
+    exchange.abort()
+    decoded?.close()
+  }
   return {
     status,
-    header: (name) => first(headers[name]),
+    header: (name) => {
+      const value = first(headers[name])
+      return value !== undefined && (name === "location" || name === "link") ? asUtf8(value) : value
+    },
     headers: (name) => all(headers[name]),
-    contentLength: length !== undefined && /^\d+$/.test(length) ? Number(length) : undefined,
-    body: exchange,
-    abort: () => exchange.abort(),
+    contentLength:
+      decoded === undefined && length !== undefined && /^\d+$/.test(length) ? Number(length) : undefined,
+    packed: decoded !== undefined,
+    body: decoded ?? exchange,
+    abort,
     bodyError: (cause) => fromCause(cause, host, true),
     discard: Effect.promise(() => exchange.dump(DISCARD_BYTES, DISCARD_MS))
   }
@@ -238,6 +269,7 @@ export const make = (
 
     const request = (url: URL, headers: Readonly<Record<string, string>>, namedBy: NamedBy): Opening => {
       let exchange: Exchange | undefined
+      let response: Response | undefined
       // Without a canceler, which would cost ten steps: whoever opens closes.
       const answer = Effect.async<Response, HttpError>((resume) => {
         const anywhere = mayGoAnywhere(namedBy)
@@ -248,7 +280,10 @@ export const make = (
           return resume(Effect.fail(fromCause(refusal(), host, false)))
         }
         const own = new Exchange(
-          (head) => resume(Effect.succeed(toResponse(host, head, own))),
+          (head) => {
+            response = toResponse(host, head, own)
+            resume(Effect.succeed(response))
+          },
           (cause) => resume(Effect.fail(fromCause(cause, host, false)))
         )
         exchange = own
@@ -264,7 +299,7 @@ export const make = (
           own.onResponseError(undefined, cause)
         }
       })
-      const close = Effect.suspend(() => (exchange === undefined ? Effect.void : closing(exchange)))
+      const close = Effect.suspend(() => (exchange === undefined ? Effect.void : closing(exchange, response)))
       return { answer, close }
     }
 

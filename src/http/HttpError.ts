@@ -4,13 +4,14 @@
  * Everything undici and Node report is mapped here, and nowhere else.
  */
 import * as Data from "effect/Data"
+import { CODING_REFUSED } from "./Coding.ts"
 
 /**
  * - `dns`: the name couldn't be looked up now; `host-not-found`: there is no such name.
  * - `connect`: no connection; `tls`: a connection, but not one to trust.
  * - `reset`: the connection was cut; `truncated`: it was closed before the end of the answer.
  * - `first-byte-timeout`, `idle-timeout`: nothing came for too long.
- * - `protocol`: the answer isn't HTTP.
+ * - `protocol`: the answer isn't HTTP; `coding`: its content can't be decoded.
  * - `address-refused`: the host's address is one that may not be asked.
  * - `files`: this process has too many files open.
  */
@@ -25,6 +26,7 @@ export class HttpError extends Data.TaggedError("HttpError")<{
     | "first-byte-timeout"
     | "idle-timeout"
     | "protocol"
+    | "coding"
     | "address-refused"
     | "files"
   readonly message: string
@@ -52,6 +54,7 @@ const CODES: Readonly<Record<string, readonly [HttpError["reason"], string]>> = 
   UND_ERR_HEADERS_TIMEOUT: ["first-byte-timeout", "it didn't begin to answer in time"],
   UND_ERR_BODY_TIMEOUT: ["idle-timeout", "it stopped sending in the middle"],
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ["truncated", "its answer has another length than announced"],
+  Z_BUF_ERROR: ["truncated", "its packed content ends in the middle"],
   UND_ERR_HEADERS_OVERFLOW: ["protocol", "its answer's headers are too long"],
   UND_ERR_INVALID_ARG: ["protocol", "its URL can't be asked for"],
   [ADDRESS_REFUSED]: [
@@ -65,6 +68,9 @@ const CODES: Readonly<Record<string, readonly [HttpError["reason"], string]>> = 
 /** OpenSSL's verification errors, as Node names them; those with a common prefix are matched by it. */
 const TLS_CODE =
   /^(?:CERT_|CRL_|ERR_TLS|ERR_SSL|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH)|^EPROTO$/
+
+/** What zlib and Brotli say of what they can't decode. */
+const ZLIB_CODE = /^(?:Z_|ERR__ERROR_|ERR_BROTLI_)/
 
 const codeOf = (cause: unknown): string => {
   if (typeof cause !== "object" || cause === null) return ""
@@ -91,6 +97,12 @@ export const fromCause = (cause: unknown, host: string, inBody: boolean): HttpEr
   }
   const detail =
     cause instanceof Error && cause.message !== "" ? cause.message.split("\n", 1)[0] : String(cause)
+  if (code === CODING_REFUSED)
+    return new HttpError({ reason: "coding", message: `${host}: ${detail}`, cause })
+  if (ZLIB_CODE.test(code)) {
+    const message = `${host}: its content isn't in the coding that it says (${detail})`
+    return new HttpError({ reason: "coding", message, cause })
+  }
   return TLS_CODE.test(code)
     ? new HttpError({ reason: "tls", message: `${host}: no trusted connection: ${detail}`, cause })
     : new HttpError({ reason: "protocol", message: `${host}: ${detail}`, cause })

@@ -10,7 +10,10 @@ export interface Start {
   readonly whole: boolean
 }
 
-/** Reads the first `limit` bytes of a body; the connection of one that has more is closed. */
+/** Some servers begin UTF-8 with it. It says how to read, and isn't part of what is read. */
+const BYTE_ORDER_MARK = "\uFEFF"
+
+/** Reads the first `limit` bytes of a body as UTF-8; the connection of one that has more is closed. */
 export const readStart = (response: Response, limit: number): Effect.Effect<Start, HttpError> =>
   Effect.async((resume) => {
     const read = async () => {
@@ -21,10 +24,8 @@ export const readStart = (response: Response, limit: number): Effect.Effect<Star
         bytes += chunk.length
         if (bytes > limit) break
       }
-      return {
-        text: Buffer.concat(chunks).subarray(0, limit).toString("utf8"),
-        whole: bytes <= limit
-      }
+      const text = Buffer.concat(chunks).subarray(0, limit).toString("utf8")
+      return { text: text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text, whole: bytes <= limit }
     }
     read().then(
       (start) => resume(Effect.succeed(start)),

@@ -63,6 +63,9 @@ const MAX_REDIRECTS = 3
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
+/** Failures that a later try would meet again. */
+const LASTING = new Set<HttpError["reason"]>(["tls", "protocol", "coding", "address-refused"])
+
 const WORDS: Readonly<Record<Outcome, string>> = {
   not_found: "it doesn't know this work",
   no_open_access: "it knows no free copy",
@@ -139,8 +142,7 @@ export const make = (http: HttpService, cache: HttpCache.HttpCache, service: Ser
           : new ResolverFailure({
               outcome: "failed",
               message: `${name}: ${error.message}`,
-              passing:
-                error.reason !== "tls" && error.reason !== "protocol" && error.reason !== "address-refused"
+              passing: !LASTING.has(error.reason)
             })
       )
     )

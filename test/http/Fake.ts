@@ -10,6 +10,7 @@ export const answer = (status: number, text: string, headers: Record<string, str
   header: (name) => headers[name],
   headers: (name) => (headers[name] === undefined ? [] : [headers[name]]),
   contentLength: text.length,
+  packed: false,
   body: (async function* () {
     yield await Promise.resolve(Buffer.from(text))
   })(),

@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http"
+import { createServer } from "node:http"
 import * as net from "node:net"
 import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
@@ -11,29 +11,12 @@ import * as Http from "../../src/http/Http.ts"
 import { readStart } from "../../src/http/Start.ts"
 import { fromCause } from "../../src/http/HttpError.ts"
 import { settings } from "../download/Rig.ts"
+import { listening } from "./Listening.ts"
 
 const options = (changes: Partial<Http.HttpSettings> = {}): Http.HttpSettings => ({
   ...settings("unused").http,
   ...changes
 })
-
-/** Listens on loopback with whatever server, closed with the scope. Answers its port. */
-const listening = (server: net.Server | Server) =>
-  Effect.acquireRelease(
-    Effect.async<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        resume(
-          typeof address === "object" && address !== null ? Effect.succeed(address.port) : Effect.die(address)
-        )
-      })
-    }),
-    () =>
-      Effect.sync(() => {
-        server.close()
-        if ("closeAllConnections" in server) server.closeAllConnections()
-      })
-  )
 
 const reasonOf = (url: string, changes: Partial<Http.HttpSettings> = {}, more?: Http.HttpOptions) =>
   Effect.gen(function* () {

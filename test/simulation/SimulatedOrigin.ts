@@ -219,6 +219,7 @@ export class SimulatedOrigin {
       header: (name) => answer.headers[name],
       headers: () => [],
       contentLength: length === undefined ? undefined : Number(length),
+      packed: false,
       body: pieces(),
       abort,
       bodyError: (cause) => (cause instanceof HttpError ? cause : reset(host.name)),
