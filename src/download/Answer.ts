@@ -15,7 +15,7 @@ import { FetchFailure, HostWaits } from "./FetchFailure.ts"
 import { isPage, readPage } from "./LandingPage.ts"
 import type { Receipt } from "./Manifest.ts"
 import type { Parts } from "./Parts.ts"
-import { identityOf, rest } from "./Range.ts"
+import { identityOf, rest, wholeInRange } from "./Range.ts"
 import * as Refusals from "./Refusals.ts"
 import { askedUrl } from "./Route.ts"
 import { type Meaning, meaning } from "./Status.ts"
@@ -90,6 +90,20 @@ const redirected = (location: string, base: string, response: Response) =>
     cookies: response.headers("set-cookie")
   }))
 
+/** Refusals of the content, not of the range that was asked for. */
+const OF_THE_CONTENT = new Set([401, 404, 410])
+
+/** Whether a request for all of it may get what this one for a range of it was refused. */
+const isOfTheRange = (status: number, said: Meaning): boolean =>
+  said._tag === "TryNext" &&
+  status >= 400 &&
+  status < 500 &&
+  said.reason !== "challenge" &&
+  !OF_THE_CONTENT.has(status)
+
+/** Files of this process whose server failed when it was asked for the rest, last time. */
+const MOST_FAILED = 1000
+
 const wordsOf = ({ message, reason }: { readonly message: string; readonly reason: string }) => ({
   message,
   reason
@@ -116,6 +130,17 @@ export const reading = (
   const { max_retry_after_seconds, min_bytes_per_second, min_rate_window_seconds } = settings.http
   const { max_bytes } = settings.download
   const refusals = Refusals.make(settings.http.refusal_wait_seconds * 1000)
+  const failed = new Set<string>()
+
+  /** Whether the server fails for the rest of a file, where it did so last time: then it may be the range. */
+  const failsAgain = (file: string, fails: boolean): boolean => {
+    const before = failed.delete(file)
+    if (!fails || before) return fails
+    failed.add(file)
+    const [oldest] = failed.size > MOST_FAILED ? failed : []
+    if (oldest !== undefined) failed.delete(oldest)
+    return false
+  }
 
   /** What the server asked for, and a little more, so that those who wait don't all come back at once. */
   const withJitter = (until: number) =>
@@ -132,7 +157,7 @@ export const reading = (
     response: Response,
     onto?: { readonly beginning: Beginning; readonly total: number }
   ): Effect.Effect<Answer, FetchFailure | Fatal | Retry> => {
-    const total = onto?.total ?? response.contentLength
+    const total = onto?.total ?? response.contentLength ?? wholeInRange(response)
     if (total !== undefined && total > max_bytes) return Effect.fail(tooLarge(total, max_bytes))
     const urls = candidate.url === url ? [url] : [candidate.url, url]
     const expected = expectation(artifact, candidate, urls, response.header("content-type"))
@@ -166,13 +191,14 @@ export const reading = (
     )
   }
 
-  /** What an answer to a request for the rest, or for changes, is beyond what any answer is. */
+  /** What an answer to a request for the rest, or for changes, is beyond what any answer is. `said`: what that is. */
   const partial = Effect.fnUntraced(function* (
     url: string,
     response: Response,
     target: Target,
     parts: Parts,
-    known: Known
+    known: Known,
+    said: Meaning
   ) {
     const { beginning, previous } = known
     const { status } = response
@@ -181,6 +207,7 @@ export const reading = (
       return { _tag: "Unmodified", receipt: previous } satisfies Answer
     }
     if (beginning === undefined) return undefined
+    const again = failsAgain(`${target.owner.id} ${url}`, said._tag === "Retry" && status >= 500)
     if (status === 206) {
       const total = rest(response, beginning)
       if (typeof total === "number") {
@@ -189,7 +216,7 @@ export const reading = (
       yield* Effect.logDebug(
         `${url}: starting over, for the range that came is not what was asked for: ${total}`
       )
-    } else if (status !== 416) {
+    } else if (!again && !isOfTheRange(status, said)) {
       // The whole comes: the content is another one, or the server has no ranges.
       if (status === 200 || status === 203) yield* beginning.discard
       return undefined
@@ -229,8 +256,11 @@ export const reading = (
   })
 
   return (target, parts, url, known, response, answeredAt) => {
+    const said: Meaning =
+      wholeInRange(response) === undefined
+        ? meaning(response, answeredAt, max_retry_after_seconds)
+        : { _tag: "Body" }
     const whole = (): ReturnType<Read> => {
-      const said = meaning(response, answeredAt, max_retry_after_seconds)
       if (said._tag !== "Wait") refusals.answered(hostLane(url))
       if (said._tag !== "Body") return refusal(url, response, said)
       return target.candidate.kind === "landing" && isPage(response)
@@ -239,7 +269,7 @@ export const reading = (
     }
     return known.beginning === undefined && known.previous === undefined
       ? whole()
-      : Effect.flatMap(partial(url, response, target, parts, known), (special) =>
+      : Effect.flatMap(partial(url, response, target, parts, known, said), (special) =>
           special === undefined ? whole() : Effect.succeed(special)
         )
   }

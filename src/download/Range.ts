@@ -81,3 +81,16 @@ export const rest = (response: Head, { bytes, identity }: Beginning): number | s
     ? total
     : "it is of another content"
 }
+
+/** The bytes of the whole, if this answer calls itself a part and the part is all of it. */
+export const wholeInRange = ({
+  contentLength,
+  header,
+  status
+}: Head & Pick<Response, "status">): number | undefined => {
+  if (status !== 206) return undefined
+  const [, from, to, of] = CONTENT_RANGE.exec(header("content-range")?.trim() ?? "") ?? []
+  const total = Number(of)
+  const isWhole = Number(from) === 0 && Number(to) === total - 1
+  return isWhole && (contentLength === undefined || contentLength === total) ? total : undefined
+}

@@ -3,9 +3,11 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Behaviour from "../../src/demo/Behaviour.ts"
 import type { Fetched } from "../../src/download/Fetch.ts"
+import { pdf } from "../fixtures/Pdf.ts"
 import { type World, world } from "./Fetching.ts"
 import { filesIn } from "./Rig.ts"
 
@@ -112,6 +114,60 @@ describe("a download that broke off", () => {
     })
   )
 
+  it.live.each([400, 403, 405, 412, 416])("is fetched anew when its range is refused with %d", (code) =>
+    Effect.gen(function* () {
+      const refused = Behaviour.tries(1, Behaviour.status(code), whole)
+      const { result, seen, sha256 } = yield* twice(Behaviour.tries(1, Behaviour.truncated(whole), refused))
+      expect(result).toMatchObject({ _tag: "Stored" })
+      expect(sha256).toBe(yield* hashOfFile({ size: 3 * MB }))
+      expect(seen).toMatchObject([
+        { status: code, headers: { range: expect.any(String) } },
+        { status: 200, headers: { range: null } }
+      ])
+    })
+  )
+
+  it.live.each([
+    [401, {}],
+    [404, {}],
+    [410, {}],
+    [403, { "cf-mitigated": "challenge" }]
+  ] as const)("is not asked for anew when it is the file that is refused, with %d %j", ([code, headers]) =>
+    world(
+      { "a.test": Behaviour.tries(1, Behaviour.truncated(whole), Behaviour.status(code, headers)) },
+      ({ fetch, origin }) =>
+        Effect.gen(function* () {
+          const url = origin.url("a.test", "/paper.pdf")
+          yield* Effect.flip(fetch(url))
+          expect(yield* Effect.flip(fetch(url, { token: 2 }))).toMatchObject({ class: "try-next" })
+          expect((yield* origin.log).map(({ status }) => status)).toEqual([200, code])
+        })
+    )
+  )
+
+  it.live.each([
+    [1, [200, 500, 206]],
+    [2, [200, 500, 500, 200]]
+  ] as const)("goes on when its server failed %d times since, or anew", ([times, statuses]) =>
+    world(
+      {
+        "a.test": Behaviour.tries(
+          1,
+          Behaviour.truncated(whole),
+          Behaviour.tries(times, Behaviour.status(500), whole)
+        )
+      },
+      ({ fetch, origin }) =>
+        Effect.gen(function* () {
+          const url = origin.url("a.test", "/paper.pdf")
+          for (const token of [1, 2])
+            expect(yield* Effect.flip(fetch(url, { token }))).toMatchObject({ class: "retry" })
+          expect(yield* fetch(url, { token: 3 })).toMatchObject({ _tag: "Stored" })
+          expect((yield* origin.log).map(({ status }) => status)).toEqual(statuses)
+        })
+    )
+  )
+
   it.live("is fetched anew when what came together is not what was promised", () =>
     Effect.gen(function* () {
       const sha256 = yield* hashOfFile({ size: 3 * MB })
@@ -208,6 +264,44 @@ describe("a download that broke off", () => {
         expect(yield* filesIn(out)).toHaveLength(1)
       })
     )
+  )
+})
+
+/** What comes of a part that nobody asked for, of which the server says this. */
+const part = (said: string, body = pdf()) =>
+  world(
+    {
+      "a.test": Behaviour.respond({
+        status: 206,
+        headers: { "content-type": "application/pdf", "content-range": said },
+        body
+      })
+    },
+    ({ fetch, origin }) => Effect.map(Effect.either(fetch(origin.url("a.test", "/paper.pdf"))), Either.merge)
+  )
+
+describe("a part that nobody asked for", () => {
+  const bytes = pdf().length
+
+  it.live("is the file if it is all of it", () =>
+    Effect.gen(function* () {
+      expect(yield* part(`bytes 0-${bytes - 1}/${bytes}`)).toMatchObject({
+        _tag: "Stored",
+        receipt: { bytes }
+      })
+    })
+  )
+
+  it.live.each([
+    `bytes 0-${bytes - 1}/${bytes + 1}`,
+    `bytes 1-${bytes}/${bytes + 1}`,
+    `bytes 0-${bytes - 1}/*`,
+    "",
+    "x"
+  ])("is none if it is %j", (said) =>
+    Effect.gen(function* () {
+      expect(yield* part(said)).toMatchObject({ class: "retry", reason: "http-206" })
+    })
   )
 })
 
