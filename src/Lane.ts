@@ -6,6 +6,7 @@
  * Lanes stand in pools, which have a cap too. All of it lives in the queue, so it holds over every process that
  * shares the queue, and across restarts.
  */
+import { isIPv6 } from "node:net"
 
 /** What a lane allows. */
 export interface LaneLimits {
@@ -70,17 +71,34 @@ const familyOf: ReadonlyMap<string, string> = new Map(
   FAMILIES.flatMap(([name, ...others]) => others.map((other) => [other, name]))
 )
 
-/** A host's name as its lane has it: in lower case, without the root's dot; of a family, the family's. */
-export const hostName = (host: string): string => {
-  const name = host.toLowerCase().replace(/\.$/, "")
+const BRACKETED = /^\[[\dA-Fa-f:.]+\]$/
+
+/**
+ * A host, however it is written by hand, as URLs have it: in lower case, letters of other scripts in ASCII, an IPv6
+ * address in brackets, without the root's dot. `undefined`: it is none.
+ */
+export const asciiHost = (host: string): string | undefined => {
+  const written = isIPv6(host) ? `[${host}]` : host
+  // What would be another part of a URL.
+  if (!BRACKETED.test(written) && /[\s\p{Cc}/\\?#@:[\]]/u.test(written)) return undefined
+  const url = `http://${written}/`
+  const name = URL.canParse(url) ? new URL(url).hostname.replace(/\.$/, "") : ""
+  return name === "" ? undefined : name
+}
+
+const laneName = (hostname: string): string => {
+  const name = hostname.endsWith(".") ? hostname.slice(0, -1) : hostname
   return familyOf.get(name) ?? name
 }
+
+/** A host's name as its lane has it, however it is written: `asciiHost`; of a family, the family's. */
+export const hostName = (host: string): string => laneName(asciiHost(host) ?? host.toLowerCase())
 
 /**
  * The lane of a URL's host, whatever the port and the scheme, so that no spelling of a URL escapes the host's cap.
  * Takes a valid URL.
  */
-export const hostLane = (url: string): string => HOST + hostName(new URL(url).hostname)
+export const hostLane = (url: string): string => HOST + laneName(new URL(url).hostname)
 
 /** The lane of a resolver. */
 export const resolverLane = (name: string): string => RESOLVER + name

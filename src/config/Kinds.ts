@@ -2,6 +2,7 @@
  * The kinds of values settings have: each a Schema, and what it allows in words.
  */
 import * as Schema from "effect/Schema"
+import { asciiHost } from "../Lane.ts"
 
 export const WEEK = 7 * 86_400
 
@@ -87,8 +88,8 @@ export const baseUrl: Kind<string, string> = {
   allowed: "an http(s) URL without a query"
 }
 
-/** Whether a text can be a host name of a URL: no port, no path. IPv6 addresses stand in brackets. */
-export const isHost = (name: string): boolean => /^(?:\[[0-9A-Fa-f:.]+\]|[^\s/:@[\]\p{Cc}]+)$/u.test(name)
+/** Whether a text can be the host of a URL: no port, no path. */
+export const isHost = (name: string): boolean => asciiHost(name) !== undefined
 
 /** Entries by name. */
 export const record = <A, I>(

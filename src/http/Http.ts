@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from "undici"
+import { asciiHost } from "../Lane.ts"
 import { isPublic, isSame, literal, type NamedBy } from "./Addresses.ts"
 import { codingsOf, Decoded } from "./Coding.ts"
 import { Exchange, type Head } from "./Exchange.ts"
@@ -123,11 +124,19 @@ export const userAgent = (
   return `contentdownload/${version} (+${/^https?:/i.test(contact) ? contact : `mailto:${contact}`})`
 }
 
-/** Looks names up in `resolve` first; the name stays what TLS and the Host header say. */
+/** The addresses of `resolve` by names as URLs have them. */
+const addressesOf = (resolve: HttpSettings["resolve"]) => {
+  const addresses = new Map(
+    Object.entries(resolve).map(([name, address]) => [asciiHost(name) ?? name, address])
+  )
+  return (hostname: string): string | undefined => addresses.get(asciiHost(hostname) ?? hostname)
+}
+
+/** Looks names up in the settings first; the name stays what TLS and the Host header say. */
 const lookupWith =
-  (resolve: HttpSettings["resolve"]): LookupFunction =>
+  (addressOf: (hostname: string) => string | undefined): LookupFunction =>
   (hostname, options, callback) => {
-    const address = resolve[hostname.toLowerCase()]
+    const address = addressOf(hostname)
     if (address === undefined) systemLookup(hostname, options, callback)
     else if (options.all === true) callback(null, [{ address, family: isIP(address) }])
     else callback(null, address, isIP(address))
@@ -137,12 +146,13 @@ const refusal = () => Object.assign(new Error("address refused"), { code: ADDRES
 
 /** Connects to public addresses, and to those the settings give to a name; `anywhere`: to all. */
 const connectorWith = (settings: HttpSettings, anywhere: boolean): buildConnector.connector => {
+  const addressOf = addressesOf(settings.resolve)
   const connect = buildConnector({
     timeout: settings.connect_timeout_seconds * 1000,
-    lookup: lookupWith(settings.resolve)
+    lookup: lookupWith(addressOf)
   })
   const may = (hostname: string, address: string) =>
-    anywhere || isPublic(address) || isSame(settings.resolve[hostname.toLowerCase()], address)
+    anywhere || isPublic(address) || isSame(addressOf(hostname), address)
   return (options, callback) => {
     connect(options, (error, socket) => {
       if (error !== null) callback(error, null)

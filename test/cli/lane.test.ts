@@ -43,6 +43,20 @@ describe("queue lane", () => {
     })
   )
 
+  it.scopedLive("takes a host however it is written", () =>
+    Effect.gen(function* () {
+      const { run: program } = yield* folder
+      for (const [written, name] of [
+        ["::1", "[::1]"],
+        ["Bücher.example.", "xn--bcher-kva.example"]
+      ]) {
+        expect((yield* program("queue", "lane", "set", `host:${written}`, "--cap", "3")).stdout).toBe(
+          `host:${name}: cap 3, no pace\n`
+        )
+      }
+    })
+  )
+
   it.scopedLive("refuses what can't be, and what would change nothing", () =>
     Effect.gen(function* () {
       const { run: program } = yield* folder

@@ -5,7 +5,7 @@ import { lanePolicy } from "../../src/config/Limits.ts"
 import { nearest } from "../../src/config/Nearest.ts"
 import { BUILT_IN_HOSTS, Settings } from "../../src/config/Settings.ts"
 import { find, REGISTRY } from "../../src/resolver/Registry.ts"
-import { hostLane, UNLIMITED } from "../../src/Lane.ts"
+import { asciiHost, hostLane, UNLIMITED } from "../../src/Lane.ts"
 
 const policy = (settings: typeof Settings.Encoded = {}) => lanePolicy(Schema.decodeSync(Settings)(settings))
 
@@ -18,6 +18,42 @@ describe("limits of lanes", () => {
       burst: 1
     })
     expect(policy().pool("hosts")).toBe(UNLIMITED)
+  })
+
+  it.each([
+    ["bücher.test", "http://b%C3%BCcher.test/x"],
+    ["BÜCHER.test", "http://xn--bcher-kva.test./x"],
+    ["xn--BCHER-kva.test.", "http://bücher.test:8080/x"],
+    ["::1", "http://[0:0::1]/x"],
+    ["[0::1]", "http://[::1]:8080/x"],
+    ["127.1", "http://127.0.0.1/x"]
+  ])("give %s its own limits at %s", (name, url) => {
+    const { lane } = policy({ orchestrator: { hosts: { [name]: { max: 1, gap_ms: 400 } } } })
+    expect(lane(hostLane(url))).toMatchObject({ cap: 1, gapMs: 400 })
+  })
+
+  it.each([
+    "a.test:80",
+    "a.test/x",
+    "a b",
+    "a@b",
+    "[::1",
+    "::1]",
+    "",
+    ".",
+    "a?b",
+    "a#b",
+    "300.1.1.1",
+    "\u0000"
+  ])("refuse %j, which is no host", (name) => {
+    expect(asciiHost(name)).toBeUndefined()
+    expect(() => policy({ orchestrator: { hosts: { [name]: { max: 1 } } } })).toThrow(/hosts/)
+  })
+
+  it.prop("know a host as its URL has it", [FastCheck.webUrl()], ([url]) => {
+    const { hostname } = new URL(url)
+    expect(asciiHost(hostname)).toBe(hostname)
+    expect(asciiHost(`${hostname.toUpperCase()}.`)).toBe(hostname)
   })
 
   it("give a host its own limits, whatever its spelling", () => {

@@ -152,6 +152,20 @@ describe("a host of this machine", () => {
     })
   )
 
+  it.scopedLive.each([
+    ["DOT.test", "dot.test."],
+    ["dot.test.", "DOT.test"],
+    ["bücher.test", "xn--bcher-kva.test"],
+    ["xn--bcher-kva.test", "BÜCHER.test."]
+  ] as const)("is given to %s, and so to %s", ([name, host]) =>
+    Effect.gen(function* () {
+      const { port } = yield* echo
+      expect(yield* ask(`http://${host}:${port}/x`, "server", { resolve: { [name]: "127.0.0.1" } })).toBe(
+        "here"
+      )
+    })
+  )
+
   it.scopedLive("isn't reached over a connection that another has opened", () =>
     Effect.gen(function* () {
       const { port } = yield* echo

@@ -9,7 +9,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { hostName, hostOf, type LaneStats, resolverOf } from "../../Lane.ts"
+import { asciiHost, hostName, hostOf, type LaneStats, resolverOf } from "../../Lane.ts"
 import { WorkQueue } from "../../WorkQueue.ts"
 import * as CommandOptions from "../CommandOptions.ts"
 import { usage } from "../Exit.ts"
@@ -29,7 +29,7 @@ const find = (lane: string) =>
 /** The name of a host's or a resolver's lane, whether or not it has had jobs yet. */
 const nameOf = (text: string): string | undefined => {
   const host = hostOf(text)
-  if (host !== undefined) return /^[^\s/@:]+$/.test(host) ? `host:${hostName(host)}` : undefined
+  if (host !== undefined) return asciiHost(host) === undefined ? undefined : `host:${hostName(host)}`
   return resolverOf(text) === undefined ? undefined : text
 }
 
