@@ -42,14 +42,14 @@ export class Later extends Data.TaggedError("Later")<{
   readonly plan?: unknown
 }> {}
 
-/** There is nothing to do for this job, and that is no failure. */
+/** There is nothing to do for this job, and that is no failure. Without a result, the job keeps the one it has. */
 export class Skip extends Data.TaggedError("Skip")<{
   readonly reason: string
   readonly message: string
   readonly result?: unknown
 }> {}
 
-/** Trying again is no use. */
+/** Trying again is no use. Without a result, the job keeps the one it has. */
 export class Permanent extends Data.TaggedError("Permanent")<{
   readonly reason: string
   readonly message: string

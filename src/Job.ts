@@ -105,7 +105,10 @@ export interface JobSummary {
 export interface JobDetail extends JobSummary {
   readonly payload: unknown
   readonly plan: unknown
-  /** What the handler left with its outcome; `null` while there is none. */
+  /**
+   * What the handler left with its latest outcome that left anything; `null` while there is none. A job that is queued
+   * again keeps it until it is done anew or ends with another.
+   */
   readonly result: unknown
   readonly message: string | null
   readonly history: ReadonlyArray<Attempt>

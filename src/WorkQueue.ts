@@ -42,7 +42,7 @@ export interface EnqueueSummary {
 }
 
 export type * from "./queue/Reading.ts"
-export type * from "./queue/Transition.ts"
+export * from "./queue/Transition.ts"
 export * from "./queue/Turn.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -146,8 +146,8 @@ export interface WorkQueueService {
   ) => Effect.Effect<Turn, WorkQueueError>
 
   /**
-   * Ends a job in `skipped (cancelled)`, also a running one: its lease is gone, and whoever runs it notices. False: it
-   * isn't there, or final.
+   * Ends a job in `skipped (cancelled)`, also a running one: its lease is gone, and whoever runs it notices. A result of
+   * an earlier end stays. False: it isn't there, or final.
    */
   readonly cancel: (id: string) => Effect.Effect<boolean, WorkQueueError>
 
@@ -176,14 +176,15 @@ export interface WorkQueueService {
   /** The job of this id, with everything the queue knows of it. */
   readonly get: (id: string) => Effect.Effect<Option.Option<JobDetail>, WorkQueueError>
 
-  /** Queues jobs in `error` again, with their attempts and crashes forgotten; `dryRun` only counts them. */
+  /** Queues jobs in `error` again, as `refresh` does; `dryRun` only counts them. */
   readonly retryFailed: (
-    filter: Omit<JobFilter, "state"> & { readonly dryRun?: boolean }
+    filter: Omit<JobFilter, "state" | "hasResult"> & { readonly dryRun?: boolean }
   ) => Effect.Effect<number, WorkQueueError>
 
   /**
-   * Queues jobs in `done`, or in `skipped`, again, with their attempts and crashes forgotten. The result of a job becomes
-   * its plan, `{ refresh: result }`: the handler decides what is still good. `dryRun` only counts them.
+   * Queues jobs in a final state again, with their attempts and crashes forgotten. A job's result becomes its plan,
+   * `{ refresh: result }`: the handler decides what is still good. The result itself stays, too, until the job is done
+   * anew or ends with another: a try in vain loses nothing. `dryRun` only counts them.
    */
   readonly refresh: (filter: RefreshFilter) => Effect.Effect<number, WorkQueueError>
 

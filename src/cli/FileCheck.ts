@@ -27,7 +27,10 @@ export interface Problem {
   /** `missing`, `damaged`, `unreadable`, or the reason for which a run would refuse the document. */
   readonly problem: string
   readonly message: string | null
-  /** `doubted`: it stays as it is. `none`: nothing could be done, or nothing was to be. */
+  /**
+   * `queued`: again, or its job was so already. `doubted`: it stays as it is. `none`: nothing could be done, or nothing was
+   * to be.
+   */
   readonly action: "queued" | "restored" | "doubted" | "none"
   /** Where what was damaged is now, relative to the output folder. */
   readonly moved_to: string | null
@@ -64,13 +67,12 @@ const AT_ONCE = 4
 const settled = <A, R>(effect: Effect.Effect<A, Fatal | Retry, R>): Effect.Effect<A, Fatal, R> =>
   Effect.catchTag(effect, "Retry", ({ message, reason }) => new Fatal({ reason, message }))
 
-/** The jobs that ended with a file, done or not modified since. */
+/** The jobs that ended with a file, also those that are tried again or were so in vain. */
 const withFile = Stream.unwrap(
   Effect.map(WorkQueue, (queue) =>
-    Stream.concat(
-      queue.details({ state: "done" }),
-      queue.details({ state: "skipped", reason: "not-modified" })
-    ).pipe(Stream.filterMap((job) => Option.map(receiptOf(job), (receipt) => ({ job, receipt }))))
+    Stream.filterMap(queue.details({ hasResult: true }), (job) =>
+      Option.map(receiptOf(job), (receipt) => ({ job, receipt }))
+    )
   )
 )
 
@@ -131,16 +133,20 @@ export const problems = (options: Options, tally: Tally) => {
       if (options.dryRun || condition === "unreadable") {
         return { ...told, action: "none", moved_to: null } satisfies Problem
       }
+      const { reason, state } = job
+      // Its file comes again without us, and may be coming just now: then what is there is no longer ours to move.
+      if (state === "queued" || state === "in_progress") {
+        tally.queued += 1
+        return { ...told, action: "queued", moved_to: null } satisfies Problem
+      }
       const storage = yield* Storage
       const queue = yield* WorkQueue
       // Out of the way before its successor can come.
       const { moved, restored } = yield* settled(storage.mend(receipt, condition, { restore: !refused }))
       if (moved !== undefined) tally.moved += 1
-      const { reason, state } = job
-      const queued =
-        !restored && (state === "done" || state === "skipped")
-          ? yield* queue.refresh({ id: job.id, state, ...(reason === null ? {} : { reason }) })
-          : 0
+      const queued = restored
+        ? 0
+        : yield* queue.refresh({ id: job.id, state, ...(reason === null ? {} : { reason }) })
       if (restored) tally.restored += 1
       tally.queued += queued
       const action = restored ? "restored" : queued > 0 ? "queued" : "none"

@@ -62,7 +62,7 @@ export const citationKey = (id: string): string => {
 const verbatim = (text: string): string =>
   arePaired(text) ? onOneLine(text) : onOneLine(text).replaceAll(/[{}]/g, "")
 
-/** The entry of a job that ended with a file. */
+/** The entry of a job that has a file. */
 export const bibtexEntry = (job: JobDetail): Option.Option<string> =>
   Option.map(receiptOf(job), (receipt) => {
     const artifact = Option.getOrUndefined(decode(job.payload))

@@ -15,7 +15,7 @@ import { Evidence } from "./Identity.ts"
 
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 
-/** The result of a job that is done. */
+/** The result of a job that is done. It stays with the job when that is queued again, whatever becomes of that try. */
 export const Receipt = Schema.Struct({
   /** The candidate that worked. */
   url: Schema.String,
@@ -73,11 +73,8 @@ export type ManifestLine = typeof ManifestLine.Type
 const decodeReceipt = Schema.decodeUnknownOption(Receipt)
 const decodeUrls = Schema.decodeUnknownOption(Schema.Struct({ urls: Schema.Array(Schema.String) }))
 
-/** The receipt of a job, if it ended with one: its file came, or is what the server still has. */
-export const receiptOf = (job: Pick<JobDetail, "state" | "reason" | "result">): Option.Option<Receipt> =>
-  job.state === "done" || (job.state === "skipped" && job.reason === "not-modified")
-    ? decodeReceipt(job.result)
-    : Option.none()
+/** The receipt of a job that ended with a file once, whatever its state is by now: the file is still the job's. */
+export const receiptOf = (job: Pick<JobDetail, "result">): Option.Option<Receipt> => decodeReceipt(job.result)
 
 /** A job as a line of the manifest. Without a file, `url` is the first one the artifact brought. */
 export const manifestLine = (job: JobDetail): ManifestLine => {

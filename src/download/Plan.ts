@@ -249,12 +249,17 @@ const describe = (tried: ReadonlyArray<Tried>): string => {
   return [...named, ...(tried.length > NAMED ? [`and ${tried.length - NAMED} more`] : [])].join("; ")
 }
 
+/** Said where a file was to be looked at again and nothing came of it. */
+const FILE_KEPT = "; the file it had before stays in the manifest"
+
 /**
  * What becomes of a job whose plan is exhausted. If anything may pass, the job is tried again, with that alone, and no
  * try is counted if that is only somebody who wants to be left alone;
- * if all its candidates were skipped, so is the job; else there is no use.
+ * if all its candidates were skipped, so is the job; else there is no use. A file the job had before stays its own.
  */
 export const verdict = (plan: Plan): Retry | Later | Skip | Permanent => {
+  const { previous } = plan
+  const message = describe(plan.tried) + (previous === undefined ? "" : FILE_KEPT)
   const passing = plan.tried.filter((tried) => tried.class === "retry")
   const [waiting] = plan.tried
     .filter((tried) => tried.class === "wait")
@@ -264,7 +269,7 @@ export const verdict = (plan: Plan): Retry | Later | Skip | Permanent => {
     const times = passing.flatMap(({ not_before }) => (not_before === undefined ? [] : [not_before]))
     return new Retry({
       reason: transient.reason,
-      message: describe(plan.tried),
+      message,
       plan: again(plan),
       ...(times.length === 0 ? {} : { notBefore: Math.max(...times) })
     })
@@ -272,23 +277,24 @@ export const verdict = (plan: Plan): Retry | Later | Skip | Permanent => {
   if (waiting !== undefined) {
     return new Later({
       reason: waiting.reason,
-      message: describe(plan.tried),
+      message,
       until: waiting.not_before ?? 0,
       plan: again(plan)
     })
   }
-  const result = { tried: plan.tried }
+  // The receipt stays the job's result: the file is there, whatever its servers say by now.
+  const result = { ...previous, tried: plan.tried }
   const candidates = plan.tried.filter(({ url }) => url !== null)
   const [first] = candidates
   if (first !== undefined) {
     if (candidates.every((tried) => tried.class === "skip")) {
-      return new Skip({ reason: first.reason, message: describe(plan.tried), result })
+      return new Skip({ reason: first.reason, message, result })
     }
     return candidates.length === 1
-      ? new Permanent({ reason: first.reason, message: describe(plan.tried), result })
+      ? new Permanent({ reason: first.reason, message, result })
       : new Permanent({
           reason: "all-candidates-failed",
-          message: `none of ${candidates.length} candidates: ${describe(plan.tried)}`,
+          message: `none of ${candidates.length} candidates: ${message}`,
           result
         })
   }
@@ -302,7 +308,7 @@ export const verdict = (plan: Plan): Retry | Later | Skip | Permanent => {
   }
   return new Permanent({
     reason: plan.tried.length === 1 ? resolver.reason : "no-candidates",
-    message: describe(plan.tried),
+    message,
     result
   })
 }

@@ -2,7 +2,7 @@
  * What a queue is asked for and what it tells: filters over jobs and lanes, the jobs by state, and why those that wait
  * do so.
  */
-import type { JobState, LeaseRef } from "../Job.ts"
+import type { FinalState, JobState, LeaseRef } from "../Job.ts"
 
 /** Jobs by state; `total` is their sum. */
 export interface Stats {
@@ -45,12 +45,15 @@ export interface JobFilter {
   readonly state?: JobState | undefined
   readonly lane?: string | undefined
   readonly reason?: string | undefined
+  /** Only jobs that have a result, whatever became of them since. */
+  readonly hasResult?: true | undefined
 }
 
 /** Which ended jobs are to be had again. */
 export interface RefreshFilter {
-  readonly state: "done" | "skipped"
-  readonly id?: string | undefined
+  readonly state: FinalState
+  /** This job, or these. */
+  readonly id?: string | ReadonlyArray<string> | undefined
   readonly lane?: string | undefined
   readonly reason?: string | undefined
   readonly dryRun?: boolean | undefined

@@ -4,7 +4,10 @@
  */
 import type { Attempt, Lease } from "../Job.ts"
 
-/** Where a job ends well: with a result to keep, or with a reason why there is nothing to do. */
+/**
+ * Where a job ends well: with a result to keep, or with a reason why there is nothing to do. Skipped without a result, it
+ * keeps the one it has.
+ */
 export type Settled =
   | { readonly state: "done"; readonly result: unknown }
   | {
@@ -22,9 +25,12 @@ export interface FailedTry {
   readonly retryAt: number | null
   /** What the next lease gets as its plan. Left out: the plan stays as it is. */
   readonly plan?: unknown
-  /** Kept beside an `error`, like the result beside a `done`. */
+  /** Kept beside an `error`, like the result beside a `done`. Without one, a result the job has stays. */
   readonly result?: unknown
 }
+
+/** What is added to the message of a job that ended without its handler, though it has a result of an earlier end. */
+export const RESULT_KEPT = "; its earlier result is kept"
 
 /** Why a job is put back unfinished, and what its lane waits for. */
 export interface Released {

@@ -121,7 +121,8 @@ export const operation = FastCheck.oneof(
     FastCheck.record({
       kind: kind("ack"),
       pick,
-      state: FastCheck.constantFrom("done" as const, "skipped" as const)
+      state: FastCheck.constantFrom("done" as const, "skipped" as const),
+      result: FastCheck.constantFrom(undefined, null, "same")
     })
   ),
   weighted(
@@ -171,7 +172,7 @@ export const operation = FastCheck.oneof(
     1,
     FastCheck.record({
       kind: kind("refresh"),
-      state: FastCheck.constantFrom("done" as const, "skipped" as const),
+      state: FastCheck.constantFrom("done" as const, "skipped" as const, "error" as const),
       lane: FastCheck.constantFrom(undefined, ...LANES),
       dryRun: FastCheck.boolean()
     })

@@ -167,6 +167,10 @@ export const watch = (first: LanePolicy) => {
     const present = [...after.jobs.values()].map((one) => one.id)
     same(present.toSorted(), [...ids].toSorted())
     for (const number of after.jobs.keys()) must(!gone.has(number), "a job's number isn't used again", number)
+    for (const one of before.jobs.values()) {
+      const is = after.jobs.get(one.job)
+      must(is === undefined || one.result === null || is.result !== null, "a result is never lost", one, is)
+    }
   }
 
   /** A lowered cap takes nothing away, but lets nothing in. */

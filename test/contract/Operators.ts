@@ -5,7 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import type { Lease } from "../../src/Job.ts"
 import { uniform } from "../../src/Lane.ts"
+import type { LeaseLost, WorkQueueError } from "../../src/WorkQueue.ts"
 import {
   done,
   enqueue,
@@ -45,7 +47,7 @@ export const operatorsContract = (makeLayer: MakeLayer) =>
       )
     )
 
-    it.scoped("retries what failed, as new but for its history", () =>
+    it.scoped("retries what failed, as new but for its history and its result", () =>
       onQueue(makeLayer({ policy: uniform({ cap: 9 }) }), (queue) =>
         Effect.gen(function* () {
           yield* enqueue(queue, job("a"), job("b"), job("c", "host:c"))
@@ -64,8 +66,8 @@ export const operatorsContract = (makeLayer: MakeLayer) =>
             attempts: 0,
             reason: null,
             message: null,
-            plan: null,
-            result: null,
+            plan: { refresh: 2 },
+            result: 2,
             finishedAt: null,
             history: [note("http-500")]
           })
@@ -97,7 +99,7 @@ export const operatorsContract = (makeLayer: MakeLayer) =>
             state: "queued",
             attempts: 0,
             plan: { refresh: { path: "x" } },
-            result: null,
+            result: { path: "x" },
             finishedAt: null,
             history: [note("old")]
           })
@@ -109,6 +111,66 @@ export const operatorsContract = (makeLayer: MakeLayer) =>
           expect((yield* lease(queue, 9)).map(({ id }) => id).toSorted()).toEqual(
             [a.id, b.id, c.id, "e"].toSorted()
           )
+        })
+      )
+    )
+
+    it.scoped("keeps the result of what is queued again until there is another", () =>
+      onQueue(makeLayer({ policy: uniform({ cap: 9 }), maxCrashes: 1 }), (queue) =>
+        Effect.gen(function* () {
+          const kept = { path: "x" }
+          const ends = {
+            skipped: (one: Lease) => queue.ack(one, { state: "skipped", reason: "r", message: "m" }),
+            failed: (one: Lease) =>
+              queue.failAndRetry(one, { reason: "r", message: "m", retryAt: null, plan: "own" }),
+            tried: (one: Lease) =>
+              queue.failAndRetry(one, { reason: "r", message: "m", retryAt: TTL, result: 1 }),
+            cancelled: (one: Lease) => queue.cancel(one.id),
+            crashed: (one: Lease) => queue.reclaim([one.worker]),
+            told: (one: Lease) =>
+              queue.ack(one, { state: "skipped", reason: "r", message: "m", result: "other" }),
+            refused: (one: Lease) =>
+              queue.failAndRetry(one, { reason: "r", message: "m", retryAt: null, result: "other" }),
+            replaced: (one: Lease) => queue.ack(one, { state: "done", result: "other" }),
+            emptied: (one: Lease) => queue.ack(one, { state: "done", result: null })
+          }
+          const names = Object.keys(ends)
+          const endOf: ReadonlyMap<
+            string,
+            (one: Lease) => Effect.Effect<unknown, LeaseLost | WorkQueueError>
+          > = new Map(Object.entries(ends))
+          yield* enqueue(queue, ...names.map((name) => job(name)))
+          for (const one of yield* lease(queue, 9)) yield* queue.ack(one, { state: "done", result: kept })
+          const withResult = () =>
+            Effect.map(Stream.runCollect(queue.list({ hasResult: true })), (jobs) =>
+              ids(Chunk.toReadonlyArray(jobs))
+            )
+          yield* enqueue(queue, job("new", "host:b", { availableAt: TTL }))
+          expect(yield* withResult()).toEqual(names)
+          expect(yield* queue.refresh({ state: "done", id: [...names, "nowhere"] })).toBe(names.length)
+          expect(yield* withResult()).toEqual(names)
+          for (const name of names) {
+            const one = yield* leaseOne(queue, name)
+            expect(one.plan).toEqual({ refresh: kept })
+            yield* endOf.get(one.id)?.(one) ?? Effect.dieMessage(`${one.id} has no end`)
+          }
+          const resultsOf = Effect.forEach(names, (name) =>
+            Effect.map(get(queue, name), ({ result }) => result)
+          )
+          const results = [kept, kept, kept, kept, kept, "other", "other", "other", null]
+          expect(yield* resultsOf).toEqual(results)
+          for (const name of ["cancelled", "crashed"]) {
+            expect((yield* get(queue, name)).message).toMatch(/.; its earlier result is kept$/)
+          }
+          expect((yield* get(queue, "skipped")).message).toBe("m")
+          // Whatever end it was, the next try is told of the file, too.
+          expect(yield* queue.retryFailed({})).toBe(3)
+          expect(yield* get(queue, "failed")).toMatchObject({ plan: { refresh: kept }, result: kept })
+          expect(yield* get(queue, "refused")).toMatchObject({ plan: { refresh: "other" } })
+          expect(yield* resultsOf).toEqual(results)
+          expect(yield* queue.refresh({ state: "error" })).toBe(0)
+          expect(yield* queue.refresh({ state: "skipped", id: ["cancelled", "failed"] })).toBe(1)
+          expect(yield* get(queue, "cancelled")).toMatchObject({ plan: { refresh: kept }, message: null })
         })
       )
     )

@@ -228,7 +228,12 @@ const carryOut = (operation: Operation, ask: Ask, handed: Array<Handed>): Effect
         yield* settle(ask, handed, operation.pick, (queue, lease) =>
           operation.state === "done"
             ? queue.ack(lease, { state: "done", result: { by: lease.worker } }, [note("ack")])
-            : queue.ack(lease, { state: "skipped", reason: "robots", message: "not allowed" })
+            : queue.ack(lease, {
+                state: "skipped",
+                reason: "robots",
+                message: "not allowed",
+                result: operation.result
+              })
         )
         return nothing
       case "failAndRetry": {

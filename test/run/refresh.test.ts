@@ -1,7 +1,8 @@
 import { rm } from "node:fs/promises"
 import { join } from "node:path"
 import { expect, it } from "vitest"
-import { files, tries } from "../../src/demo/Behaviour.ts"
+import * as Behaviour from "../../src/demo/Behaviour.ts"
+import { files, htmlForPdf, tries } from "../../src/demo/Behaviour.ts"
 import * as Stage from "./Stage.ts"
 import * as Told from "./Told.ts"
 
@@ -62,4 +63,83 @@ it("what is done is asked for again, and taken only where it has changed or is g
     reason: "not-modified",
     path: before.get("same.test-0")?.path
   })
+})
+
+const once = (then: Behaviour.Behaviour) => tries(1, files(), then)
+
+it("a file that can't be looked at again stays the job's, whatever becomes of the try", async () => {
+  const stage = await Stage.make({
+    hosts: {
+      "gone.test": once(Behaviour.status(404)),
+      "login.test": once(htmlForPdf()),
+      "broken.test": once(Behaviour.status(500)),
+      "cancelled.test": files(),
+      "back.test": tries(1, files(), tries(1, Behaviour.status(404), files()))
+    }
+  })
+  const hosts = ["gone.test", "login.test", "broken.test", "cancelled.test", "back.test"]
+  await stage.queue(Stage.filesOf(hosts, 1))
+  const run = async () => {
+    const { stdout } = await stage.program("queue", "run", "--drain", "--format", "json")
+    return Told.summary(stdout).ends
+  }
+  const receipts = async () =>
+    new Map(Array.from(await stage.manifest(), ([id, { path, sha256 }]) => [id, { path, sha256 }]))
+  const listed = async () => {
+    const { stdout } = await stage.here("queue", "export", "--as", "bibtex")
+    return stdout.match(/^@misc/gm)?.length
+  }
+  expect(await run()).toMatchObject({ done: 5 })
+  const before = await receipts()
+  const stays = async () => {
+    expect(await receipts()).toEqual(before)
+    expect(await listed()).toBe(5)
+    expect(await stage.here("verify")).toMatchObject({
+      code: 0,
+      stdout: "5 files checked, all as they were\n"
+    })
+  }
+
+  await stage.does("queue", "refresh", "--format", "json")
+  await stays()
+  await stage.does("queue", "cancel", "cancelled.test-0")
+  await stays()
+  expect(await run()).toMatchObject({ error: 4 })
+  await stays()
+  expect(await stage.show("cancelled.test-0")).toMatchObject({
+    state: "skipped",
+    reason: "cancelled",
+    message: "cancelled by hand; its earlier result is kept"
+  })
+  for (const [host, reason] of [
+    ["gone.test", "http-404"],
+    ["login.test", "login-page"],
+    ["broken.test", "http-500"]
+  ]) {
+    const { message, ...told } = await stage.show(`${host}-0`)
+    expect(told).toMatchObject({ state: "error", reason })
+    expect(message).toMatch(/.; the file it had before stays in the manifest$/)
+  }
+
+  // Who failed is asked again about the same file, and so is who was cancelled.
+  await stage.does("queue", "retry-failed", "--reason", "http-404", "--format", "json")
+  await stays()
+  expect(await run()).toMatchObject({ skipped: 1, error: 1 })
+  await stays()
+  expect(await stage.show("back.test-0")).toMatchObject({ reason: "not-modified" })
+  expect((await stage.here("queue", "refresh", "--id", "cancelled.test-0")).stdout).toBe(
+    "1 file queued again\n"
+  )
+  expect((await stage.here("queue", "refresh", "--dry-run")).stdout).toBe(
+    "4 files would be looked at again\n"
+  )
+
+  // What is missing is queued again, whatever its job's state.
+  for (const { path } of before.values()) await rm(join(stage.folder, Stage.OUT, path ?? ""))
+  expect((await stage.here("verify")).stdout).toMatch(
+    /5 files checked, 5 missing or damaged, 5 queued again\n$/
+  )
+  expect(await stage.counts()).toMatchObject({ queued: 5 })
+  expect(await run()).toMatchObject({ done: 2, error: 3 })
+  expect(await receipts()).toEqual(before)
 })

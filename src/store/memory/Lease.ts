@@ -1,7 +1,17 @@
 /** Jobs go out: what is due comes back first, then lanes take turns. */
 import type { Lease, LeaseRef } from "../../Job.ts"
 import { isOpen, hasRoom, mayStart, start, wake } from "./Lanes.ts"
-import { finish, fromJson, type Job, type Lane, next, occupy, queue, type State } from "./State.ts"
+import {
+  finish,
+  fromJson,
+  type Job,
+  type Lane,
+  next,
+  occupy,
+  queue,
+  type State,
+  withoutHandler
+} from "./State.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Taking back
@@ -27,7 +37,7 @@ const takeBack = (state: State, now: number, job: Job, reason: "lease-expired" |
     finish(state, job, now, {
       state: "error",
       reason: "crashed",
-      message: `its worker died ${job.crashes} times while it ran`
+      message: withoutHandler(job, `its worker died ${job.crashes} times while it ran`)
     })
   } else {
     queue(state, job, job.lane, now, null)

@@ -1,18 +1,28 @@
 /** What a person does to jobs: queue failed ones again, cancel one, remove old ones. */
 import type { JobState } from "../../Job.ts"
 import type { JobFilter, RefreshFilter } from "../../WorkQueue.ts"
-import { finish, forget, fromJson, type Job, next, queue, type State, toJson } from "./State.ts"
+import {
+  finish,
+  forget,
+  fromJson,
+  hasResult,
+  type Job,
+  next,
+  queue,
+  type State,
+  toJson,
+  withoutHandler
+} from "./State.ts"
 import { matching } from "./Read.ts"
 
-/** Queues an ended job as if it were new, but for its history. */
-const again = (state: State, job: Job, now: number, plan: unknown): void => {
+/** Queues an ended job as if it were new, but for its history and its result, which is its plan, too. */
+const again = (state: State, job: Job, now: number): void => {
   job.attempts = 0
   job.crashes = 0
   job.reason = null
   job.message = null
   job.finishedAt = null
-  job.plan = toJson(plan)
-  job.result = "null"
+  job.plan = hasResult(job) ? toJson({ refresh: fromJson(job.result) }) : "null"
   queue(state, job, job.lane, now, null)
 }
 
@@ -20,22 +30,20 @@ const again = (state: State, job: Job, now: number, plan: unknown): void => {
 export const retryFailed = (
   state: State,
   now: number,
-  filter: Omit<JobFilter, "state"> & { readonly dryRun?: boolean }
+  filter: Omit<JobFilter, "state" | "hasResult"> & { readonly dryRun?: boolean }
 ): number => {
   const failed = [...matching(state, { ...filter, state: "error" })]
   if (filter.dryRun === true) return failed.length
-  for (const job of failed) again(state, job, now, null)
+  for (const job of failed) again(state, job, now)
   return failed.length
 }
 
 /** Queues ended jobs again, their results as their plans; answers how many. */
 export const refresh = (state: State, now: number, filter: RefreshFilter): number => {
-  const ended = [...matching(state, filter)].filter(({ id }) => filter.id === undefined || id === filter.id)
+  const wanted = filter.id === undefined ? undefined : new Set([filter.id].flat())
+  const ended = [...matching(state, filter)].filter(({ id }) => wanted === undefined || wanted.has(id))
   if (filter.dryRun === true) return ended.length
-  for (const job of ended) {
-    const result = fromJson(job.result)
-    again(state, job, now, result === null ? null : { refresh: result })
-  }
+  for (const job of ended) again(state, job, now)
   return ended.length
 }
 
@@ -44,7 +52,8 @@ export const cancel = (state: State, now: number, id: string): boolean => {
   const job = state.byId.get(id)
   if (job === undefined || (job.state !== "queued" && job.state !== "in_progress")) return false
   if (job.state === "in_progress") job.token = next(state)
-  finish(state, job, now, { state: "skipped", reason: "cancelled", message: "cancelled by hand" })
+  const message = withoutHandler(job, "cancelled by hand")
+  finish(state, job, now, { state: "skipped", reason: "cancelled", message })
   return true
 }
 

@@ -2,7 +2,7 @@
 import type { Attempt, JobDetail, JobSummary } from "../../Job.ts"
 import type { LaneStats } from "../../Lane.ts"
 import type { HeldLease, JobFilter, LaneFilter, Stats, Wait } from "../../WorkQueue.ts"
-import { fromJson, type Job, type Lane, type State } from "./State.ts"
+import { fromJson, hasResult, type Job, type Lane, type State } from "./State.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Counting
@@ -139,6 +139,7 @@ export function* matching(state: State, filter: JobFilter): Generator<Job> {
     if (filter.state !== undefined && job.state !== filter.state) continue
     if (filter.lane !== undefined && job.lane.key !== filter.lane) continue
     if (filter.reason !== undefined && job.reason !== filter.reason) continue
+    if (filter.hasResult === true && !hasResult(job)) continue
     yield job
   }
 }

@@ -7,8 +7,12 @@ import { finish, type Job, type Json, occupy, queue, type State, toJson } from "
 const planOf = (job: Job, change: { readonly plan?: unknown }): Json =>
   change.plan === undefined ? job.plan : toJson(change.plan)
 
+/** A job that ends without a result keeps the one it has. */
+const resultOf = (job: Job, result: unknown): Json =>
+  result === undefined || result === null ? job.result : toJson(result)
+
 export const ack = (state: State, now: number, job: Job, settled: Settled): void => {
-  job.result = toJson(settled.result)
+  job.result = settled.state === "done" ? toJson(settled.result) : resultOf(job, settled.result)
   job.attempts += 1
   finish(state, job, now, {
     state: settled.state,
@@ -19,7 +23,7 @@ export const ack = (state: State, now: number, job: Job, settled: Settled): void
 
 export const failAndRetry = (state: State, now: number, job: Job, failed: FailedTry): void => {
   const plan = planOf(job, failed)
-  const result = toJson(failed.result)
+  const result = resultOf(job, failed.result)
   job.plan = plan
   job.attempts += 1
   job.reason = failed.reason

@@ -7,6 +7,7 @@
  */
 import type { Attempt, FinalState, JobState } from "../../Job.ts"
 import type { LaneOverrides, LanePolicy } from "../../Lane.ts"
+import { RESULT_KEPT } from "../../WorkQueue.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -111,6 +112,12 @@ export const empty = (policy: LanePolicy, maxCrashes: number): State => ({
 export const toJson = (value: unknown): Json => JSON.stringify(value) ?? "null"
 
 export const fromJson = (json: Json): unknown => JSON.parse(json)
+
+export const hasResult = (job: Job): boolean => job.result !== "null"
+
+/** The message of a job that ends without its handler. */
+export const withoutHandler = (job: Job, message: string): string =>
+  hasResult(job) ? message + RESULT_KEPT : message
 
 /** The next number of the sequence. */
 export const next = (state: State): number => {

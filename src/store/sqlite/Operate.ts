@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { JobState } from "../../Job.ts"
-import type { JobFilter, RefreshFilter } from "../../WorkQueue.ts"
+import { type JobFilter, type RefreshFilter, RESULT_KEPT } from "../../WorkQueue.ts"
 import { applyTally, counterOf, emptyTally, tallyMove } from "./Counters.ts"
 import type { Query } from "./Database.ts"
 import * as Sequence from "./Sequence.ts"
@@ -12,23 +12,23 @@ import * as Sequence from "./Sequence.ts"
 const asNew =
   "state = 'queued', available_at = 0, attempts = 0, crashes = 0, reason = NULL, finished_at = NULL"
 
+/** The body beside it: the result stays, and is the plan, too. */
+const bodyAsNew = "plan = iif(result IS NULL, NULL, json_object('refresh', json(result))), message = NULL"
+
 const failed = `FROM jobs WHERE state = 'error' AND (:reason IS NULL OR reason = :reason)
   AND (:lane IS NULL OR lane_id = (SELECT id FROM lanes WHERE key = :lane))`
 
-/** Queues failed jobs again as if they were new; their history stays. */
+/** Queues failed jobs again as if they were new; their history and their results stay. */
 export const retryFailed = Effect.fnUntraced(function* (
   query: Query,
-  filter: Omit<JobFilter, "state"> & { readonly dryRun?: boolean }
+  filter: Omit<JobFilter, "state" | "hasResult"> & { readonly dryRun?: boolean }
 ) {
   const parameters = { reason: filter.reason ?? null, lane: filter.lane ?? null }
   if (filter.dryRun === true) {
     const [row] = yield* query<{ readonly count: number }>(`SELECT count(*) AS count ${failed}`, parameters)
     return row?.count ?? 0
   }
-  yield* query(
-    `UPDATE bodies SET plan = NULL, result = NULL, message = NULL WHERE job_id IN (SELECT id ${failed})`,
-    parameters
-  )
+  yield* query(`UPDATE bodies SET ${bodyAsNew} WHERE job_id IN (SELECT id ${failed})`, parameters)
   const rows = yield* query<{ readonly lane_id: number }>(
     `UPDATE jobs SET ${asNew} WHERE id IN (SELECT id ${failed}) RETURNING lane_id`,
     parameters
@@ -39,9 +39,9 @@ export const retryFailed = Effect.fnUntraced(function* (
   return rows.length
 })
 
-/** One job is found by its id, without a look at the others. */
+/** Jobs named by their ids are found without a look at the others. */
 const refreshable = ({ id }: RefreshFilter) => `FROM jobs
-  WHERE ${id === undefined ? "true" : "artifact_id = :artifact"} AND state = :state
+  WHERE ${id === undefined ? "true" : "artifact_id IN (SELECT value FROM json_each(:ids))"} AND state = :state
     AND (:reason IS NULL OR reason = :reason)
     AND (:lane IS NULL OR lane_id = (SELECT id FROM lanes WHERE key = :lane))`
 
@@ -49,7 +49,7 @@ const refreshParameters = ({ id, lane, reason, state }: RefreshFilter) => ({
   state,
   reason: reason ?? null,
   lane: lane ?? null,
-  ...(id === undefined ? {} : { artifact: id })
+  ...(id === undefined ? {} : { ids: JSON.stringify([id].flat()) })
 })
 
 /** How many ended jobs `refresh` would queue. */
@@ -74,14 +74,10 @@ export const refresh = Effect.fnUntraced(function* (query: Query, filter: Refres
     `SELECT id, lane_id ${refreshable(filter)} AND id > :after ORDER BY id LIMIT ${REFRESH_BATCH}`,
     { ...refreshParameters(filter), after }
   )
-  const ids = JSON.stringify(jobs.map(({ id }) => id))
-  yield* query(
-    `UPDATE bodies SET plan = iif(result IS NULL, NULL, json_object('refresh', json(result))), result = NULL,
-         message = NULL
-       WHERE job_id IN (SELECT value FROM json_each(:ids))`,
-    { ids }
-  )
-  yield* query(`UPDATE jobs SET ${asNew} WHERE id IN (SELECT value FROM json_each(:ids))`, { ids })
+  const batch = { jobs: JSON.stringify(jobs.map(({ id }) => id)) }
+  const inBatch = "IN (SELECT value FROM json_each(:jobs))"
+  yield* query(`UPDATE bodies SET ${bodyAsNew} WHERE job_id ${inBatch}`, batch)
+  yield* query(`UPDATE jobs SET ${asNew} WHERE id ${inBatch}`, batch)
   const changes = emptyTally()
   for (const { lane_id } of jobs) tallyMove(changes, lane_id, filter.state, "ready")
   yield* applyTally(query, changes)
@@ -104,7 +100,10 @@ export const cancel = Effect.fnUntraced(function* (query: Query, id: string, now
        WHERE id = :job`,
     { job: job.id, now, token }
   )
-  yield* query("UPDATE bodies SET message = 'cancelled by hand' WHERE job_id = :job", { job: job.id })
+  yield* query(
+    "UPDATE bodies SET message = 'cancelled by hand' || iif(result IS NULL, '', :kept) WHERE job_id = :job",
+    { job: job.id, kept: RESULT_KEPT }
+  )
   const changes = emptyTally()
   tallyMove(changes, job.lane_id, counterOf(job.state, job.available_at), "skipped")
   yield* applyTally(query, changes)

@@ -76,6 +76,7 @@ const page = (columns: string, tables: string) => `SELECT ${columns}
   FROM jobs j JOIN lanes l ON l.id = j.lane_id ${tables}
   WHERE j.id > :after AND (:state IS NULL OR j.state = :state) AND (:reason IS NULL OR j.reason = :reason)
     AND (:lane IS NULL OR l.key = :lane)
+    AND (:hasResult = 0 OR EXISTS (SELECT 1 FROM bodies r WHERE r.job_id = j.id AND r.result IS NOT NULL))
   ORDER BY j.id LIMIT :limit`
 
 const summaries = page("j.*, l.key AS lane", "")
@@ -130,6 +131,7 @@ const pages = <A extends { readonly job: number }>(
     readonly state: string | null
     readonly reason: string | null
     readonly lane: string | null
+    readonly hasResult: 0 | 1
   }) => Effect.Effect<ReadonlyArray<A>, WorkQueueError>
 ): Stream.Stream<A, WorkQueueError> =>
   Stream.paginateChunkEffect(
@@ -142,7 +144,8 @@ const pages = <A extends { readonly job: number }>(
           limit,
           state: filter.state ?? null,
           reason: filter.reason ?? null,
-          lane: filter.lane ?? null
+          lane: filter.lane ?? null,
+          hasResult: filter.hasResult === true ? 1 : 0
         }),
         (rows) => {
           const last = rows.at(-1)

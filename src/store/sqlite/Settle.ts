@@ -28,7 +28,7 @@ export interface Reroute {
 /** `lost`: the token is stale and nothing was changed. */
 export type Verdict = "ok" | "lost" | RerouteVerdict
 
-/** What a transition writes to its job; `reason: undefined` leaves the reason as it is. */
+/** What a transition writes to its job; what is `undefined` stays as it is. */
 interface Change {
   readonly state: JobState
   readonly availableAt: number
@@ -60,7 +60,7 @@ const changeOf = (transition: Transition, now: number): Change => {
             counts: true,
             reason: settled.reason,
             final: true,
-            result: settled.result ?? null,
+            result: settled.result ?? undefined,
             message: settled.message
           }
     }
@@ -74,7 +74,7 @@ const changeOf = (transition: Transition, now: number): Change => {
             reason,
             final: true,
             plan,
-            result: result ?? null,
+            result: result ?? undefined,
             message
           }
         : {

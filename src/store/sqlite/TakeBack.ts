@@ -3,6 +3,7 @@
  * counts a crash, so that a job that kills its worker again and again comes to an end too.
  */
 import * as Effect from "effect/Effect"
+import { RESULT_KEPT } from "../../WorkQueue.ts"
 import { applyTally, emptyTally, tallyMove } from "./Counters.ts"
 import type { Query } from "./Database.ts"
 
@@ -50,13 +51,18 @@ export const takeBack = Effect.fnUntraced(function* (query: Query, request: Take
       reason
     }
   )
-  yield* query("UPDATE bodies SET message = value ->> 1 FROM json_each(:jobs) WHERE job_id = value ->> 0", {
-    jobs: JSON.stringify(
-      jobs
-        .filter((job) => job.crashes + 1 >= maxCrashes)
-        .map((job) => [job.id, `its worker died ${job.crashes + 1} times while it ran`])
-    )
-  })
+  yield* query(
+    `UPDATE bodies SET message = value ->> 1 || iif(result IS NULL, '', :kept)
+       FROM json_each(:jobs) WHERE job_id = value ->> 0`,
+    {
+      jobs: JSON.stringify(
+        jobs
+          .filter((job) => job.crashes + 1 >= maxCrashes)
+          .map((job) => [job.id, `its worker died ${job.crashes + 1} times while it ran`])
+      ),
+      kept: RESULT_KEPT
+    }
+  )
   const changes = emptyTally()
   for (const row of rows)
     tallyMove(changes, row.lane_id, "in_flight", row.state === "error" ? "error" : "ready")
