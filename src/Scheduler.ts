@@ -14,6 +14,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Fatal } from "./Failure.ts"
@@ -56,7 +57,10 @@ export interface SchedulerOptions {
 export interface RunOptions {
   /** End when the queue has nothing more to do. Default false: go on until stopped. */
   readonly drain?: boolean | undefined
-  /** Draining, the longest time to wait with nothing to do for work that is due later. Default 15 minutes. */
+  /**
+   * Draining, the longest time to wait for work that is due later, with nothing to do or with nothing that comes of it:
+   * a lease that ends in another wait ends no wait. Default 15 minutes.
+   */
   readonly maxWait?: Duration.DurationInput | undefined
   /** Told of each lease, before its handler starts. */
   readonly onStart?: ((lease: Lease) => Effect.Effect<void>) | undefined
@@ -150,7 +154,7 @@ export const make = (
         const outcome = yield* Deferred.make<Omit<RunReport, "ends">, Fatal | WorkQueueError>()
         const orFail = <A>(effect: Effect.Effect<A, Fatal | WorkQueueError>) =>
           Effect.catchAllCause(effect, (cause) => Deferred.failCause(outcome, cause))
-        const idle = Idle.make(queue, runOptions)
+        const idle = yield* Idle.make(queue, runOptions)
         const turns = yield* Turns.make({
           queue,
           worker,
@@ -163,6 +167,7 @@ export const make = (
           onEnd: runOptions.onEnd,
           count: (end) => {
             counts[end] += 1
+            idle.ended(end)
           },
           fail: (cause) => Deferred.failCause(outcome, cause),
           ring: wake.ring
@@ -181,10 +186,14 @@ export const make = (
         const loop: Effect.Effect<Omit<RunReport, "ends">, WorkQueueError, Scope.Scope> = Effect.gen(
           function* () {
             while (!(yield* Deferred.isDone(stopping))) {
-              const taken = yield* turn(true)
+              const held = idle.held(running.size)
+              const taken = yield* turn(held === undefined)
               if (taken.leased > 0) idle.leased()
               if (taken === AGAIN || turns.pending()) continue
-              const next: Idle.Idle = taken.exhausted ? yield* idle.decide(running.size) : Idle.UNTIL_WOKEN
+              const next: Idle.Idle =
+                taken.exhausted || (held !== undefined && running.size === 0)
+                  ? yield* idle.decide(running.size)
+                  : { _tag: "Sleep", until: Option.fromNullable(held) }
               if (next._tag === "End") return next.report
               yield* wake.sleep(next.until)
             }

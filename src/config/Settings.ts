@@ -90,7 +90,7 @@ const sections = Schema.Struct({
       max_wait_seconds: key(
         number(0, 52 * WEEK),
         900,
-        "How long a draining run waits for work that isn't due yet."
+        "How long a draining run waits for work that isn't due yet, while nothing comes of any other."
       )
     }),
     "How many jobs run, and how often they are tried."

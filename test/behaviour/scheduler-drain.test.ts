@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import { WaitLane } from "../../src/Failure.ts"
+import type { HandlerService } from "../../src/Handler.ts"
 import { uniform } from "../../src/Lane.ts"
 import * as WorkerIdentity from "../../src/WorkerIdentity.ts"
 import { WorkQueue, type WorkQueueService } from "../../src/WorkQueue.ts"
@@ -139,6 +140,77 @@ describe("A draining run", () => {
       expect(yield* Crew.detail("j2")).toMatchObject({ state: "done", finishedAt: 10_000 })
       expect(yield* Crew.elapse(fiber)).toMatchObject(Exit.succeed({ ended: "drained", ends: { done: 2 } }))
     }).pipe(Effect.provide(scripted))
+  )
+})
+
+/** Lanes named after how they refuse: after so many milliseconds, for so many more. Others do what the payload says. */
+const refusing: HandlerService["handle"] = (job) => {
+  const [, takes = "0", waits] = /^refuses-(\d+)-(\d+)/.exec(job.lease.lane) ?? []
+  return waits === undefined
+    ? Crew.scripted(job)
+    : Effect.flatMap(Effect.delay(Crew.now, Number(takes)), (now) =>
+        Effect.fail(
+          new WaitLane({ reason: "http-429", message: "too many", until: now + Number(waits), plan: null })
+        )
+      )
+}
+
+const crew = (handle = refusing) => Effect.provide(Crew.layer({ handle, scheduler: { maxWorkers: 4 } }))
+
+describe("A draining run whose lanes refuse for ever", () => {
+  it.scoped("ends when what it waited for one after the other is longer than maxWait", () => {
+    const watch = Crew.watched(refusing)
+    return Effect.gen(function* () {
+      yield* Crew.enqueue(
+        Crew.newJob("j1", { lane: "refuses-0-1000" }),
+        Crew.newJob("j2", { lane: "refuses-0-1500" })
+      )
+      expect(yield* Crew.runToEnd({ drain: true, maxWait: "8 seconds" }, 60)).toMatchObject({
+        ended: "deferred",
+        nextReadyAt: expect.any(Number),
+        ends: { done: 0, error: 0 }
+      })
+      expect(yield* Crew.now).toBe(8_000)
+      expect(yield* Crew.detail("j1")).toMatchObject({ state: "queued", attempts: 0 })
+      expect(watch.started.length).toBeGreaterThan(9)
+    }).pipe(crew(watch.handle))
+  })
+
+  it.scoped("ends also when there are so many that one is always being asked", () =>
+    Effect.gen(function* () {
+      yield* Crew.enqueue(
+        ...Array.from({ length: 40 }, (_, n) =>
+          Crew.newJob(`j${n}`, { lane: `refuses-${1500 + n * 10}-1000 ${n}` })
+        )
+      )
+      expect(yield* Crew.runToEnd(drain)).toMatchObject({ ended: "deferred", ends: { done: 0, released: 0 } })
+      expect(yield* Crew.now).toBeLessThanOrEqual(120_000)
+    }).pipe(crew())
+  )
+
+  it.scoped("goes on as long as something comes of others", () =>
+    Effect.gen(function* () {
+      yield* Crew.enqueue(
+        Crew.newJob("j1", { lane: "refuses-0-1000" }),
+        ...[50_000, 100_000, 150_000].map((availableAt, n) => Crew.newJob(`other${n}`, { availableAt }))
+      )
+      expect(yield* Crew.runToEnd(drain)).toMatchObject({ ended: "deferred", ends: { done: 3 } })
+      expect(yield* Crew.now).toBe(210_000)
+    }).pipe(crew())
+  )
+
+  it.scoped("goes on as long as a job is at work, and does what comes free beside it", () =>
+    Effect.gen(function* () {
+      yield* Crew.enqueue(
+        Crew.newJob("j1", { lane: "refuses-0-1000" }),
+        Crew.newJob("long", { payload: Crew.script(500_000) }),
+        Crew.newJob("later", { availableAt: 130_000 })
+      )
+      expect(yield* Crew.runToEnd(drain, 1_000)).toMatchObject({ ended: "deferred", ends: { done: 2 } })
+      const { finishedAt } = yield* Crew.detail("later")
+      expect(finishedAt).toBeLessThanOrEqual(130_000 + 60_000)
+      expect(yield* Crew.now).toBe(560_000)
+    }).pipe(crew())
   )
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { type Behaviour, delayed, files, rateLimited } from "../../src/demo/Behaviour.ts"
+import { type Behaviour, delayed, files, rateLimited, status as always } from "../../src/demo/Behaviour.ts"
 import type { Seen } from "../../src/demo/Traffic.ts"
 import * as Stage from "./Stage.ts"
 import * as Told from "./Told.ts"
@@ -91,5 +91,30 @@ describe("a host that says when to come back", () => {
     expect(Told.summary(stdout).ends.waiting).toBe(0)
     await stage.checkAll([...busy, ...free])
     expect(await stage.show("busy.test-0")).toMatchObject({ attempts: 1, crashes: 0 })
+  })
+})
+
+describe("hosts that refuse for ever", () => {
+  it("hold a draining run up for no longer than it may wait, and it says what is left", async () => {
+    const stage = await Stage.make({
+      hosts: {
+        "limited.test": always(429, { "retry-after": "1" }),
+        "overload.test": always(503, { "retry-after": "0" }),
+        "free.test": small
+      }
+    })
+    await stage.queue(Stage.filesOf(["limited.test", "overload.test", "free.test"], 2))
+    const run = stage.start("queue", "run", "--drain", "--max-wait", "3s", "--format", "json")
+    await Stage.until("the run ends", () => !run.alive())
+    const { code, stderr, stdout } = await run.ended
+    expect(code, stderr).toBe(4)
+    const summary = Told.summary(stdout)
+    expect(summary).toMatchObject({
+      ended: "deferred",
+      ends: { done: 2, retry: 0, error: 0 },
+      queue: { queued: 4 }
+    })
+    expect(summary.next_ready_at).not.toBeNull()
+    expect(await stage.show("limited.test-0")).toMatchObject({ state: "queued", attempts: 0 })
   })
 })

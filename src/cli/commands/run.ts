@@ -42,7 +42,7 @@ const perResolver = Options.text("max-per-resolver").pipe(
 
 const maxWait = CommandOptions.duration("max-wait").pipe(
   Options.withDescription(
-    "Draining, how long to wait for work that isn't due yet: 90s, 15m, 2h. Default: 15m."
+    "Draining, how long to wait for work that isn't due yet while nothing comes of any other: 90s, 15m, 2h. Default: 15m."
   ),
   Options.optional
 )
