@@ -12,13 +12,14 @@ import type { Bandwidth } from "./Bandwidth.ts"
 import { tooLarge, Watched } from "./Body.ts"
 import type { FetchSettings, Target } from "./Fetch.ts"
 import { FetchFailure, HostWaits } from "./FetchFailure.ts"
+import { isCheck, mayBeCheck } from "./HumanCheck.ts"
 import { isPage, readPage } from "./LandingPage.ts"
 import type { Receipt } from "./Manifest.ts"
 import type { Parts } from "./Parts.ts"
 import { identityOf, rest, wholeInRange } from "./Range.ts"
 import * as Refusals from "./Refusals.ts"
 import { askedUrl } from "./Route.ts"
-import { type Meaning, meaning } from "./Status.ts"
+import { challenge, type Meaning, meaning } from "./Status.ts"
 import type { Beginning, Part, StorageService } from "./Storage.ts"
 import { expectation, type Expected } from "./Verify.ts"
 
@@ -229,9 +230,11 @@ export const reading = (
   const refusal = Effect.fnUntraced(function* (
     url: string,
     response: Response,
-    said: Exclude<Meaning, { readonly _tag: "Body" }>
+    told: Exclude<Meaning, { readonly _tag: "Body" }>
   ) {
-    yield* response.discard
+    let said = told
+    if (!mayBeCheck(response, told)) yield* response.discard
+    else if (yield* isCheck(response, url)) said = challenge(response.status)
     if (said._tag === "Redirect") {
       return yield* redirected(said.location, url, response)
     }

@@ -5,6 +5,7 @@
  * |----------------------------------------|-----------------------------------------------------------------------|
  * | 200, 203                               | a body                                                                |
  * | 301, 302, 303, 307, 308 with Location  | a redirect                                                            |
+ * | any other that checks for a human       | the next candidate; a failure of the host                             |
  * | 429, and 503 with Retry-After          | the host waits, at least as long as it asks for                       |
  * | 202, 206, 408, 425, other 5xx          | may go well later                                                     |
  * | 501, 505, everything else              | the next candidate                                                    |
@@ -59,6 +60,22 @@ const NAMES: Readonly<Record<number, string>> = {
   504: "the server behind it didn't answer in time"
 }
 
+/**
+ * Whether the services that stand before hosts say that they check for a human instead of answering: Cloudflare, AWS
+ * WAF, and DataDome, which signs what it lets through, too.
+ */
+const checksForHuman = ({ header, status }: Pick<Response, "status" | "header">): boolean =>
+  header("cf-mitigated")?.trim().toLowerCase() === "challenge" ||
+  /^\s*(?:challenge|captcha)\s*$/i.test(header("x-amzn-waf-action") ?? "") ||
+  (status === 403 && header("x-datadome") !== undefined)
+
+/** What such an answer means. */
+export const challenge = (status: number): Extract<Meaning, { readonly _tag: "TryNext" }> => ({
+  _tag: "TryNext",
+  reason: "challenge",
+  message: `the server checks for a human (HTTP ${status})`
+})
+
 /** Reads the head of an answer. `maxSeconds` bounds what a server may ask to wait. */
 export const meaning = (
   response: Pick<Response, "status" | "header">,
@@ -86,9 +103,7 @@ export const meaning = (
       ? { _tag: "TryNext", reason: "bad-redirect", message: `a redirect without a target (HTTP ${status})` }
       : { _tag: "Redirect", location: location.trim() }
   }
-  if (header("cf-mitigated")?.toLowerCase() === "challenge") {
-    return { _tag: "TryNext", reason: "challenge", message: `the server checks for a human (HTTP ${status})` }
-  }
+  if (checksForHuman(response)) return challenge(status)
   if (status === 429) {
     return wait(Option.getOrUndefined(RetryAfter.hint(header, now, maxSeconds)))
   }

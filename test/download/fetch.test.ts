@@ -27,6 +27,14 @@ const one = (
     changes
   )
 
+const CAPTCHA = '<title>journal.test</title><script src="https://ct.captcha-delivery.com/c.js"></script>'
+
+const page = (status: number, body: string, type = "text/html; charset=utf-8") =>
+  Behaviour.respond({ status, headers: { "content-type": type }, body })
+
+/** A check for a human that only its page tells. */
+const check = (status: number) => page(status, CAPTCHA)
+
 describe("a candidate", () => {
   it.live("becomes a stored file with a receipt", () =>
     world({ "a.test": Behaviour.files({ size: 700_000 }) }, ({ fetch, origin, out }) =>
@@ -157,6 +165,31 @@ describe("a candidate", () => {
       "login-page"
     ],
     ["a challenge", Behaviour.status(403, { "cf-mitigated": "challenge" }), "try-next", "challenge"],
+    [
+      "a challenge by DataDome",
+      Behaviour.status(403, { "x-datadome": "protected" }),
+      "try-next",
+      "challenge"
+    ],
+    [
+      "a challenge by AWS WAF",
+      Behaviour.status(202, { "x-amzn-waf-action": "challenge" }),
+      "try-next",
+      "challenge"
+    ],
+    [
+      "a captcha by AWS WAF",
+      Behaviour.status(405, { "x-amzn-waf-action": "captcha" }),
+      "try-next",
+      "challenge"
+    ],
+    ...([401, 403, 405, 429, 503] as const).map(
+      (status) => [`a challenge as a page with ${status}`, check(status), "try-next", "challenge"] as const
+    ),
+    ["a challenge on a page that isn't there", check(404), "try-next", "http-404"],
+    ["a page that only refuses", page(403, "<title>Forbidden</title><p>No.</p>"), "try-next", "http-403"],
+    ["a refusal that only mentions it", page(403, CAPTCHA, "text/plain"), "try-next", "http-403"],
+    ["a refusal that breaks off", Behaviour.truncated(page(403, CAPTCHA.repeat(99))), "try-next", "http-403"],
     ["noise", Behaviour.files({ kind: "noise", contentType: "application/pdf" }), "try-next", "not-a-pdf"],
     ["nothing", Behaviour.respond(), "try-next", "empty-body"],
     [
@@ -169,6 +202,32 @@ describe("a candidate", () => {
     Effect.gen(function* () {
       expect(yield* one(behaviour)).toMatchObject({ left: { class: failure, reason } })
     })
+  )
+
+  it.live("whose host asks to wait waits, though its page checks for a human, too", () =>
+    Effect.gen(function* () {
+      for (const status of [429, 503]) {
+        const waiting = Behaviour.headed({ "retry-after": "1000" }, check(status))
+        expect(yield* one(waiting)).toMatchObject({ right: { _tag: "Held" } })
+      }
+    })
+  )
+
+  it.live("is asked for no more when its host checks for a human again and again", () =>
+    world(
+      { "a.test": check(403) },
+      ({ fetch, origin }) =>
+        Effect.gen(function* () {
+          for (const path of ["/1.pdf", "/2.pdf"]) {
+            expect(yield* Effect.flip(fetch(origin.url("a.test", path)))).toMatchObject({
+              reason: "challenge"
+            })
+          }
+          expect(yield* fetch(origin.url("a.test", "/3.pdf"))).toMatchObject({ _tag: "Held" })
+          expect(yield* origin.log).toHaveLength(2)
+        }),
+      { http: { breaker_failures: 2 } }
+    )
   )
 
   it.live("of unknown length is taken when its end shows", () =>
