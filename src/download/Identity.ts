@@ -4,9 +4,13 @@
  * Its own identifier or its title in the first pages or the metadata confirm it. Another identifier in the place of
  * its own, or first pages without a title that is known, speak against it. Without text there is nothing to say.
  */
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { arxivPaper, type Paper } from "../artifact/ArxivId.ts"
 import type { Artifact } from "../Artifact.ts"
 import type { PdfFacts } from "../pdf/PdfReader.ts"
+import * as Mentions from "./Mentions.ts"
+import { legible } from "./Mentions.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -52,18 +56,6 @@ const words = (text: string): ReadonlyArray<string> =>
     .split(/[^\p{L}\p{N}]+/u)
     .filter((word) => word.length > 2)
 
-/** A text as a pattern. A hyphen stays as it is: outside a class it means itself, and escaped it is an error. */
-const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&")
-
-/** An identifier, also where lines were broken inside; not as the beginning of a longer one. */
-const contains = (text: string, identifier: string): boolean => {
-  const pattern = Array.from(identifier, escaped).join("\\s*")
-  return new RegExp(`(?<![\\p{L}\\p{N}])${pattern}(?![\\p{L}\\p{N}]|[./-][\\p{L}\\p{N}])`, "iu").test(text)
-}
-
-const DOI = /\b10\.\d{4,9}\/[^\s"<>]+/g
-const ARXIV_STAMP = /\barxiv:\s*(\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?\/\d{7})(?:v\d+)?\s*\[/i
-
 /** The first page, where a work names itself; later pages name others. */
 const firstPage = (text: string): string => text.split("\f", 1)[0] ?? ""
 
@@ -80,6 +72,10 @@ const ownText = (text: string): string => {
 /** What stands before the title of another work that a work is about. */
 const ABOUT_ANOTHER =
   /(?:comments?on|erratum(?:to|for)?|corrigendum(?:to|for)?|correction(?:to|for|of)?|addendum(?:to)?|(?:reply|response)to|retraction(?:of|note)?(?:to)?|supplement(?:ary|al)?(?:material|information|data)?(?:for|to)|reviewof)$/
+
+/** Whether what stands before this place of a text says that another work is meant. */
+const isOfAnother = (text: string, at: number): boolean =>
+  ABOUT_ANOTHER.test(bare(text.slice(Math.max(0, at - 80), at)).replace(/(?:https?|dx|doi|org)+$/, ""))
 
 /** Whether the title of the wanted work stands here as that of another work: in a comment, a correction, a reply. */
 const isAboutAnother = (first: string, wanted: string): boolean => {
@@ -105,63 +101,131 @@ const coverage = (title: string, text: string): number => {
 /** Text of which nothing can be told: a scan with a stamp on it. */
 const LITTLE_TEXT = 200
 
-/** What the words of a document say about whether it is the work of the artifact. */
-export const identify = (
-  artifact: Pick<Artifact, "doi" | "arxiv" | "title">,
-  said: Words
-): Pick<Evidence, "identity" | "by" | "confidence"> => {
-  const { arxiv, doi, title } = artifact
-  if (doi === undefined && arxiv === undefined && title === undefined) {
-    return { identity: "unknown", by: "nothing-known", confidence: 0 }
-  }
-  const text = ownText(said.text)
-  const all = `${text}\n${said.about}`
+type Verdict = Pick<Evidence, "identity" | "by" | "confidence">
+
+const confirmed = (by: Evidence["by"], confidence: number): Verdict => ({
+  identity: "confirmed",
+  by,
+  confidence
+})
+const mismatch = (by: Evidence["by"], confidence: number): Verdict => ({
+  identity: "mismatch",
+  by,
+  confidence
+})
+const unknown = (by: Evidence["by"]): Verdict => ({ identity: "unknown", by, confidence: 0 })
+
+/** A document as it is compared with the work that is wanted. */
+interface Reading {
+  readonly doi: string | undefined
+  readonly paper: Paper | undefined
+  /** Only a title that is long enough to go by. */
+  readonly title: string | undefined
+  readonly text: string
+  readonly first: string
+  readonly about: string
+  readonly metaTitle: string
+  /** How much of the title the first page has, from 0 to 1. */
+  readonly share: number
+  /** Whether the first page has DOIs that can't be the wanted one. */
+  readonly hasOthers: boolean
+}
+
+const readingOf = ({ arxiv, doi, title }: Wanted, said: Words): Reading => {
+  const text = legible(ownText(said.text))
   const first = firstPage(text)
-  const wanted = title === undefined ? "" : bare(title)
-  const bareFirst = bare(first)
-  if (wanted.length >= TITLE_LENGTH && isAboutAnother(bareFirst, wanted)) {
-    return { identity: "mismatch", by: "title", confidence: 0.8 }
+  const long = title !== undefined && bare(title).length >= TITLE_LENGTH ? title : undefined
+  const own = doi === undefined ? [] : Mentions.ofDoi(first, doi)
+  return {
+    doi,
+    paper: arxiv === undefined ? undefined : Option.getOrUndefined(arxivPaper(arxiv)),
+    title: long,
+    text,
+    first,
+    about: legible(said.about),
+    metaTitle: said.title,
+    share: long === undefined ? 0 : coverage(long, first),
+    hasOthers: Mentions.dois(first).some(
+      (other) =>
+        (doi === undefined || !Mentions.mayBeDoi(first, other, doi)) &&
+        !own.some(({ end, start }) => start < other.end && other.start < end)
+    )
   }
-  const others =
-    first.match(DOI)?.filter((other) => doi === undefined || !other.toLowerCase().startsWith(doi)) ?? []
+}
+
+/** arXiv prints a stamp on each paper: what else the paper names is not itself. */
+const byStamp = ({ first, paper }: Reading): Verdict | undefined => {
+  const stamp = paper === undefined ? undefined : Mentions.stampOf(first)
+  if (paper === undefined || stamp === undefined) return undefined
+  return Mentions.isPaper(stamp, paper) ? confirmed("arxiv", 0.98) : mismatch("arxiv", 0.95)
+}
+
+/** Whether a text names the wanted DOI as its own: without the title to go by, before any other. */
+const hasOwnDoi = ({ doi, hasOthers, share, title }: Reading, text: string): boolean => {
+  const [mention] = doi === undefined ? [] : Mentions.ofDoi(text, doi)
+  if (mention === undefined || isOfAnother(text, mention.start)) return false
+  if (share >= 0.5) return true
   // A work that names the wanted one on its first page has a DOI of its own there, and another title.
-  const isCited = others.length > 0 && wanted.length >= TITLE_LENGTH && coverage(title ?? "", first) < 0.5
-  if (doi !== undefined && !isCited && contains(`${first}\n${said.about}`, doi)) {
-    return { identity: "confirmed", by: "doi", confidence: 0.98 }
+  const isCited = title !== undefined && hasOthers
+  return !isCited && !Mentions.dois(text).some(({ start }) => start < mention.start)
+}
+
+/** What is told by the wanted work's id in a document that has no stamp of arXiv on its first page. */
+const byArxiv = (reading: Reading): Verdict | undefined => {
+  const { about, first, hasOthers, paper, share, text } = reading
+  if (paper === undefined) return undefined
+  const later = Mentions.stampOf(text)
+  const isNamed =
+    (later !== undefined && Mentions.isPaper(later, paper)) ||
+    Mentions.hasLineOfPaper(about, paper) ||
+    (!hasOthers && Mentions.hasLineOfPaper(first, paper)) ||
+    (share >= 0.5 && Mentions.mentionsPaper(first, paper))
+  return isNamed ? confirmed("arxiv", 0.9) : undefined
+}
+
+const byTitle = ({ first, metaTitle, share, title }: Reading): Verdict | undefined => {
+  if (title === undefined) return undefined
+  const wanted = bare(title)
+  if (bare(first).includes(wanted) || bare(metaTitle) === wanted) return confirmed("title", 0.95)
+  return Math.max(share, coverage(title, metaTitle)) >= 0.85 ? confirmed("title", 0.7) : undefined
+}
+
+/** What a document tells in which nothing confirms that it is the wanted work. */
+const unconfirmed = ({ about, doi, first, hasOthers, paper, text, title }: Reading): Verdict => {
+  const likely = paper === undefined ? undefined : Mentions.likelyStampOf(first)
+  if (paper !== undefined && likely !== undefined && !Mentions.isPaper(likely, paper)) {
+    return mismatch("arxiv", 0.95)
   }
-  const paper = arxiv?.replace(/v\d+$/, "")
-  if (paper !== undefined && contains(all.replaceAll(/v\d+(?=\s*\[)/g, ""), paper)) {
-    return { identity: "confirmed", by: "arxiv", confidence: 0.98 }
+  if (title !== undefined) {
+    return coverage(title, text) < 0.5 ? mismatch("title", hasOthers ? 0.9 : 0.75) : unknown("title")
   }
-  if (title !== undefined && wanted.length >= TITLE_LENGTH) {
-    if (bareFirst.includes(wanted) || bare(said.title) === wanted) {
-      return { identity: "confirmed", by: "title", confidence: 0.95 }
-    }
-    const share = Math.max(coverage(title, first), coverage(title, said.title))
-    if (share >= 0.85) return { identity: "confirmed", by: "title", confidence: 0.7 }
-  }
-  if (doi !== undefined && others.length === 0 && contains(text, doi)) {
-    // On a later page it may be that of another work; all the more where the first page has one of its own.
-    return { identity: "confirmed", by: "doi", confidence: 0.6 }
-  }
-  if (bare(said.text).length < LITTLE_TEXT && bare(said.about).length < LITTLE_TEXT) {
-    return { identity: "unknown", by: "no-text", confidence: 0 }
-  }
-  const stamp = ARXIV_STAMP.exec(first)?.[1]
-  if (paper !== undefined && stamp !== undefined) {
-    return { identity: "mismatch", by: "arxiv", confidence: 0.95 }
-  }
-  if (title !== undefined && wanted.length >= TITLE_LENGTH) {
-    const share = coverage(title, text)
-    return share < 0.5
-      ? { identity: "mismatch", by: "title", confidence: others.length > 0 ? 0.9 : 0.75 }
-      : { identity: "unknown", by: "title", confidence: 0 }
-  }
+  if (doi === undefined) return unknown("arxiv")
+  // It names the wanted work behind another one: either may be itself.
+  if (Mentions.ofDoi(`${first}\n${about}`, doi).length > 0) return unknown("doi")
   // Publishers write a work's DOI into its metadata; but each version of a work may have one.
-  if (doi !== undefined && (said.about.match(DOI) ?? []).length > 0) {
-    return { identity: "mismatch", by: "doi", confidence: 0.7 }
+  if (Mentions.dois(about).length > 0) return mismatch("doi", 0.7)
+  return hasOthers ? mismatch("doi", 0.5) : unknown("doi")
+}
+
+type Wanted = Pick<Artifact, "doi" | "arxiv" | "title">
+
+/** What the words of a document say about whether it is the work of the artifact. */
+export const identify = (artifact: Wanted, said: Words): Verdict => {
+  const { arxiv, doi, title } = artifact
+  if (doi === undefined && arxiv === undefined && title === undefined) return unknown("nothing-known")
+  const reading = readingOf(artifact, said)
+  const { about, first, hasOthers, text } = reading
+  if (reading.title !== undefined && isAboutAnother(bare(first), bare(reading.title))) {
+    return mismatch("title", 0.8)
   }
-  return doi !== undefined && others.length > 0
-    ? { identity: "mismatch", by: "doi", confidence: 0.5 }
-    : { identity: "unknown", by: doi === undefined ? "arxiv" : "doi", confidence: 0 }
+  const stamped = byStamp(reading)
+  if (stamped !== undefined) return stamped
+  if (hasOwnDoi(reading, first) || hasOwnDoi(reading, about)) return confirmed("doi", 0.98)
+  const told = byArxiv(reading) ?? byTitle(reading)
+  if (told !== undefined) return told
+  // On a later page it may be that of another work; all the more where the first page has one of its own.
+  if (!hasOthers && hasOwnDoi(reading, text)) return confirmed("doi", 0.6)
+  return bare(said.text).length < LITTLE_TEXT && bare(said.about).length < LITTLE_TEXT
+    ? unknown("no-text")
+    : unconfirmed(reading)
 }

@@ -22,6 +22,15 @@ const SILENT = new Set([
   "related-object"
 ])
 
+/** Names under which a page tells programs of other works. */
+const OF_OTHERS = new Set([
+  "citation_reference",
+  "dc.relation",
+  "dcterms.relation",
+  "dcterms.references",
+  "dcterms.isreferencedby"
+])
+
 /** Names under which a page says its title to programs. */
 const TITLES = new Set(["citation_title", "dc.title", "dcterms.title", "og:title"])
 
@@ -66,9 +75,9 @@ export const wordsOf = (start: Uint8Array, options: MarkupOptions): Words => {
         }
         const { content } = attributes
         if (name === "meta" && content !== undefined) {
-          about.push(content)
-          if (TITLES.has((attributes["name"] ?? attributes["property"] ?? "").toLowerCase()))
-            named ??= content
+          const key = (attributes["name"] ?? attributes["property"] ?? "").toLowerCase()
+          if (!OF_OTHERS.has(key)) about.push(content)
+          if (TITLES.has(key)) named ??= content
         }
         text.push(" ")
       },

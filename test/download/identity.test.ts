@@ -52,7 +52,31 @@ describe("a document", () => {
     })
   })
 
-  it.prop("is known by its DOI, also where a line breaks in it", [doi, FastCheck.nat(20)], ([id, at]) => {
+  it.prop("is known by its DOI, however that is printed", [doi, FastCheck.nat(9)], ([id, n]) => {
+    const printed = [
+      `https://doi.org/${id}`,
+      `doi:${id}`,
+      `DOI ${id.toUpperCase()}. Received`,
+      `(doi: ${id})`,
+      `[https://dx.doi.org/${id}].`,
+      `Fish 12 (2020), ${id}, 1-20`,
+      `“${id}”`,
+      `https://doi.org/${id}doi: preprint`,
+      `https://doi.org/${id.replaceAll("-", "\u2011")}`,
+      `\u200bhttps://doi.org/${id.replace("/", "/\u200b")}`
+    ][n]
+    expect(identify({ doi: id }, said(`${BODY}\n${printed}\n${BODY}`))).toMatchObject({
+      identity: "confirmed",
+      by: "doi",
+      confidence: 0.98
+    })
+  })
+
+  it.prop("is known by its DOI, also where a line breaks in it", [doi, FastCheck.nat()], ([id, n]) => {
+    const places = Array.from(id, (_, at) => at).filter(
+      (at) => at <= id.indexOf("/") + 1 || /[-_./:]/.test(id.charAt(at - 1))
+    )
+    const at = places[n % places.length]
     const broken = `${id.slice(0, at)}\n${id.slice(at)}`
     expect(identify({ doi: id }, said(`${BODY}\nhttps://doi.org/${broken}\n${BODY}`))).toMatchObject({
       identity: "confirmed",
@@ -60,13 +84,83 @@ describe("a document", () => {
     })
   })
 
+  it.each([
+    ["10.1145/3292500.3330701", "https://doi.org/10.1145/3292500.\n3330701"],
+    ["10.1145/3292500.3330701", "https://doi.org/10.1145/3292500. 3330701"],
+    ["10.1038/s41586-020-2649-2", "https:// doi.org/ 10.1038/ s41586-020-2649-2"],
+    ["10.1038/s41586-020-2649-2", "https://doi.org/10.1038/s41586-020-\n  2649-2"],
+    ["10.1007/s11192-018-2945-y", "https ://doi.org/10.1007/s1119 2-018-2945-y"],
+    ["10.1016/s0140-6736(20)30183-5", "https://doi.org/10.1016/S0140-6736(20)30183-5"],
+    ["10.1016/s0140-6736(20)30183-5", "https://doi.org/10.1016/S0140-6736\n(20)30183-5"],
+    ["10.1016/j.cell.2020.01.001", "https://doi.org/10.1016/j.cell.2020.\n01.001"],
+    ["10.1016/j.cell.2020.01.001", "https://doi.org/10.1016/j.cell\n.2020.01.001"],
+    ["10.1371/journal.pone.0219558", "https://doi.org/10.1371/journal.po\nne.0219558"],
+    ["10.1101/191650", "https://doi.org/10.1101/191650doi: bioRxiv preprint"],
+    ["10.1101/191650", "https://doi.org/10.1101/191650; this version posted"],
+    ["10.1234/fluffy.1", "doi:10.1234/\ufb02u\ufb00y.1"],
+    ["10.5555/tides.7", "doi 10.5555/tides.7 (2) part two"],
+    ["10.5555/tides.7", "doi 10.5555/tides.7\n2 Methods"],
+    ["10.5555/tides.7", "doi 10.5555/tides.7\u00b2"],
+    ["10.5555/tides.7", "(Fish 12, 10.5555/tides.7)2020"],
+    ["10.5555/tides.7", "doi 10.5555/tides.7 with references to 10.5555/fish.1"]
+  ])("%s is known by %j", (id, printed) => {
+    expect(identify({ doi: id }, said(`${BODY}\n${printed}\n${BODY}`))).toMatchObject({
+      identity: "confirmed",
+      by: "doi",
+      confidence: 0.98
+    })
+  })
+
+  it.each([
+    ["10.5555/tides.12", "doi 10.5555/tides.1 2 Journal of Fish"],
+    ["10.5555/tides.12", "doi 10.5555/tides.1\n2 Journal of Fish"],
+    ["10.5555/tides.12", "doi 10.5555/tides. 12 Journal of Fish"],
+    ["10.5555/tides.1123-145", "doi 10.5555/tides.1 123-145"],
+    ["10.5555/tides.7(2020)", "doi 10.5555/tides.7 (2020)"],
+    ["10.5555/tides.7(2020)", "doi 10.5555/tides.7\n(2020)"],
+    ["10.5555/tides12", "doi 10.5555/tides\n12"],
+    ["10.5555/tides.7a", "doi 10.5555/tides.7\na study"],
+    ["10.5555/tides.7", "doi 10.5555/tides.7_s1 supplement"],
+    ["10.5555/tides.7", "doi 10.5555/tides.7(2) part two"],
+    ["10.5555/tides.7", "doi 10.5555/tides.7:2 part two"],
+    ["10.5555/tides.7", "doi 10.5555/tides.7;2 part two"],
+    ["10.5555/tides.7", "doi 10.5555/tides.7.s001"],
+    ["10.5555/tides.7", "doi 10.5555/tides.7/-/dc1"],
+    ["10.5555/tides.7", "doi 10.5555/tides.7-\n12"],
+    ["10.5555/tides.7", "doi 10.5555/tides.7\u201112"],
+    ["10.1145/3292500", "doi 10.1145/3292500.\n3330701"],
+    ["10.5555/tides.7", "doi 10.5555/fish.1 A comment on doi 10.5555/tides.7"],
+    ["10.5555/tides.7", "doi 10.5555/tides.7_s1 supplement of doi 10.5555/tides.7"],
+    ["10.5555/tides.7", "doi 10.9999/review.10.5555/tides.7"],
+    ["10.5555/tides.7", "Comment on https://doi.org/10.5555/tides.7"],
+    ["10.5555/tides.7", "Supplementary material for: doi 10.5555/tides.7"]
+  ])("%s is not known by %j", (id, printed) => {
+    for (const before of ["", `${BODY}\n`]) {
+      const document = said(`${before}${printed}\n${BODY}`)
+      expect(identify({ doi: id }, document).identity).not.toBe("confirmed")
+      expect(identify({ doi: id, title: TITLE }, document).identity).not.toBe("confirmed")
+    }
+  })
+
+  it.prop(
+    "is not known by a shorter DOI and the number behind it",
+    [doi, FastCheck.constantFrom(" ", "\n", "\n\n", "\n\f"), FastCheck.stringMatching(/^[1-9]\d{0,3}$/)],
+    ([id, blank, number]) => {
+      FastCheck.pre(/[a-z0-9]$/.test(id))
+      const wanted = `${id}${number}`
+      expect(
+        identify({ doi: wanted }, said(`${BODY}\ndoi:${id}${blank}${number}\n${BODY}`)).identity
+      ).not.toBe("confirmed")
+    }
+  )
+
   it.prop("is known by the stamp of arXiv on it", [arxiv], ([id]) => {
     expect(identify({ arxiv: id }, stamp(id))).toMatchObject({ identity: "confirmed", by: "arxiv" })
   })
 
   it.prop(
     "is not known by the beginning of a longer DOI",
-    [doi, FastCheck.stringMatching(/^[a-z0-9]{1,4}$/)],
+    [doi, FastCheck.stringMatching(/^[._:;,(/-]{0,3}[a-z0-9]{1,4}$/)],
     ([id, more]) => {
       expect(identify({ doi: id }, said(`${BODY}\n${id}${more}\n${BODY}`)).identity).not.toBe("confirmed")
     }
@@ -89,12 +183,43 @@ describe("a document", () => {
     })
   })
 
-  it("is another one with another stamp of arXiv, and the same one with its own", () => {
-    expect(identify({ arxiv: "2101.00001" }, stamp("2101.99999"))).toMatchObject({
-      identity: "mismatch",
-      by: "arxiv"
-    })
-    expect(identify({ arxiv: "2101.00001v1" }, stamp("2101.00001"))).toMatchObject({
+  it.each([
+    ["2101.00001", stamp("2101.99999")],
+    ["2101.03961", said(`arXiv:2205.00001v1 [cs.LG]\nWe extend arXiv:2101.03961\n${BODY}`)],
+    ["2101.03961", said(`arXiv:2205.00001v1 [cs.LG] We extend arXiv:2101.03961v1 [cs.LG]\n${BODY}`)],
+    ["2101.03961", said(`${BODY} arXiv:2205.00001v1 [cs.LG] 3 May 2022 as arXiv:2101.03961 has it`)],
+    ["2101.03961v3", said(`arXiv:2101.03961v1 [cs.LG]\n${BODY}`)],
+    ["2101.03961v3", said(`arXiv:2101.03961v1 [cs.LG] 9 Jan 2021\nas arXiv:2101.03961v3 has it\n${BODY}`)],
+    ["hep-th/9901001", said(`arXiv:hep-th/9901002v1 4 Jan 1999\n${BODY}`)]
+  ])("is not %s with the stamp of another paper or version of arXiv", (id, document) => {
+    const mismatch = { identity: "mismatch", by: "arxiv" }
+    expect(identify({ arxiv: id }, document)).toMatchObject(mismatch)
+    expect(identify({ arxiv: id, title: "in several steps and with many words" }, document)).toMatchObject(
+      mismatch
+    )
+  })
+
+  it.each([
+    ["2101.00001", stamp("2101.00001")],
+    ["2101.00001v2", stamp("2101.00001")],
+    ["hep-th/9901001v3", said(`arXiv:hep-th/9901001v3  27 Nov 1999\n${BODY}`)],
+    ["math/0309136", said(`arXiv:math/0309136v1 [math.GT] 8 Sep 2003\nas arXiv:math/0309135v1 [math.GT]`)],
+    ["2101.00001", said(`A cover of a repository\n\f${stamp("2101.00001").text}`)],
+    ["2101.00001v2", said(`Preprint: arXiv:2101.00001\n${BODY}`)],
+    ["2101.00001", said(BODY, { about: '{"dc:identifier":"https://arxiv.org/abs/2101.00001v1"}' })]
+  ])("is %s with what arXiv prints on it", (id, document) => {
+    expect(identify({ arxiv: id }, document)).toMatchObject({ identity: "confirmed", by: "arxiv" })
+  })
+
+  it("without arXiv's stamp is not known by the paper that it mentions", () => {
+    const document = said(`Growing Tomatoes\nWe extend arXiv:2101.00001 and\n${BODY}`)
+    expect(identify({ arxiv: "2101.00001" }, document)).toMatchObject({ identity: "unknown", by: "arxiv" })
+    expect(identify({ arxiv: "2101.00001v3" }, said(`arXiv:2101.00001v1\n${BODY}`)).identity).toBe("unknown")
+  })
+
+  it("with half of the title is known by the arXiv id that it mentions", () => {
+    const document = said(`On Difficult Coefficients of Flow\nreport 7, arXiv:2101.00001\n${BODY}`)
+    expect(identify({ arxiv: "2101.00001", title: TITLE }, document)).toMatchObject({
       identity: "confirmed",
       by: "arxiv"
     })
@@ -112,17 +237,24 @@ describe("a document", () => {
     expect(identify({}, said(BODY))).toEqual({ identity: "unknown", by: "nothing-known", confidence: 0 })
   })
 
-  it.each(["-\n", "- ", "a-\n\n", "v1 ", "1 0 . ", "arXiv:", "10.5555/"])(
-    "of a quarter of a megabyte of %j is judged in a time that grows with its length",
-    (piece) => {
-      const text = `a${piece}${(piece.at(-1) ?? "").repeat(128 * 1024)}${piece.repeat((128 * 1024) / piece.length)}`
-      const { identity } = identify(
-        { title: TITLE, doi: "10.5555/wanted.1", arxiv: "2101.00001" },
-        said(text)
-      )
-      expect(identity).not.toBe("confirmed")
-    }
-  )
+  it.each([
+    "-\n",
+    "- ",
+    "a-\n\n",
+    "v1 ",
+    "1 0 . ",
+    "arXiv:",
+    "arXiv:2101.00001v1 ",
+    "arXiv:2101.00002 [cs.DS]\n",
+    "10.5555/",
+    "10.5555/wanted.\n",
+    "10.5555/wanted. ",
+    "10.5555/wanted.2-"
+  ])("of a quarter of a megabyte of %j is judged in a time that grows with its length", (piece) => {
+    const text = `a${piece}${(piece.at(-1) ?? "").repeat(128 * 1024)}${piece.repeat((128 * 1024) / piece.length)}`
+    const { identity } = identify({ title: TITLE, doi: "10.5555/wanted.1", arxiv: "2101.00001" }, said(text))
+    expect(identity).not.toBe("confirmed")
+  })
 
   it("is not known by what it cites, comments on or corrects", () => {
     const cites = said(
@@ -140,9 +272,26 @@ describe("a document", () => {
     expect(identify({ title: "Comment on the Orbits of Comets" }, own).identity).toBe("confirmed")
     const named = said(`Growing Tomatoes\ndoi:10.5555/own.2\n${BODY}\nas in doi:10.5555/wanted.1`)
     expect(identify({ doi: "10.5555/wanted.1", title: TITLE }, named)).toMatchObject({ identity: "mismatch" })
+    const citing = said(`Growing Tomatoes\nas in doi:10.5555/wanted.1\n${BODY}\ndoi:10.5555/own.2`)
+    expect(identify({ doi: "10.5555/wanted.1", title: TITLE }, citing)).toMatchObject({
+      identity: "mismatch"
+    })
     // Its own DOI stands on the first page.
     const later = said(`doi:10.5555/own.2\n${BODY}\n\f as in doi:10.5555/wanted.1`)
     expect(identify({ doi: "10.5555/wanted.1" }, later).identity).not.toBe("confirmed")
+  })
+
+  it("that names the wanted DOI behind another one may be either", () => {
+    const document = said(`doi 10.5555/fish.1 A comment on doi 10.5555/tides.7\n${BODY}`)
+    expect(identify({ doi: "10.5555/tides.7" }, document)).toMatchObject({ identity: "unknown", by: "doi" })
+  })
+
+  it("with its title is known by its DOI also behind that of another", () => {
+    const document = said(`${TITLE}\ncontinues doi:10.5555/other.2\n${BODY}\ndoi:10.5555/wanted.1`)
+    expect(identify({ doi: "10.5555/wanted.1", title: TITLE }, document)).toMatchObject({
+      identity: "confirmed",
+      by: "doi"
+    })
   })
 
   it("is another one where its metadata have another DOI", () => {

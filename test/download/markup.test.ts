@@ -32,10 +32,12 @@ describe("the words of a page", () => {
   it("are its text without programs, its title, and what it tells programs", () => {
     const said = words(`<!doctype html><html><head><title>Orbits &amp; more | Journal</title>
       <meta name="citation_doi" content="10.5555/orbits"><meta property="og:title" content="Orbits &amp; more">
+      <meta name="citation_reference" content="citation_doi=10.5555/cited">
       <script>var doi = "10.5555/advert"</script><style>p { color: red }</style></head>
       <body><p>On the <i>orbits</i>\n of comets</p></body></html>`)
     expect(said.title).toBe("Orbits & more")
     expect(said.about).toContain("10.5555/orbits")
+    expect(said.about).not.toContain("cited")
     expect(said.text).toMatch(/On the orbits\s+of comets/)
     expect(said.text).not.toMatch(/advert|color/)
   })

@@ -41,8 +41,9 @@ const ALLOWED: Readonly<Record<string, ReadonlyArray<string>>> = {
   // The settings of resolvers stand in their files.
   config: ["contracts", "resolver"],
   http: ["contracts", "telemetry"],
-  resolver: ["contracts", "http"],
-  download: ["contracts", "resolver", "http", "pdf", "robots"],
+  // Identifiers are read in one way, wherever they stand.
+  resolver: ["contracts", "artifact", "http"],
+  download: ["contracts", "artifact", "resolver", "http", "pdf", "robots"],
   pdf: ["contracts"],
   robots: ["http"],
   demo: [],
