@@ -47,12 +47,13 @@ export const escape = (text: string): string => {
 }
 
 /**
- * A citation key out of an id: letters, digits and a few signs that every program takes. Where that isn't the id itself,
- * eight digits of the id's hash keep it apart from those of other ids.
+ * A citation key out of an id: letters, digits and a few signs that every program takes. Where that isn't the id itself in
+ * lower case, eight digits of the id's hash keep it apart from those of other ids: BibTeX takes keys for one that differ
+ * in case only.
  */
 export const citationKey = (id: string): string => {
   const key = id.replaceAll(/[^A-Za-z0-9:._/-]+/g, "-").replaceAll(/^-+|-+$/g, "")
-  if (key === id) return key
+  if (key === id && id === id.toLowerCase()) return key
   return [key, createHash("sha256").update(id).digest("hex").slice(0, 8)]
     .filter((part) => part !== "")
     .join("-")

@@ -33,6 +33,15 @@ const odd = FastCheck.oneof(
   })
 )
 
+/** Two ids, often the same but for their case. */
+const spelled = FastCheck.oneof(
+  FastCheck.tuple(odd, odd),
+  FastCheck.tuple(FastCheck.string(), FastCheck.boolean()).map(([id, up]): [string, string] => [
+    id,
+    up ? id.toUpperCase() : id.toLowerCase()
+  ])
+)
+
 describe("an entry", () => {
   it("names the work, its file and its licence", () => {
     const entry = bibtexEntry(
@@ -88,9 +97,21 @@ describe("an entry", () => {
     }
   )
 
-  it.prop("has a key of its own", [odd, odd], ([a, b]) => {
-    FastCheck.pre(a !== b)
-    expect(citationKey(a)).not.toBe(citationKey(b))
+  it.prop(
+    "has a key of its own, also to those who don't tell upper case from lower",
+    [spelled],
+    ([[a, b]]) => {
+      FastCheck.pre(a !== b)
+      expect(citationKey(a).toLowerCase()).not.toBe(citationKey(b).toLowerCase())
+    }
+  )
+
+  it("keeps an id in lower case as its key, and tells others apart by their hash", () => {
+    expect(["lead", "Lead", "LEAD"].map(citationKey)).toEqual([
+      "lead",
+      expect.stringMatching(/^Lead-[0-9a-f]{8}$/),
+      expect.stringMatching(/^LEAD-[0-9a-f]{8}$/)
+    ])
   })
 
   it("without a title or a licence has neither", () => {
