@@ -46,6 +46,8 @@ export interface Tally {
   restored: number
   doubted: number
   moved: number
+  /** Files that newer ones came after, and that are still there. */
+  earlier: number
 }
 
 /** How files are checked. */
@@ -159,9 +161,12 @@ export const problems = (options: Options, tally: Tally) => {
       { concurrency: AT_ONCE }
     ),
     Stream.tap(({ receipt }) =>
-      Effect.sync(() => {
+      Effect.gen(function* () {
         tally.files += 1
         tally.bytes += receipt.bytes
+        if (receipt.earlier === undefined) return
+        const storage = yield* Storage
+        tally.earlier += (yield* settled(Effect.filter(receipt.earlier, storage.isThere))).length
       })
     ),
     Stream.filterMapEffect(({ finding, job, receipt }) =>

@@ -10,6 +10,9 @@ import { codeOf } from "./StorageError.ts"
 /** A directory can't be opened or synced everywhere; there its entries are as durable as they get. */
 const NO_DIRECTORY_SYNC = new Set(["EISDIR", "EPERM", "EACCES", "EINVAL", "ENOTSUP", "EBADF"])
 
+/** What a file system answers of what isn't there. */
+const ABSENT = new Set(["ENOENT", "ENOTDIR"])
+
 /** Runs what makes the entries of a folder durable, where that can be done. */
 export const asFarAsSynced = async (sync: () => Promise<void>): Promise<void> => {
   try {
@@ -18,6 +21,16 @@ export const asFarAsSynced = async (sync: () => Promise<void>): Promise<void> =>
     if (!NO_DIRECTORY_SYNC.has(codeOf(cause))) throw cause
   }
 }
+
+/** Whether anything is at the path. */
+export const isThere = (disk: DiskService, path: string): Promise<boolean> =>
+  disk.stat(path).then(
+    () => true,
+    (cause: unknown) => {
+      if (ABSENT.has(codeOf(cause))) return false
+      throw cause
+    }
+  )
 
 /** Makes the entries of a folder durable. */
 export const syncFolder = (disk: DiskService, folder: string): Promise<void> =>

@@ -35,7 +35,12 @@ export const Receipt = Schema.Struct({
   license: optional(Schema.String),
   version: optional(Schema.String),
   /** What the document itself says about whether it is the work that was wanted. */
-  evidence: optional(Evidence)
+  evidence: optional(Evidence),
+  /**
+   * The files of this artifact that came before, the latest first, as far as they were there still when this one came:
+   * other content never takes the place of what is there.
+   */
+  earlier: optional(Schema.Array(Schema.String))
 })
 export type Receipt = typeof Receipt.Type
 
@@ -62,7 +67,9 @@ export const ManifestLine = Schema.Struct({
   /** Of a PDF. */
   pages: Schema.NullOr(Schema.Int),
   attempts: Schema.Int,
-  finished_at: Schema.NullOr(Schema.String)
+  finished_at: Schema.NullOr(Schema.String),
+  /** Paths of its files that came before this one and were kept. In CSV they stand in one field, apart by spaces. */
+  earlier: Schema.NullOr(Schema.Array(Schema.String))
 })
 export type ManifestLine = typeof ManifestLine.Type
 
@@ -98,7 +105,8 @@ export const manifestLine = (job: JobDetail): ManifestLine => {
     confidence: receipt?.evidence?.confidence ?? null,
     pages: receipt?.evidence?.pages ?? null,
     attempts: job.attempts,
-    finished_at: job.finishedAt === null ? null : new Date(job.finishedAt).toISOString()
+    finished_at: job.finishedAt === null ? null : new Date(job.finishedAt).toISOString(),
+    earlier: receipt?.earlier ?? null
   }
 }
 
@@ -121,7 +129,8 @@ export const COLUMNS = [
   "confidence",
   "pages",
   "attempts",
-  "finished_at"
+  "finished_at",
+  "earlier"
 ] as const satisfies ReadonlyArray<keyof ManifestLine>
 
 /** A row of CSV (RFC 4180), with its line end. `null` is an empty field. */
@@ -147,4 +156,11 @@ const harmless = (value: string | number | null): string | number | null =>
 export const csvHeader: string = csvRow(COLUMNS)
 
 /** A line of the manifest as CSV. */
-export const csvLine = (line: ManifestLine): string => csvRow(COLUMNS.map((column) => harmless(line[column])))
+export const csvLine = (line: ManifestLine): string =>
+  csvRow(
+    COLUMNS.map((column) => {
+      const value = line[column]
+      // No path has a space in it.
+      return harmless(typeof value === "object" && value !== null ? value.join(" ") : value)
+    })
+  )

@@ -7,7 +7,7 @@
  */
 import { basename, dirname, join } from "node:path"
 import type { DiskService } from "./Disk.ts"
-import { compare, linkPath, makeFolder, syncFolder } from "./Files.ts"
+import { compare, isThere, linkPath, makeFolder, syncFolder } from "./Files.ts"
 import { copyOver, NO_LINKS, objectPath } from "./Placing.ts"
 import { codeOf } from "./StorageError.ts"
 import { PARTIAL, partName } from "./StoredName.ts"
@@ -67,11 +67,7 @@ export const examine = async (
 const freePath = async (disk: DiskService, folder: string, name: string): Promise<string> => {
   for (let n = 1; ; n++) {
     const path = join(folder, n === 1 ? name : `${name}~${n}`)
-    const isThere = await disk.stat(path).then(
-      () => true,
-      () => false
-    )
-    if (!isThere) return path
+    if (!(await isThere(disk, path))) return path
   }
 }
 

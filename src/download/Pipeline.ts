@@ -11,7 +11,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { Artifact } from "../Artifact.ts"
-import { Skip, WaitLane } from "../Failure.ts"
+import { type Fatal, type Retry, Skip, WaitLane } from "../Failure.ts"
 import { reach } from "../FailPoint.ts"
 import * as Handler from "../Handler.ts"
 import type { Attempt } from "../Job.ts"
@@ -25,6 +25,7 @@ import * as Fetch from "./Fetch.ts"
 import type { FetchFailure } from "./FetchFailure.ts"
 import type { Http } from "../http/Http.ts"
 import * as Telemetry from "../Telemetry.ts"
+import type { Receipt } from "./Manifest.ts"
 import * as Plan from "./Plan.ts"
 import { askedUrl } from "./Route.ts"
 import { Storage, type StorageService } from "./Storage.ts"
@@ -58,6 +59,16 @@ const GRANTED = Effect.succeed(true)
 
 /** The job waits in the queue now. */
 class NoRoom extends Data.TaggedError("NoRoom") {}
+
+/** The receipt of a file that came after another one: what is still there of those before it isn't forgotten. */
+const succeeding = (storage: StorageService, previous: Receipt, receipt: Receipt) =>
+  Effect.map(
+    Effect.filter(
+      [previous.path, ...(previous.earlier ?? [])].filter((path) => path !== receipt.path),
+      storage.isThere
+    ),
+    (earlier): Receipt => (earlier.length === 0 ? receipt : { ...receipt, earlier })
+  )
 
 /** Walks the plan of one job. Not shared: it remembers in which lane the job stands. */
 const walk = (
@@ -105,13 +116,18 @@ const walk = (
           { class: failure.class, reason: failure.reason, message: failure.message },
           { plan: Plan.failed(plan, lessonOf(failure)) }
         ),
-      onSuccess: (end: Fetch.Fetched): Effect.Effect<Left, Skip | WaitLane> => {
+      onSuccess: (end: Fetch.Fetched): Effect.Effect<Left, Skip | WaitLane | Fatal | Retry> => {
         switch (end._tag) {
-          case "Stored":
-            return noted(
-              { class: "ok", reason: null, message: null },
-              { outcome: Handler.Done({ result: end.receipt }) }
+          case "Stored": {
+            const told = { class: "ok", reason: null, message: null } as const
+            const { previous } = plan
+            if (previous === undefined) {
+              return noted(told, { outcome: Handler.Done({ result: end.receipt }) })
+            }
+            return Effect.flatMap(succeeding(storage, previous, end.receipt), (result) =>
+              noted(told, { outcome: Handler.Done({ result }) })
             )
+          }
           case "Opened":
             return noted(
               { class: "ok", reason: "page", message: null },

@@ -14,7 +14,7 @@ import * as Option from "effect/Option"
 import type { Fatal, Retry } from "../Failure.ts"
 import { confined } from "./Confined.ts"
 import { Disk, type DiskService, node } from "./Disk.ts"
-import { makeFolder } from "./Files.ts"
+import { isThere, makeFolder } from "./Files.ts"
 import * as FreeSpace from "./FreeSpace.ts"
 import * as Leftovers from "./Leftovers.ts"
 import { type Condition, examine, mend, type Mended, type Stored } from "./Mending.ts"
@@ -98,6 +98,9 @@ export interface StorageService {
     condition: "missing" | "damaged",
     options?: { readonly restore?: boolean }
   ) => Effect.Effect<Mended, Fatal | Retry>
+
+  /** Whether anything is at a path, relative to the output folder. */
+  readonly isThere: (path: string) => Effect.Effect<boolean, Fatal | Retry>
 
   /** Has `read` look into a stored file. What it throws is the file system's failure. */
   readonly inspect: <A>(
@@ -280,6 +283,7 @@ export const make = (settings: StorageSettings, files: DiskService = node): Stor
     examine: (file) => attempt(() => examine(disk, root, file)),
     mend: (file, condition, { restore = true } = {}) =>
       attempt(() => mend(disk, root, file, condition, { restore })),
+    isThere: (path) => attempt(() => isThere(disk, join(root, path))),
     inspect: ({ path }, read) => attempt(() => read(join(root, path)))
   }
 }

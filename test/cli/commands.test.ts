@@ -314,12 +314,15 @@ describe("a queue with jobs that ended", () => {
         "confidence",
         "pages",
         "attempts",
-        "finished_at"
+        "finished_at",
+        "earlier"
       ])
       expect(one).toMatchObject({ id: "one", state: "done", path: "one/1.pdf", bytes: 10, attempts: 1 })
       expect(two).toMatchObject({ state: "error", reason: "http-404", path: null })
       const csv = yield* program("queue", "export", "--as", "csv", "--state", "error")
-      expect(csv.stdout).toMatch(/^id,state,reason,.*finished_at\r\n"two, ""quoted""",error,http-404,/)
+      expect(csv.stdout).toMatch(
+        /^id,state,reason,.*finished_at,earlier\r\n"two, ""quoted""",error,http-404,/
+      )
     })
   )
 

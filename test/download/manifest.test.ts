@@ -58,7 +58,8 @@ describe("a line of the manifest", () => {
       confidence: 0.98,
       pages: 12,
       attempts: 2,
-      finished_at: "2026-11-24T12:00:00.000Z"
+      finished_at: "2026-11-24T12:00:00.000Z",
+      earlier: null
     })
   })
 
@@ -107,8 +108,13 @@ describe("CSV", () => {
 
   it("leaves out what there isn't", () => {
     expect(Manifest.csvLine(Manifest.manifestLine(job))).toBe(
-      "paper,done,,http://a.test/1,,,,,,,,,,,,,2,2026-11-24T12:00:00.000Z\r\n"
+      "paper,done,,http://a.test/1,,,,,,,,,,,,,2,2026-11-24T12:00:00.000Z,\r\n"
     )
+  })
+
+  it("has the files that came before in one field", () => {
+    const line = Manifest.manifestLine({ ...job, result: { ...receipt, earlier: ["ab/b.pdf", "ab/a.pdf"] } })
+    expect(Manifest.csvLine(line)).toMatch(/,ab\/b\.pdf ab\/a\.pdf\r\n$/)
   })
 
   it.prop(

@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises"
+import { access, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { expect, it } from "vitest"
 import * as Behaviour from "../../src/demo/Behaviour.ts"
@@ -11,14 +11,18 @@ it("what is done is asked for again, and taken only where it has changed or is g
     hosts: {
       "same.test": files(),
       "gone.test": files(),
-      "changed.test": tries(1, files(), files({ edition: 1 }))
+      "changed.test": tries(
+        1,
+        files(),
+        tries(1, files({ edition: 1 }), tries(1, files({ edition: 2 }), files()))
+      )
     }
   })
   const hosts = ["same.test", "gone.test", "changed.test"]
   const wanted = Stage.filesOf(hosts, 1)
   await stage.queue(wanted)
   const run = async () => {
-    const { code, stderr, stdout } = await stage.program("queue", "run", "--drain", "--format", "json")
+    const { code, stderr, stdout } = await stage.here("queue", "run", "--drain", "--format", "json")
     expect(code, stderr).toBe(0)
     return Told.summary(stdout)
   }
@@ -26,13 +30,13 @@ it("what is done is asked for again, and taken only where it has changed or is g
   const before = await stage.manifest()
   await rm(join(stage.folder, Stage.OUT, before.get("gone.test-0")?.path ?? ""))
 
-  expect((await stage.program("queue", "refresh", "--dry-run")).stdout).toBe(
+  expect((await stage.here("queue", "refresh", "--dry-run")).stdout).toBe(
     "3 files would be looked at again\n"
   )
-  expect((await stage.program("queue", "refresh", "--lane", "host:nowhere")).stdout).toBe(
+  expect((await stage.here("queue", "refresh", "--lane", "host:nowhere")).stdout).toBe(
     "0 files queued again\n"
   )
-  expect((await stage.program("queue", "refresh")).stdout).toBe("3 files queued again\n")
+  expect((await stage.here("queue", "refresh")).stdout).toBe("3 files queued again\n")
   expect((await run()).ends).toMatchObject({ done: 2, skipped: 1, error: 0 })
   const after = await stage.manifest()
   expect(after.get("same.test-0")).toMatchObject({
@@ -43,6 +47,19 @@ it("what is done is asked for again, and taken only where it has changed or is g
   })
   expect(after.get("gone.test-0")).toMatchObject({ state: "done", sha256: before.get("gone.test-0")?.sha256 })
   expect(after.get("changed.test-0")?.sha256).not.toBe(before.get("changed.test-0")?.sha256)
+  // The old edition isn't removed, and isn't forgotten. What was missing, or is the same, has none.
+  const old = before.get("changed.test-0")?.path ?? ""
+  expect(Array.from(after.values(), ({ earlier, id }) => [id, earlier])).toEqual([
+    ["same.test-0", null],
+    ["gone.test-0", null],
+    ["changed.test-0", [old]]
+  ])
+  await access(join(stage.folder, Stage.OUT, old))
+  const verified = async () => (await stage.here("verify")).stdout
+  expect(await verified()).toBe("3 files checked, all as they were, 1 earlier file kept beside them\n")
+  expect((await stage.here("queue", "show", "changed.test-0")).stdout).toMatch(
+    new RegExp(`^earlier +${old}$`, "m")
+  )
   expect(
     stage
       .log()
@@ -55,14 +72,24 @@ it("what is done is asked for again, and taken only where it has changed or is g
   ).toEqual(["changed.test 200 conditional", "gone.test 200 ", "same.test 304 conditional"])
 
   // A second time, also what was the same.
-  expect((await stage.program("queue", "refresh", "--id", "same.test-0")).stdout).toBe(
-    "1 file queued again\n"
-  )
+  expect((await stage.here("queue", "refresh", "--id", "same.test-0")).stdout).toBe("1 file queued again\n")
   expect((await run()).ends).toMatchObject({ skipped: 1 })
   expect((await stage.manifest()).get("same.test-0")).toMatchObject({
     reason: "not-modified",
     path: before.get("same.test-0")?.path
   })
+
+  // The third edition remembers both, as long as they are there; the first again is no earlier one than itself.
+  const refreshed = async () => {
+    await stage.does("queue", "refresh", "--id", "changed.test-0", "--format", "json")
+    await run()
+    return (await stage.manifest()).get("changed.test-0")
+  }
+  const second = after.get("changed.test-0")?.path ?? ""
+  expect((await refreshed())?.earlier).toEqual([second, old])
+  expect(await refreshed()).toMatchObject({ path: old, earlier: [expect.any(String), second] })
+  await rm(join(stage.folder, Stage.OUT, second))
+  expect(await verified()).toBe("3 files checked, all as they were, 1 earlier file kept beside them\n")
 })
 
 const once = (then: Behaviour.Behaviour) => tries(1, files(), then)
@@ -80,7 +107,7 @@ it("a file that can't be looked at again stays the job's, whatever becomes of th
   const hosts = ["gone.test", "login.test", "broken.test", "cancelled.test", "back.test"]
   await stage.queue(Stage.filesOf(hosts, 1))
   const run = async () => {
-    const { stdout } = await stage.program("queue", "run", "--drain", "--format", "json")
+    const { stdout } = await stage.here("queue", "run", "--drain", "--format", "json")
     return Told.summary(stdout).ends
   }
   const receipts = async () =>

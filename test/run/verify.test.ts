@@ -59,7 +59,8 @@ it("what is missing or damaged is found, queued again and fetched; the rest is l
     queued: 0,
     restored: 0,
     moved: 0,
-    doubted: 0
+    doubted: 0,
+    earlier: 0
   })
 
   const queued = await stage.program("verify")

@@ -44,11 +44,11 @@ const attemptJson = (attempt: Attempt) => ({
 })
 
 const detailJson = (job: JobDetail, waits: string | null) => {
-  const { bytes, content_type, final_url, path, resolver, sha256, url } = manifestLine(job)
+  const { bytes, content_type, earlier, final_url, path, resolver, sha256, url } = manifestLine(job)
   return {
     ...jobJson(job, waits),
     message: job.message,
-    stored: path === null ? null : { path, sha256, bytes, content_type, url, final_url, resolver },
+    stored: path === null ? null : { path, sha256, bytes, content_type, url, final_url, resolver, earlier },
     artifact: job.payload,
     plan: job.plan,
     history: job.history.map(attemptJson)
@@ -74,6 +74,7 @@ const fields = (job: JobDetail, waits: string | null): ReadonlyArray<readonly [s
     ["type", stored.content_type],
     ["from", stored.final_url ?? stored.url],
     ["resolver", stored.resolver],
+    ["earlier", stored.earlier?.join(", ") ?? null],
     ["queued", localTime(job.enqueuedAt)],
     ["ended", job.finishedAt === null ? null : localTime(job.finishedAt)]
   ]

@@ -27,12 +27,13 @@ const lineOf = ({ action, id, message, moved_to, path, problem }: FileCheck.Prob
 }
 
 const conclusion = (tally: FileCheck.Tally): string => {
-  const { doubted, files, found, moved, queued, restored } = tally
+  const { doubted, earlier, files, found, moved, queued, restored } = tally
   const parts = [
     `${count(files, "file")} checked`,
     ...(found === 0 ? ["all as they were"] : [`${found} missing or damaged`, `${queued} queued again`]),
     ...(restored === 0 ? [] : [`${restored} put back`]),
     ...(moved === 0 ? [] : [`${moved} moved to .damaged`]),
+    ...(earlier === 0 ? [] : [`${count(earlier, "earlier file")} kept beside them`]),
     ...(doubted === 0 ? [] : [`${doubted} may be another work or a cover sheet`])
   ]
   return parts.join(", ")
@@ -70,7 +71,8 @@ export const verify = Command.make(
         queued: 0,
         restored: 0,
         doubted: 0,
-        moved: 0
+        moved: 0,
+        earlier: 0
       }
       const deep = args.deep
         ? Option.some(
@@ -90,8 +92,17 @@ export const verify = Command.make(
         const { out } = yield* Output.Output
         yield* out('{\n"problems": ')
         yield* Output.array(problems, (problem) => problem)
-        const { bytes, doubted, files, found, moved, queued, restored } = tally
-        const rest = JSON.stringify({ checked: files, bytes, found, queued, restored, moved, doubted })
+        const { bytes, doubted, earlier, files, found, moved, queued, restored } = tally
+        const rest = JSON.stringify({
+          checked: files,
+          bytes,
+          found,
+          queued,
+          restored,
+          moved,
+          doubted,
+          earlier
+        })
         yield* out(`,\n${rest.slice(1)}\n`)
       } else {
         yield* Stream.runForEach(problems, (problem) => Output.line(lineOf(problem)))
