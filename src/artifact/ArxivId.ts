@@ -5,7 +5,7 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { doi } from "./Doi.ts"
-import { isNo } from "./Excerpt.ts"
+import { isNo, visible } from "./Excerpt.ts"
 
 // No form of an arXiv id is longer; it bounds what the patterns have to look at.
 const MAX_LENGTH = 300
@@ -49,7 +49,7 @@ export const paperOfArxivDoi = (normalised: string): Option.Option<Paper> =>
 
 /** The paper a text names by its arXiv id or its address there; not by its DOI. */
 export const arxivPaper = (text: string): Option.Option<Paper> => {
-  const trimmed = text.trim()
+  const trimmed = visible(text)
   if (trimmed.length > MAX_LENGTH) {
     return Option.none()
   }
@@ -58,6 +58,7 @@ export const arxivPaper = (text: string): Option.Option<Paper> => {
     path === undefined
       ? trimmed
           .replace(/^(?:oai:arxiv\.org:|arxiv\s*:?\s*)/i, "")
+          .replace(/[.,;]+$/, "")
           .replace(/\s+\[[a-z-]+(?:\.[a-z-]+)?\]$/i, "")
           .replace(/[.,;]$/, "")
       : path.replace(/\/$/, "").replace(/\.pdf$/i, "")

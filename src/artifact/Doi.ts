@@ -3,7 +3,7 @@
  * Normalising a normalised DOI changes nothing.
  */
 import * as Either from "effect/Either"
-import { excerpt, forbidden, isNo } from "./Excerpt.ts"
+import { excerpt, forbidden, isNo, visible } from "./Excerpt.ts"
 
 /** The longest DOI, in characters: what leaves room for a label in an id. */
 export const MAX_DOI_LENGTH = 1000
@@ -14,19 +14,25 @@ const MAX_TEXT_LENGTH = 8192
 type Normalised = Either.Either<string, string>
 
 export const doiLabel = /^(?:info:doi\/|urn:doi:|doi\s*[:=])\s*/i
-export const doiUrl = /^(?:https?:\/\/)?(?:dx\.|www\.)?doi\.org\/+([^?#]*)/i
+export const doiUrl = /^(?:https?:\/\/)?(?:dx\.|www\.)?doi\.org(?::(?:443|80))?\/+([^?#]*)/i
 export const webUrl = /^https?:\/\//i
 const openers = /^[([{<"'“‘]+/
+// Between the words and the address of a link in Markdown, either of which may be the DOI.
+const linkMiddle = /\]\(<?(?=https?:\/\/|doi:)/gi
 
 /**
  * A DOI in lower case, bare: from `doi:…`, `info:doi/…`, a doi.org URL, or a reference with exactly one DOI in it.
  * Case is folded for ASCII letters only, as DOIs define it.
  */
 export const doi = (text: string): Normalised => {
-  const trimmed = text.trim()
+  const trimmed = visible(text)
   if (trimmed.length > MAX_TEXT_LENGTH) {
     return Either.left(`a DOI longer than ${MAX_DOI_LENGTH} characters`)
   }
+  return doiIn(trimmed.replace(linkMiddle, " "))
+}
+
+const doiIn = (trimmed: string): Normalised => {
   const whole = lonelyDoi(trimmed)
   if (Either.isRight(whole) || !/\s/.test(trimmed)) {
     return whole
@@ -55,7 +61,7 @@ const lonelyDoi = (text: string): Normalised => {
       ? Either.right(unlabelled)
       : Either.try({ try: () => decodeURIComponent(path), catch: () => isNo("DOI", text) })
   return Either.flatMap(decoded, (raw) => {
-    const unescaped = signsDecoded(entitiesDecoded(raw.replace(doiLabel, "")))
+    const unescaped = signsDecoded(entitiesDecoded(visible(raw).replace(doiLabel, "")))
     if (/^10\/\S/.test(unescaped)) {
       return Either.left(`${excerpt(text)} is a short DOI; the full one is needed`)
     }

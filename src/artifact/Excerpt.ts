@@ -1,5 +1,5 @@
 /**
- * Foreign text made fit to stand in a one-line message: short, without characters that act on a terminal, and
+ * Foreign text made fit to be read, and to stand in a one-line message: short, without characters that act on a terminal, and
  * without the user names and passwords that stand in URLs.
  */
 
@@ -11,6 +11,9 @@ const unprintable = /[\p{C}\p{Zl}\p{Zp}]/u
 
 /** Characters that stand in no identifier: controls, line separators, halves of surrogate pairs. */
 export const forbidden = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u
+
+/** Without what can't be seen, which comes along with copied text, and without the blanks around it. */
+export const visible = (text: string): string => text.replace(/\p{Cf}/gu, "").trim()
 
 /** "x is no DOI". */
 export const isNo = (kind: string, text: string): string => `${excerpt(text)} is no ${kind}`

@@ -7,7 +7,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { arxivPaper, paperOfArxivDoi } from "./ArxivId.ts"
 import { doi, doiLabel, doiUrl, webUrl } from "./Doi.ts"
-import { excerpt, forbidden, isNo } from "./Excerpt.ts"
+import { excerpt, forbidden, isNo, visible } from "./Excerpt.ts"
 
 export { arxiv, arxivOfDoi, pinned } from "./ArxivId.ts"
 export { doi } from "./Doi.ts"
@@ -38,12 +38,15 @@ type Normalised = Either.Either<string, string>
 // URL
 // ---------------------------------------------------------------------------------------------------------------
 
+// What joins letters belongs to words of some languages.
+const unseen = /(?![\u200c\u200d])\p{Cf}/gu
+
 /**
  * An absolute http or https URL as the URL standard writes it, without its fragment. A URL with a user name or a
  * password is refused: it would end up in logs and in the manifest.
  */
 export const url = (text: string): Normalised => {
-  const trimmed = text.trim()
+  const trimmed = text.replace(unseen, "").trim()
   if (trimmed.length > MAX_URL_LENGTH) {
     return Either.left(`a URL longer than ${MAX_URL_LENGTH} characters`)
   }
@@ -102,12 +105,19 @@ const openalexForms = [
 const openalexOther =
   /^(?:https?:\/\/)?(?:www\.|api\.)?openalex\.org\/works\/((?:doi:|pmid:|pmcid:|https?:\/\/(?:doi\.org|(?:www\.|pubmed\.)?ncbi\.nlm\.nih\.gov)\/)[^?#]+)/i
 
+/** What stands around an identifier in a sentence. */
+const around = /^[([{<"'“‘]+|[)\]}>"'”’.,;]+$/g
+
 const bareNumber = /^\s*0*([1-9]\d{0,8})\s*$/
 
 const firstMatch = (forms: ReadonlyArray<RegExp>, text: string): Option.Option<string> => {
-  const trimmed = text.trim()
-  for (const form of trimmed.length > MAX_FORM_LENGTH ? [] : forms) {
-    const digits = form.exec(trimmed)?.[1]
+  const trimmed = visible(text)
+  if (trimmed.length > MAX_FORM_LENGTH) {
+    return Option.none()
+  }
+  const bare = trimmed.replace(around, "")
+  for (const form of forms) {
+    const digits = form.exec(bare)?.[1]
     if (digits !== undefined) {
       return Option.some(digits)
     }
@@ -152,7 +162,7 @@ export const identify = (text: string): Either.Either<Identifier, string> => {
   if (forbidden.test(trimmed)) {
     return Either.left(`${excerpt(trimmed)} has control characters in it`)
   }
-  return Option.match(known(trimmed), { onSome: Either.right, onNone: () => urlOrReason(trimmed) })
+  return Option.match(known(visible(trimmed)), { onSome: Either.right, onNone: () => urlOrReason(trimmed) })
 }
 
 const known = (text: string): Option.Option<Identifier> => {
@@ -192,7 +202,10 @@ const urlOrReason = (text: string): Either.Either<Identifier, string> => {
   if (webUrl.test(text) && !doiUrl.test(text)) {
     return /\s/.test(text)
       ? Either.left(`${excerpt(text)} has a space in it; one URL is expected`)
-      : Either.map(url(text), (value) => ({ kind: "url", value }))
+      : Either.flatMap(url(text), (value) =>
+          // In its normal spelling it may be the address of a work.
+          value === text ? Either.right({ kind: "url", value }) : identify(value)
+        )
   }
   if (doiLabel.test(text) || doiUrl.test(text) || /^10\/|\b10\.\d{4,9}\//.test(text)) {
     return Either.left(

@@ -5,6 +5,7 @@
  */
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import { doi } from "../artifact/Doi.ts"
 import { type Answer, type Outcome, ResolverFailure } from "./Resolver.ts"
 
 /** A field that may be missing or null: then null. */
@@ -43,12 +44,8 @@ export const orNone = <A>(
     ? Either.right(candidates)
     : Either.left(fail(name, "no_open_access", "it knows no free copy"))
 
-/** The DOI in a text, bare and in lower case, for comparing. */
-export const bareDoi = (text: string): string =>
-  text
-    .trim()
-    .toLowerCase()
-    .replace(/^(?:https?:\/\/(?:dx\.|www\.)?doi\.org\/|doi:\s*|info:doi\/)/, "")
+/** The DOI in a text, in its one spelling, for comparing; the text in lower case where it has none, or several. */
+export const bareDoi = (text: string): string => Either.getOrElse(doi(text), () => text.trim().toLowerCase())
 
 /** Whether a service's answer is about the DOI that was asked for. */
 export const sameDoi = (a: string, b: string): boolean => bareDoi(a) === bareDoi(b)

@@ -5,9 +5,11 @@
  * The order is that of trust: tags for scholarly search first, guesses from links last, and those only if there is
  * nothing better.
  */
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import { doi } from "../artifact/Doi.ts"
 import { cleanUrl, hasPdfSuffix } from "./Address.ts"
 import { type Candidate, type Copy, fromCopies } from "./Candidate.ts"
-import { bareDoi } from "./Decode.ts"
 import * as JsonLd from "./JsonLd.ts"
 import type { Anchor, Link, Signals } from "./PageSignals.ts"
 
@@ -144,13 +146,15 @@ export const read = (
     page.resolver,
     [...files, ...html].map((copy) => ({ ...copy, url: resolved(copy.url, base, page.url) }))
   )
-  const doi = values(signals, "citation_doi")[0]
+  const named = values(signals, "citation_doi")[0]
   return {
     // A page may be the work itself, if pages are wanted.
     candidates: candidates.filter(
       ({ kind, url }) => kind === "html" || (kind !== "landing" && url !== page.url)
     ),
-    doi: doi === undefined || !/10\.\d{4,9}\//.test(doi) ? undefined : bareDoi(doi),
+    doi: Option.getOrUndefined(
+      Option.flatMap(Option.fromNullable(named), (text) => Either.getRight(doi(text)))
+    ),
     leadsTo: leadsTo(signals.refresh, base)
   }
 }

@@ -65,7 +65,20 @@ const fragment = FastCheck.oneof(
     "?q",
     "#f",
     "Ü",
-    "@"
+    "@",
+    "\u200b",
+    "\u00ad",
+    "](",
+    "[",
+    ":443",
+    "https://doi.org:443/",
+    "https:///",
+    "\\",
+    "。",
+    "/../",
+    "%2E",
+    "&amp;",
+    "example.org/"
   ),
   FastCheck.string({ maxLength: 5, unit: "binary" })
 )
@@ -119,6 +132,13 @@ describe("normalising", () => {
       `(${doi})`,
       `<${doi}>`,
       `"${doi}",`,
+      `https://doi.org:443/${doi}`,
+      `http://dx.doi.org:80/${doi}`,
+      `\u200b${doi.replace("/", "\u200b/\u00ad")}\u2060`,
+      `https://doi.org/${doi}%E2%80%8B`,
+      `[${doi}](https://doi.org/${doi})`,
+      `[https://doi.org/${doi}](<https://doi.org/${doi}>).`,
+      `Fish, A. (2020). [${doi}](doi:${doi}).`,
       `(see https://doi.org/${doi}).`
     ]
     for (const spelling of spellings) {
@@ -140,6 +160,8 @@ describe("normalising", () => {
         const labelled = kind === "pmid" ? `PMID:${value}` : value
         const again = Either.getOrThrow(Identifier.identify(labelled))
         assert.deepStrictEqual([again.kind, again.value], [kind, value])
+        const { id } = Either.getOrThrow(fromText(input))
+        assert.strictEqual(Either.getOrThrow(fromText(id)).id, id)
       }
     },
     { fastCheck: { numRuns: 1000 } }
@@ -169,6 +191,20 @@ describe("identify", () => {
     ["https://doi.org/10.48550/arXiv.2301.12345", "arxiv", "2301.12345"],
     ["https://arxiv.org/html/2301.12345", "url", "https://arxiv.org/html/2301.12345"],
     ["10.1234//x", "doi", "10.1234/x"],
+    ["[10.1000/xyz](https://doi.org/10.1000/xyz)", "doi", "10.1000/xyz"],
+    ["[10.1000/a[b]](https://doi.org/10.1000/a%5Bb%5D)", "doi", "10.1000/a[b]"],
+    ["https://doi.org:443/10.1000/xyz", "doi", "10.1000/xyz"],
+    ["https:///doi.org/10.1000/xyz", "doi", "10.1000/xyz"],
+    ["https://arxiv.org:443/abs/2301.12345", "arxiv", "2301.12345"],
+    ["arXiv:2301.12345 [cs.LG].", "arxiv", "2301.12345"],
+    ["arXiv:2301.\u200b12345", "arxiv", "2301.12345"],
+    ["PMC7759461.", "pmcid", "PMC7759461"],
+    ["PMC7759461.2.", "pmcid", "PMC7759461"],
+    ["(PMC7759461),", "pmcid", "PMC7759461"],
+    ["PMID: 1.", "pmid", "1"],
+    ["PM\u00adID: 1;", "pmid", "1"],
+    ["https://example.org/a\u200b.pdf\u200b", "url", "https://example.org/a.pdf"],
+    ["https://example.org/\u0645\u200c\u0645", "url", "https://example.org/%D9%85%E2%80%8C%D9%85"],
     ["Smith 2013. Nature. doi:10.1038/nature12373.", "doi", "10.1038/nature12373"],
     ["https://pmc.ncbi.nlm.nih.gov/articles/PMC7759461/", "pmcid", "PMC7759461"],
     [
@@ -194,6 +230,8 @@ describe("identify", () => {
     ["https://doi.org/10/fgxbc2", /short DOI/],
     ["doi:10.1234", /is no DOI/],
     ["10.1234/a 10.1234/b", /more than one DOI/],
+    ["[10.1234/a](https://doi.org/10.1234/b)", /more than one DOI/],
+    ["https:///doi.org/abc", /is no DOI/],
     ["arXiv:2313.12345", /is no arXiv id/],
     ["PMID:x", /is no PMID/],
     ["32939066", /bare number/],

@@ -172,6 +172,26 @@ describe("a landing page", () => {
     )
   )
 
+  it.live.each([
+    "DOI 10.1234/paper",
+    "DOI: 10.1234/PAPER.",
+    "https://doi.org/10.1234%2Fpaper",
+    "10.1234/\u00adpaper"
+  ])("that says it is about %j is about the wanted work", (doi) =>
+    world(
+      {
+        "doi.test": toPage,
+        "journal.test": Behaviour.routes({
+          "/article/1": html(
+            `<meta name="citation_doi" content="${doi}"><meta name="citation_pdf_url" content="/files/1.pdf">`
+          ),
+          "/files/1.pdf": Behaviour.files()
+        })
+      },
+      (lease) => Effect.map(lease(), ({ end }) => expect(end).toMatchObject({ _tag: "Done" }))
+    )
+  )
+
   it.live("without end is read for its first two megabytes", () =>
     world(
       {

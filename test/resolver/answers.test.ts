@@ -11,6 +11,7 @@ import { isName, type Name, REGISTRY } from "../../src/resolver/Registry.ts"
 import { type Answer, NOTHING, type Question, ResolverFailure } from "../../src/resolver/Resolver.ts"
 import { Settings } from "../../src/config/Settings.ts"
 import * as Schema from "effect/Schema"
+import { sameDoi } from "../../src/resolver/Decode.ts"
 import { ask, type Options, sample } from "./Asking.ts"
 
 const NATURE = "10.1038/nature12373"
@@ -115,6 +116,18 @@ describe("nonsense", () => {
 })
 
 describe("a DOI", () => {
+  it("is the same one in all its spellings, and text without one only itself", () => {
+    for (const spelling of [
+      "DOI 10.1/x",
+      `DOI ${NATURE}.`,
+      "https://doi.org/10.1038%2FNATURE12373",
+      `doi=${NATURE}`
+    ]) {
+      expect([spelling, sameDoi(spelling, NATURE)]).toEqual([spelling, spelling !== "DOI 10.1/x"])
+    }
+    expect([sameDoi("none", "NONE "), sameDoi("none", NATURE)]).toEqual([true, false])
+  })
+
   it.live.each([
     ["unpaywall", "/v2/10.1/a(b)%3Cc%3E%3Bd%3Fe%23f/g%25"],
     ["openalex", "/works/doi:10.1/a(b)%3Cc%3E%3Bd%3Fe%23f/g%25"],
