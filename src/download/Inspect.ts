@@ -6,6 +6,7 @@
  */
 import { createReadStream } from "node:fs"
 import { open } from "node:fs/promises"
+import { TextDecoder } from "node:util"
 import * as Effect from "effect/Effect"
 import { SaxesParser } from "saxes"
 import type { Artifact } from "../Artifact.ts"
@@ -14,9 +15,10 @@ import { hostLane } from "../Lane.ts"
 import type { PdfReaderService } from "../pdf/PdfReader.ts"
 import { FetchFailure } from "./FetchFailure.ts"
 import { type Evidence, identify } from "./Identity.ts"
-import { DOCUMENT_TEXT, pageKind, REFUSALS } from "./PageKind.ts"
+import { utf16 } from "./Encoding.ts"
+import { obstacle, REFUSALS } from "./PageKind.ts"
 import { coverSheet, expectedPages } from "./Pages.ts"
-import { type ContentType, hasPdfEnd, HTML, PDF, XML } from "./Sniff.ts"
+import { type ContentType, hasPdfEnd, HTML, PDF, sniff, XML } from "./Sniff.ts"
 
 /** How closely a document is looked at. */
 export interface InspectSettings {
@@ -46,8 +48,8 @@ const PAGES = 3
 /** What of a text is read to find out which work it is. */
 const TEXT_BYTES = 256 * 1024
 
-/** What of a page is read to tell which kind of page it is. */
-const PAGE_BYTES = 64 * 1024
+/** What of a page is read to tell which kind of page it is: programs may stand before all else. */
+const PAGE_BYTES = 1024 * 1024
 
 const refuse = (reason: string, message: string) => new FetchFailure({ class: "try-next", reason, message })
 
@@ -107,10 +109,12 @@ const faultOfXml = async (path: string): Promise<string | undefined> => {
       fault ??= String(cause)
     }
   }
-  const decoder = new TextDecoder()
+  let decoder: TextDecoder | undefined
   const chunks: AsyncIterable<Uint8Array> = createReadStream(path)
   for await (const chunk of chunks) {
-    parse(() => parser.write(decoder.decode(chunk, { stream: true })))
+    decoder ??= new TextDecoder(utf16(chunk))
+    const text = decoder.decode(chunk, { stream: true })
+    parse(() => parser.write(text))
     if (fault !== undefined) return fault
   }
   parse(() => parser.close())
@@ -124,10 +128,10 @@ const readable = (fault: string): string =>
     .replaceAll(/[\s\p{C}]+/gu, " ")
     .slice(0, 200)
 
-const readStart = async (path: string): Promise<Uint8Array> => {
+const readStart = async (path: string, most: number): Promise<Uint8Array> => {
   const file = await open(path, "r")
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(TEXT_BYTES), 0, TEXT_BYTES, 0)
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(most), 0, most, 0)
     return buffer.subarray(0, bytesRead)
   } finally {
     await file.close()
@@ -135,9 +139,9 @@ const readStart = async (path: string): Promise<Uint8Array> => {
 }
 
 /** A page is no document because it came as one: those that stand before one have a few words, and forms. */
-const refuseNoDocument = (start: Uint8Array, text: string, finalUrl: string): FetchFailure | undefined => {
-  const kind = pageKind(start.subarray(0, PAGE_BYTES), finalUrl)
-  if (kind === "page" || text.trim().length >= DOCUMENT_TEXT) return undefined
+const refuseNoDocument = (start: Uint8Array, finalUrl: string, whole: boolean): FetchFailure | undefined => {
+  const kind = obstacle(start, finalUrl, whole)
+  if (kind === "page") return undefined
   const [reason, what] = REFUSALS[kind]
   return refuse(reason, `${what} came instead of the document`)
 }
@@ -147,21 +151,25 @@ const inspectText = Effect.fnUntraced(function* (
   artifact: Artifact,
   document: Document
 ) {
-  const { finalUrl, inspect, type } = document
+  const { bytes, finalUrl, inspect, type } = document
   if (settings.structure && type === XML) {
     const fault = yield* inspect(faultOfXml)
     if (fault !== undefined) {
       return yield* refuse("damaged-xml", `the XML is not well-formed: ${readable(fault)}`)
     }
   }
-  if (settings.identity === "off" && type === XML) return undefined
-  const start = yield* inspect(readStart)
+  const start = yield* inspect((path) =>
+    readStart(path, Math.min(bytes, type === HTML ? PAGE_BYTES : TEXT_BYTES))
+  )
+  // What it is called by its first bytes may be a page behind a long comment.
+  const isPage = type === HTML || sniff(start) === HTML
+  const refused = isPage ? refuseNoDocument(start, finalUrl, start.length >= bytes) : undefined
+  if (refused !== undefined) return yield* refused
+  if (settings.identity === "off") return undefined
   // Loaded by whoever reads a page: most runs don't.
   const { wordsOf } = yield* Effect.promise(() => import("./Markup.ts"))
-  const words = wordsOf(start, { xml: type === XML })
-  const refused = type === HTML ? refuseNoDocument(start, words.text, finalUrl) : undefined
-  if (refused !== undefined) return yield* refused
-  return settings.identity === "off" ? undefined : (identify(artifact, words) satisfies Evidence)
+  const words = wordsOf(start.subarray(0, TEXT_BYTES), { xml: type === XML })
+  return identify(artifact, words) satisfies Evidence
 })
 
 /** Why a document isn't kept where its identity is required. */
@@ -201,7 +209,8 @@ export const inspect = (
 ): Effect.Effect<Evidence | undefined, FetchFailure | Fatal | Retry> => {
   const { type } = document
   // What stands in place of a document is never taken for one.
-  if (!settings.structure && settings.identity === "off" && type !== HTML) return Effect.succeed(undefined)
+  const mayBePage = type === HTML || type === XML
+  if (!settings.structure && settings.identity === "off" && !mayBePage) return Effect.succeed(undefined)
   return evidenceOf(reader, settings, artifact, document)
 }
 

@@ -3,6 +3,7 @@
  * with its length alone.
  */
 import * as MarkupParser from "../resolver/MarkupParser.ts"
+import { decoderOf } from "./Encoding.ts"
 import type { Words } from "./Identity.ts"
 
 /** How a document that is text is read. */
@@ -42,18 +43,6 @@ const FIRST_PAGE = 5_000
 
 /** A title is no longer. */
 const MAX_TITLE = 2_000
-
-/** How a document says it is encoded; UTF-8 where it doesn't, or names no encoding that is known. */
-const decoderOf = (start: Uint8Array) => {
-  const text = Buffer.from(start.subarray(0, 1024)).toString("latin1")
-  const label = /(?:charset|encoding)\s*=\s*["']?([\w-]{1,40})/i.exec(text)?.[1] ?? "utf-8"
-  try {
-    // What could be read so far is no UTF-16, whatever it says.
-    return new TextDecoder(/^utf-?16/i.test(label) ? "utf-8" : label)
-  } catch {
-    return new TextDecoder()
-  }
-}
 
 /** What the beginning of a document says: `about` is what it tells programs. */
 export const wordsOf = (start: Uint8Array, options: MarkupOptions): Words => {

@@ -2,6 +2,8 @@
  * What bytes are, by looking at them: headers lie in both directions.
  */
 
+import { utf16 } from "./Encoding.ts"
+
 /** A kind of content: its media type, and the extension its files get. */
 export interface ContentType {
   readonly mediaType: string
@@ -18,7 +20,7 @@ const TEXT = type("text/plain", ".txt")
 
 /** A PDF may begin with this many bytes of something else. */
 export const PDF_JUNK = 1024
-/** What is needed to know a type. */
+/** What is needed to know a type, unless comments stand before it. */
 export const HEAD_BYTES = PDF_JUNK + 5
 /** `%%EOF` stands within this many bytes of a PDF's end. */
 export const PDF_TAIL = 2048
@@ -52,37 +54,56 @@ const XHTML_ROOT = /<(?:!doctype\s+html|html)[\s>]/i
 // oxlint-disable-next-line no-control-regex -- control characters are what tells bytes from text
 const NOT_TEXT = /[\x00-\x08\x0e-\x1a\x1c-\x1f]/
 
+/** Comments are looked behind so far. */
+const COMMENT_BYTES = 64 * 1024
+
 /**
- * What stands behind the comments at the beginning; `<!--` where the last of them goes on.
+ * What stands behind the comments at the beginning, and an XML declaration before or between them; `<!--` where the
+ * last of them goes on.
  *
  * Not by a pattern: where comments may end in more than one place, it would try all of them.
  */
 const behindComments = (text: string): string => {
-  let rest = text
-  while (rest.startsWith("<!--")) {
+  let rest = text.trimStart()
+  for (;;) {
+    const isComment = rest.startsWith("<!--")
+    if (!isComment && !rest.startsWith("<?xml")) return rest
     // `<!-->` is a whole comment.
-    const end = rest.indexOf("-->", 2)
+    const end = isComment ? rest.indexOf("-->", 2) : rest.indexOf("?>")
     if (end < 0) return "<!--"
-    rest = rest.slice(end + 3).trimStart()
+    rest = rest.slice(end + (isComment ? 3 : 2)).trimStart()
   }
-  return rest
 }
+
+/** The bytes as text, letter by letter; UTF-16 as what it is. */
+const lettersOf = (bytes: Uint8Array): string => {
+  const wide = utf16(bytes)
+  return wide === undefined ? latin1(bytes).replace(/^\xef\xbb\xbf/, "") : new TextDecoder(wide).decode(bytes)
+}
+
+/** What markup begins with, whatever its length is. */
+const rootOf = (letters: string, head: Uint8Array): string =>
+  /^\s*<[!?]/.test(letters)
+    ? behindComments(lettersOf(head.subarray(0, COMMENT_BYTES))).slice(0, HEAD_BYTES)
+    : letters.trimStart()
 
 /** The type of content that begins with `head`; `BINARY` when it is none of the known ones. */
 export const sniff = (head: Uint8Array): ContentType => {
   const start = latin1(head.subarray(0, HEAD_BYTES))
   const known = MAGIC.find(([magic]) => start.startsWith(magic))
   if (known !== undefined) return known[1]
-  const text = behindComments(start.replace(/^\xef\xbb\xbf/, "").trimStart())
-  if (text === "<!--" || PAGE_START.test(text)) return HTML
+  const letters = lettersOf(head.subarray(0, HEAD_BYTES))
+  const root = rootOf(letters, head)
+  const isXml = /^\s*<\?xml/.test(letters)
+  if (!isXml && (root === "<!--" || PAGE_START.test(root))) return HTML
   const magic = start.indexOf("%PDF-")
   // A page may well mention the magic number, and a program's warnings may stand before a whole PDF.
-  const isQuoted = /^<[a-z!?]/i.test(text) && !PDF_START.test(start)
+  const isQuoted = /^<[a-z!?]/i.test(letters.trimStart()) && !PDF_START.test(start)
   if (magic >= 0 && magic <= PDF_JUNK && !isQuoted && !XHTML_ROOT.test(start.slice(0, magic))) return PDF
-  if (PIECE_START.test(text)) return HTML
-  if (text.startsWith("<?xml")) return XHTML_ROOT.test(text) ? HTML : XML
-  if (/^<[a-z!][^<>]*>/i.test(text)) return XML
-  return start.length > 0 && !NOT_TEXT.test(start) ? TEXT : BINARY
+  if (isXml) return XHTML_ROOT.test(letters) || XHTML_ROOT.test(root) ? HTML : XML
+  if (PIECE_START.test(root)) return HTML
+  if (/^<[a-z!][^<>]*>/i.test(root)) return XML
+  return letters.length > 0 && !NOT_TEXT.test(letters) ? TEXT : BINARY
 }
 
 /** Whether a PDF ends as one should. */

@@ -4,8 +4,9 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Behaviour from "../../src/demo/Behaviour.ts"
-import { DOCUMENT_TEXT, pageKind } from "../../src/download/PageKind.ts"
+import { DOCUMENT_TEXT, obstacle, pageKind } from "../../src/download/PageKind.ts"
 import { HEAD_BYTES, HTML, PDF, sniff } from "../../src/download/Sniff.ts"
+import type { Candidate } from "../../src/resolver/Candidate.ts"
 import { pdf } from "../fixtures/Pdf.ts"
 import { world } from "./Fetching.ts"
 import { filesIn } from "./Rig.ts"
@@ -112,16 +113,18 @@ const samples: ReadonlyArray<Sample> = [
   }
 ]
 
-const fetched = (body: string | Uint8Array, type: string, path: string) =>
+const fetched = (body: string | Uint8Array, type: string, path: string, candidate: Partial<Candidate> = {}) =>
   world(
     { "a.test": Behaviour.respond({ headers: { "content-type": type }, body }) },
     ({ fetch, origin, out }) =>
       Effect.gen(function* () {
-        const end = yield* Effect.either(fetch(origin.url("a.test", path)))
+        const end = yield* Effect.either(fetch(origin.url("a.test", path), { candidate }))
         const reason = end._tag === "Left" ? end.left.reason : end.right._tag
         return { reason, files: yield* filesIn(out) }
       })
   )
+
+const wide = (text: string, mark = "") => Buffer.from(mark + text, "utf16le")
 
 describe("a page", () => {
   it.live.each(samples)("of $what has its reason, whatever it is called", ({ body, reason }) =>
@@ -158,6 +161,168 @@ describe("a page", () => {
       expect((yield* fetched(body, "text/html", "/paper")).reason).toBe("Stored")
     })
   )
+
+  /** Pages that came for a bare URL, or where a page was asked for: nothing but what they are tells them from one. */
+  const other = "Orbits, tides and how they are measured, in twelve chapters. ".repeat(80)
+  const login = page("<title>Journal</title>", '<form><input type="password"></form>')
+  const obstacles: ReadonlyArray<readonly [what: string, body: string | Uint8Array, reason: string]> = [
+    ["in UTF-16", wide(login, "\uFEFF"), "login-page"],
+    ["in UTF-16 the other way round", wide(login, "\uFEFF").swap16(), "login-page"],
+    ["in UTF-16 without a mark", wide(login), "login-page"],
+    ["in UTF-16 the other way round without a mark", wide(`\n${login}`).swap16(), "login-page"],
+    ["to log in, with much other text", page("<title>Sign in to continue</title>", other), "login-page"],
+    ["to log in, of a journal", page("<title>Journal of Orbits &#8211; Log in</title>", other), "login-page"],
+    [
+      "of nothing, with much other text",
+      page("<title>Page not found | Journal</title>", other),
+      "not-found-page"
+    ],
+    [
+      "to log in, behind a long program",
+      page(`<title>Journal</title><script>${"x = 1;".repeat(50_000)}</script>`, '<input type="password">'),
+      "login-page"
+    ],
+    ["of Anubis", page("<title>Making sure you&#39;re not a bot!</title>", "<p>Loading…</p>"), "challenge"],
+    [
+      "of Anubis, with much other text",
+      page("<title>Making sure you’re not a bot!</title>", other),
+      "challenge"
+    ],
+    [
+      "of maintenance",
+      page("<title>Site maintenance</title>", "<p>We will be back.</p>"),
+      "maintenance-page"
+    ],
+    [
+      "of maintenance in a heading",
+      page("<title>Journal</title>", "<h1>Down for scheduled maintenance</h1>"),
+      "maintenance-page"
+    ],
+    ["of nothing at all", "<html></html>", "empty-page"],
+    [
+      "of a program alone",
+      page(
+        "<title>Journal</title>",
+        "<div id=root></div><noscript>Enable it</noscript><script>run()</script>"
+      ),
+      "empty-page"
+    ],
+    [
+      "of a redirect",
+      page("", '<p>One moment.</p><script>window.location.href = "/next"</script>'),
+      "redirect-page"
+    ],
+    [
+      "of a redirect by a call",
+      page("", "<p>One moment.</p><script>location.replace(next)</script>"),
+      "redirect-page"
+    ],
+    [
+      "of a redirect in its head",
+      page('<meta http-equiv="refresh" content="0; URL=/next">', "<p>One moment.</p>"),
+      "redirect-page"
+    ],
+    [
+      "of XHTML behind a long comment",
+      `<?xml version="1.0"?>\n<!-- ${"x".repeat(1200)} -->\n<html xmlns="http://www.w3.org/1999/xhtml"><head><title>Journal</title></head><body><form><input type="password"/></form></body></html>`,
+      "login-page"
+    ]
+  ]
+  it.live.each(obstacles)("%s is no document, whether or not a page was asked for", ([, body, reason]) =>
+    Effect.gen(function* () {
+      for (const candidate of [{}, { kind: "html" }] as const) {
+        expect(yield* fetched(body, "text/html", "/paper", candidate)).toEqual({ reason, files: [] })
+      }
+    })
+  )
+
+  it.live("of XHTML is known behind a comment that comes in pieces, too", () =>
+    Effect.gen(function* () {
+      const body = `<?xml version="1.0"?><!--${"x".repeat(3000)}--><html><body><input type="password"/></body></html>`
+      const xml = Behaviour.respond({ headers: { "content-type": "application/xml" }, body })
+      yield* world({ "a.test": Behaviour.dripped({ bytes: 1100, everyMs: 20 }, xml) }, ({ fetch, origin }) =>
+        Effect.gen(function* () {
+          const url = origin.url("a.test", "/paper")
+          expect(yield* Effect.flip(fetch(url, { candidate: { kind: "xml" } }))).toMatchObject({
+            reason: "login-page"
+          })
+        })
+      )
+    })
+  )
+
+  it.live("is none that is XML, in UTF-16 too", () =>
+    Effect.gen(function* () {
+      const body =
+        '<?xml version="1.0" encoding="UTF-16"?>\n<!-- x -->\n<article><title>軌道</title></article>'
+      for (const bytes of [wide(body, "\uFEFF"), wide(body).swap16()]) {
+        const { files, reason } = yield* fetched(bytes, "application/xml", "/paper", { kind: "xml" })
+        expect({ files, reason }).toEqual({ files: [expect.stringMatching(/\.xml$/)], reason: "Stored" })
+      }
+    })
+  )
+
+  const paragraph = "<p>They were measured with care, and the result was not what anybody had thought.</p>"
+  const articles: ReadonlyArray<readonly [what: string, body: string | Uint8Array]> = [
+    ["about maintenance", page("<title>Maintenance of telomeres | Journal</title>", paragraph)],
+    [
+      "about site maintenance",
+      page("<title>Site maintenance costs of bridges</title>", paragraph.repeat(60))
+    ],
+    [
+      "about bots",
+      page("<title>How a robot learns that it is not a bot: a study</title>", paragraph.repeat(60))
+    ],
+    ["about logging in", page("<title>Sign in with your face: a survey</title>", paragraph.repeat(60))],
+    [
+      "about what wasn't found",
+      page("<title>Higgs boson not found at 404 GeV</title>", paragraph.repeat(60))
+    ],
+    [
+      "with a form to log in, behind a long program",
+      page(
+        `<title>Orbits</title><script>${"x = 1;".repeat(50_000)}</script>`,
+        `<form><input type="password"></form>${paragraph.repeat(60)}`
+      )
+    ],
+    [
+      "with a program that leads on",
+      page("<title>Orbits</title>", `${paragraph.repeat(5)}<script>location.href = "/x"</script>`)
+    ],
+    [
+      "with a program that keeps it out of frames",
+      page("", `${paragraph}<script>top.location = self.location</script>`)
+    ],
+    ["of pictures", page("<title>Orbits</title>", '<img src="1.png"><img src="2.png">')],
+    ["in UTF-16", wide(page("<title>Orbits</title>", paragraph), "\uFEFF")],
+    ["in Japanese", page("<title>軌道</title>", "<p>軌道について</p>")]
+  ]
+  it.live.each(articles)("that is an article %s is a document", ([, body]) =>
+    Effect.gen(function* () {
+      const { files, reason } = yield* fetched(body, "text/html", "/paper", { kind: "html" })
+      expect(reason).toBe("Stored")
+      expect(files).toEqual([expect.stringMatching(/\.html$/)])
+    })
+  )
+
+  it("looks at no page for long, whatever it is made of", () => {
+    // What tries every way at each place takes minutes for these.
+    for (const piece of [
+      "<",
+      "<!--",
+      "<script",
+      "<style>",
+      "<title ",
+      "<meta ",
+      "location",
+      "location = ",
+      "&nbsp",
+      "<h1>a"
+    ]) {
+      const body = Buffer.from(piece.repeat(Math.ceil((1024 * 1024) / piece.length)))
+      expect(obstacle(body, "http://a.test/x", true)).toBeTypeOf("string")
+    }
+  })
 
   it.live.each(["", " \r\n\t", "\0\0\0\0"])("that is nothing (%j) is an empty body", (body) =>
     Effect.gen(function* () {
