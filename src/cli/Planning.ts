@@ -5,7 +5,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Artifact } from "../Artifact.ts"
 import { lanePolicy, resolverBucket } from "../config/Limits.ts"
-import { Environment } from "./Environment.ts"
 import { Config, type Settings } from "../Config.ts"
 import type * as Preview from "../download/Preview.ts"
 import * as Http from "../http/Http.ts"
@@ -13,6 +12,7 @@ import * as KeyedLimiter from "../KeyedLimiter.ts"
 import type { Candidate } from "../resolver/Candidate.ts"
 import * as Resolvers from "../resolver/Resolvers.ts"
 import * as TokenBucket from "../TokenBucket.ts"
+import * as Network from "./Network.ts"
 import { isoTime } from "./Text.ts"
 
 /** The resolvers with their caps and rates, as a run has them. */
@@ -20,7 +20,7 @@ const layer = (settings: Settings) => {
   const policy = lanePolicy(settings)
   return Resolvers.layer(settings).pipe(
     Layer.provide([
-      Layer.unwrapEffect(Effect.map(Environment, (env) => Http.layer(settings.http, { env }))),
+      Layer.unwrapEffect(Effect.map(Network.environment, (env) => Http.layer(settings.http, { env }))),
       KeyedLimiter.layer({
         cap: settings.orchestrator.max_per_host,
         caps: (key) => policy.lane(key).cap

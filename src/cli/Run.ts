@@ -2,7 +2,6 @@
  * Running the queue: the layers of a download run put together, with its progress, its signals and its summary.
  * `queue run` and the demo are the same run.
  */
-import { Environment } from "./Environment.ts"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -23,6 +22,7 @@ import { WorkQueue, type WorkQueueError } from "../WorkQueue.ts"
 import { Exited, ExitCode } from "./Exit.ts"
 import { note, type Output } from "./Output.ts"
 import * as JobLog from "./JobLog.ts"
+import * as Network from "./Network.ts"
 import { display } from "./progress/Display.ts"
 import * as Observer from "./progress/Observer.ts"
 import * as View from "./progress/View.ts"
@@ -71,7 +71,7 @@ export const layer = (
   options: Pick<Worker.WorkerOptions, "spans"> = {}
 ): Layer.Layer<
   Scheduler.Scheduler | Download.Storage.Storage | WorkerIdentity.WorkerIdentity,
-  never,
+  Exited,
   WorkQueue
 > => {
   const { orchestrator } = settings
@@ -90,7 +90,7 @@ export const layer = (
       })
     ),
     Layer.provideMerge(
-      Layer.unwrapEffect(Effect.map(Environment, (env) => Download.layer(settings, { env })))
+      Layer.unwrapEffect(Effect.map(Network.environment, (env) => Download.layer(settings, { env })))
     ),
     Layer.provide([layerLimiter(settings), TokenBucket.layerMemory({ limits: resolverBucket(settings) })]),
     Layer.provideMerge(WorkerIdentity.layer)

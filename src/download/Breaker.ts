@@ -41,10 +41,11 @@ const TRIAL_MS = 1000
 /** Up to a tenth more, so that hosts behind one broken server aren't all tried at once. */
 const JITTER = 0.1
 
-/** Failures that are the host's, whatever was asked for. */
+/** Failures that are the host's or of the way to it, whatever was asked for. */
 const OF_HOST = new Set([
   "dns",
   "connect",
+  "proxy",
   "reset",
   "truncated",
   "first-byte-timeout",
@@ -62,6 +63,7 @@ const OF_NOBODY = new Set([
   "host-not-found",
   "tls",
   "protocol",
+  "proxy-refused",
   "address-refused",
   "too-many-open-files",
   "robots-disallowed"

@@ -37,6 +37,8 @@ const CLASSES: Readonly<Record<HttpError["reason"], "retry" | "try-next">> = {
   "idle-timeout": "retry",
   protocol: "try-next",
   coding: "try-next",
+  proxy: "retry",
+  "proxy-refused": "try-next",
   "address-refused": "try-next",
   files: "retry"
 }

@@ -70,6 +70,8 @@ export class Exchange implements Dispatcher.DispatchHandler, AsyncIterableIterat
       reader.resolve({ done: false, value: piece })
       return
     }
+    // Of an answer that counts as none: a proxy's 407.
+    if (this.#failure !== undefined) return controller.abort(new errors.RequestAbortedError())
     this.#pieces.push(piece)
     this.#waitingBytes += piece.length
     if (this.#waitingBytes >= WAITING_BYTES) controller.pause()

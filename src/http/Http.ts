@@ -7,18 +7,18 @@
  * silence.
  */
 import { isUtf8 } from "node:buffer"
-import { lookup as systemLookup } from "node:dns"
-import { isIP, type LookupFunction } from "node:net"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from "undici"
-import { asciiHost } from "../Lane.ts"
-import { isPublic, isSame, literal, type NamedBy } from "./Addresses.ts"
+import type { Dispatcher } from "undici"
+import { isPublic, literal, type NamedBy } from "./Addresses.ts"
 import { codingsOf, Decoded } from "./Coding.ts"
 import { Exchange, type Head } from "./Exchange.ts"
-import { ADDRESS_REFUSED, fromCause, HttpError } from "./HttpError.ts"
+import { fromCause, HttpError } from "./HttpError.ts"
+import * as Pool from "./Pool.ts"
+import * as Proxies from "./Proxies.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -74,7 +74,10 @@ export interface Opening {
 export interface HttpOptions {
   /** Part of the User-Agent. */
   readonly version?: string | undefined
-  /** The environment, for `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in either case. Default: no proxies. */
+  /**
+   * The environment, for `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in either case. What isn't the URL of a proxy has every
+   * request refused. Default: no proxies.
+   */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
 }
 
@@ -106,13 +109,6 @@ export class Http extends Context.Tag("contentdownload/Http")<Http, HttpService>
 const DISCARD_BYTES = 64 * 1024
 const DISCARD_MS = 1000
 
-/** How long an idle connection is kept, whatever the server offers: idle sockets count as open files. */
-const KEEP_ALIVE_MS = 4000
-const KEEP_ALIVE_MAX_MS = 10_000
-
-/** An answer's headers together. Some sites send policies and cookies far beyond Node's own 16 KiB. */
-const MAX_HEADER_BYTES = 64 * 1024
-
 /** `contentdownload/1.2.3 (+mailto:someone@host.org)`. */
 export const userAgent = (
   settings: Pick<HttpSettings, "contact" | "user_agent">,
@@ -122,75 +118,6 @@ export const userAgent = (
   const { contact } = settings
   if (contact === null) return `contentdownload/${version}`
   return `contentdownload/${version} (+${/^https?:/i.test(contact) ? contact : `mailto:${contact}`})`
-}
-
-/** The addresses of `resolve` by names as URLs have them. */
-const addressesOf = (resolve: HttpSettings["resolve"]) => {
-  const addresses = new Map(
-    Object.entries(resolve).map(([name, address]) => [asciiHost(name) ?? name, address])
-  )
-  return (hostname: string): string | undefined => addresses.get(asciiHost(hostname) ?? hostname)
-}
-
-/** Looks names up in the settings first; the name stays what TLS and the Host header say. */
-const lookupWith =
-  (addressOf: (hostname: string) => string | undefined): LookupFunction =>
-  (hostname, options, callback) => {
-    const address = addressOf(hostname)
-    if (address === undefined) systemLookup(hostname, options, callback)
-    else if (options.all === true) callback(null, [{ address, family: isIP(address) }])
-    else callback(null, address, isIP(address))
-  }
-
-const refusal = () => Object.assign(new Error("address refused"), { code: ADDRESS_REFUSED })
-
-/** Connects to public addresses, and to those the settings give to a name; `anywhere`: to all. */
-const connectorWith = (settings: HttpSettings, anywhere: boolean): buildConnector.connector => {
-  const addressOf = addressesOf(settings.resolve)
-  const connect = buildConnector({
-    timeout: settings.connect_timeout_seconds * 1000,
-    lookup: lookupWith(addressOf)
-  })
-  const may = (hostname: string, address: string) =>
-    anywhere || isPublic(address) || isSame(addressOf(hostname), address)
-  return (options, callback) => {
-    connect(options, (error, socket) => {
-      if (error !== null) callback(error, null)
-      else if (may(options.hostname, socket.remoteAddress ?? "")) callback(null, socket)
-      else {
-        socket.destroy()
-        callback(refusal(), null)
-      }
-    })
-  }
-}
-
-const PROXIES = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"]
-
-/** A pool; through the environment's proxies if it names any. A proxy connects for us, wherever it may. */
-const poolWith = (
-  settings: HttpSettings,
-  anywhere: boolean,
-  env: NonNullable<HttpOptions["env"]>
-): Dispatcher => {
-  const options: Agent.Options = {
-    connect: connectorWith(settings, anywhere),
-    headersTimeout: settings.first_byte_timeout_seconds * 1000,
-    bodyTimeout: settings.idle_timeout_seconds * 1000,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
-    maxHeaderSize: MAX_HEADER_BYTES,
-    pipelining: 1,
-    allowH2: false
-  }
-  if (!PROXIES.some((name) => (env[name] ?? "") !== "")) return new Agent(options)
-  const either = (name: string) => env[name] ?? env[name.toUpperCase()] ?? ""
-  return new EnvHttpProxyAgent({
-    ...options,
-    httpProxy: either("http_proxy"),
-    httpsProxy: either("https_proxy"),
-    noProxy: either("no_proxy")
-  })
 }
 
 /** A turn of the event loop later. */
@@ -218,10 +145,12 @@ const closing = (exchange: Exchange, response: Response | undefined): Effect.Eff
   return exchange.over ? Effect.void : LATER
 }
 
-const NO_URL: Opening = {
-  answer: Effect.fail(new HttpError({ reason: "protocol", message: "this is no URL" })),
+const refused = (reason: HttpError["reason"], message: string): Opening => ({
+  answer: Effect.fail(new HttpError({ reason, message })),
   close: Effect.void
-}
+})
+
+const NO_URL = refused("protocol", "this is no URL")
 
 const toResponse = (host: string, { headers, status }: Head, exchange: Exchange): Response => {
   const length = first(headers["content-length"])
@@ -260,15 +189,23 @@ export const scoped =
       })
     )
 
+/** Nothing is sent past a proxy that can't be told. */
+const refusing = (why: string): HttpService => {
+  const open = () => refused("proxy-refused", why)
+  return { open, get: scoped(open) }
+}
+
 /** A pool of its own, which closes every connection with the scope. */
 export const make = (
   settings: HttpSettings,
   options: HttpOptions = {}
 ): Effect.Effect<HttpService, never, Scope.Scope> =>
   Effect.gen(function* () {
+    const proxies = Proxies.fromEnv(options.env ?? {})
+    if (Either.isLeft(proxies)) return refusing(proxies.left)
     const pool = (anywhere: boolean) =>
       Effect.acquireRelease(
-        Effect.sync(() => poolWith(settings, anywhere, options.env ?? {})),
+        Effect.sync(() => Pool.make(settings, anywhere, proxies.right)),
         (dispatcher) => Effect.promise(() => dispatcher.destroy())
       )
     // Apart from each other, so that nothing a server named goes over a connection that it couldn't have opened.
@@ -287,7 +224,7 @@ export const make = (
         const address = literal(url)
         // Also where a proxy would connect.
         if (!anywhere && address !== undefined && !isPublic(address)) {
-          return resume(Effect.fail(fromCause(refusal(), host, false)))
+          return resume(Effect.fail(fromCause(Pool.refusal(), host, false)))
         }
         const own = new Exchange(
           (head) => {

@@ -12,6 +12,7 @@ import { CODING_REFUSED } from "./Coding.ts"
  * - `reset`: the connection was cut; `truncated`: it was closed before the end of the answer.
  * - `first-byte-timeout`, `idle-timeout`: nothing came for too long.
  * - `protocol`: the answer isn't HTTP; `coding`: its content can't be decoded.
+ * - `proxy`: the proxy fails, or can't reach the host; `proxy-refused`: it doesn't want to.
  * - `address-refused`: the host's address is one that may not be asked.
  * - `files`: this process has too many files open.
  */
@@ -27,6 +28,8 @@ export class HttpError extends Data.TaggedError("HttpError")<{
     | "idle-timeout"
     | "protocol"
     | "coding"
+    | "proxy"
+    | "proxy-refused"
     | "address-refused"
     | "files"
   readonly message: string
@@ -35,6 +38,36 @@ export class HttpError extends Data.TaggedError("HttpError")<{
 
 /** The code of the error an address policy refuses a connection with. */
 export const ADDRESS_REFUSED = "ADDRESS_REFUSED"
+
+/** A proxy stands in the way. */
+class ProxyError extends Error {
+  readonly reason: "proxy" | "proxy-refused" | "files"
+
+  constructor(reason: ProxyError["reason"], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.reason = reason
+  }
+}
+
+/** The error for a proxy, by host and port, that couldn't be connected to or hung up. */
+export const proxyFailed = (proxy: string, cause: unknown): Error => {
+  const { message, reason } = fromCause(cause, `the proxy ${proxy}`, false)
+  return new ProxyError(reason === "files" ? reason : "proxy", message, { cause })
+}
+
+const WANTS_CREDENTIALS =
+  "wants credentials, or other ones (HTTP 407): they stand in its URL, before the host"
+
+/** The error for what a proxy, by host and port, answers instead of opening a tunnel. */
+export const proxyRefused = (proxy: string, status: number): Error => {
+  if (status === 407) return new ProxyError("proxy-refused", `the proxy ${proxy} ${WANTS_CREDENTIALS}`)
+  return status >= 400 && status < 500 && status !== 408 && status !== 429
+    ? new ProxyError("proxy-refused", `the proxy ${proxy} refuses to connect to it (HTTP ${status})`)
+    : new ProxyError("proxy", `the proxy ${proxy} can't connect to it (HTTP ${status})`)
+}
+
+/** How undici tells of a proxy that is sent the request itself, and answers 407. */
+const PROXY_AUTHENTICATION = /^Proxy Authentication Required/
 
 const CODES: Readonly<Record<string, readonly [HttpError["reason"], string]>> = {
   EAI_AGAIN: ["dns", "its name can't be looked up at the moment"],
@@ -83,7 +116,17 @@ const codeOf = (cause: unknown): string => {
  * closed before it is a reset, one closed after it cut the answer short.
  */
 export const fromCause = (cause: unknown, host: string, inBody: boolean): HttpError => {
+  if (cause instanceof ProxyError) {
+    return new HttpError({ reason: cause.reason, message: `${host}: ${cause.message}`, cause })
+  }
   const code = codeOf(cause)
+  if (cause instanceof Error && PROXY_AUTHENTICATION.test(cause.message)) {
+    return new HttpError({
+      reason: "proxy-refused",
+      message: `${host}: the proxy ${WANTS_CREDENTIALS}`,
+      cause
+    })
+  }
   const known = CODES[code]
   if (known !== undefined) return new HttpError({ reason: known[0], message: `${host}: ${known[1]}`, cause })
   if (code === "UND_ERR_SOCKET") {

@@ -64,7 +64,13 @@ const MAX_REDIRECTS = 3
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
 /** Failures that a later try would meet again. */
-const LASTING = new Set<HttpError["reason"]>(["tls", "protocol", "coding", "address-refused"])
+const LASTING = new Set<HttpError["reason"]>([
+  "tls",
+  "protocol",
+  "coding",
+  "proxy-refused",
+  "address-refused"
+])
 
 const WORDS: Readonly<Record<Outcome, string>> = {
   not_found: "it doesn't know this work",

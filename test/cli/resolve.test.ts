@@ -63,6 +63,20 @@ const given = (
 const order = ["unpaywall", "core", "doi_redirect", "landing_page"]
 
 describe("resolve", () => {
+  it.live("refuses a proxy that is none before anything is asked, in one line", () =>
+    Effect.gen(function* () {
+      const { code, stderr, stdout } = yield* run(["resolve", "10.1234/paper"], {
+        env: { HTTP_PROXY: "http://me:s3cret@::::", CONTENTDOWNLOAD_HTTP__CONTACT: MAIL }
+      })
+      expect({ code, stderr, stdout }).toEqual({
+        code: 2,
+        stderr:
+          "contentdownload: HTTP_PROXY is not the URL of a proxy, such as http://proxy.example.org:3128\n",
+        stdout: ""
+      })
+    })
+  )
+
   it.live("prints who was asked, and the candidates in the order to try", () =>
     Effect.gen(function* () {
       const { code, log, stdout } = yield* given(copies, order, "10.1234/paper", "--format", "json")

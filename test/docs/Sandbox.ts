@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process"
 import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises"
-import { createServer } from "node:http"
+import { createServer, request } from "node:http"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -64,9 +64,17 @@ export interface Sandbox {
   readonly close: () => Promise<void>
 }
 
-/** A proxy that leads every connection to the origin. */
+/** A proxy that leads every request and every connection to the origin. */
 const proxyTo = async (port: number) => {
-  const server = createServer((_, response) => void response.writeHead(405).end())
+  const server = createServer(({ headers, url = "" }, response) => {
+    const { pathname, search } = new URL(url)
+    const asked = request({ host: "127.0.0.1", port, path: `${pathname}${search}`, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 500, answer.headers)
+      answer.pipe(response)
+    })
+    asked.on("error", () => response.destroy())
+    asked.end()
+  })
   server.on("connect", (_, socket) => {
     const upstream = connect(port, "127.0.0.1", () => {
       socket.write("HTTP/1.1 200 Connection established\r\n\r\n")

@@ -65,6 +65,15 @@ describe("an exchange", () => {
     )
   })
 
+  it("takes nothing of an answer that was told to be none", () => {
+    const { controller, exchange, failures, told } = begun()
+    exchange.onRequestStart(controller)
+    exchange.onResponseError(controller, new Error("no answer of the host's"))
+    exchange.onResponseData(controller, Buffer.alloc(100_000))
+    expect(failures).toHaveLength(1)
+    expect(told).toEqual(["abort"])
+  })
+
   it("stops the parser while much waits to be read", async () => {
     const { controller, exchange, told } = begun()
     exchange.onRequestStart(controller)
