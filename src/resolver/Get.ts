@@ -6,8 +6,9 @@
  * | 200, 203                     | the answer                                                               |
  * | 301, 302, 303, 307, 308      | followed on the service's own origin, a few times; else `failed`         |
  * | 404, 410                     | `not_found`                                                              |
- * | 401, 403                     | `config_error`                                                           |
- * | 429, and 503 with a hint     | `rate_limited`, at least as long as the service asks for                 |
+ * | 401, 403 to a credential     | `config_error`                                                           |
+ * | 429; 403, 503 with a hint    | `rate_limited`, at least as long as the service asks for                 |
+ * | 403                          | `failed`, `forbidden`                                                    |
  * | 408, other 5xx               | `failed`, may pass                                                       |
  * | everything else              | `failed`                                                                 |
  *
@@ -97,11 +98,13 @@ const ownHint = (header: Answer["header"], now: number, maxSeconds: number): Opt
     )
   )
 
-const commonOutcome = ({ header, status }: Answer): Outcome | "answer" => {
+/** `known`: whether a credential was sent. */
+const commonOutcome = ({ header, status }: Answer, known: boolean): Outcome | "answer" => {
   if (status === 200 || status === 203) return "answer"
   if (status === 404 || status === 410) return "not_found"
-  if (status === 401 || status === 403) return "config_error"
-  if (status === 429 || (status === 503 && header("retry-after") !== undefined)) return "rate_limited"
+  const hinted = header("retry-after") !== undefined
+  if (status === 429 || ((status === 403 || status === 503) && hinted)) return "rate_limited"
+  if (status === 401 || (status === 403 && known)) return "config_error"
   return "failed"
 }
 
@@ -124,6 +127,16 @@ export const make = (http: HttpService, cache: HttpCache.HttpCache, service: Ser
 
   const fail = (outcome: Outcome, status: number, detail = WORDS[outcome], passing = false) =>
     new ResolverFailure({ outcome, message: `${name}: ${detail} (HTTP ${status})`, passing })
+
+  const forbidden = new ResolverFailure({
+    outcome: "failed",
+    message: `${name}: it refuses this request (HTTP 403)`,
+    passing: false,
+    forbidden: true
+  })
+
+  /** What goes to the service's own origin only. */
+  const credentials = (url: string) => (new URL(url).origin === home ? service.headers : {})
 
   const limited = (answer: Answer, waitMs: number) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
@@ -186,8 +199,7 @@ export const make = (http: HttpService, cache: HttpCache.HttpCache, service: Ser
   /** The answer of the cache, or else of the service. */
   const answerOf = (url: string, request: Request) =>
     Effect.gen(function* () {
-      const own = new URL(url).origin === home ? service.headers : {}
-      const headers = { accept: request.accept ?? "application/json", ...own }
+      const headers = { accept: request.accept ?? "application/json", ...credentials(url) }
       const entry = yield* cache.entry({ url, headers })
       if (entry.fresh !== undefined) {
         forgets.push(entry.forget)
@@ -203,7 +215,8 @@ export const make = (http: HttpService, cache: HttpCache.HttpCache, service: Ser
   const once = Effect.fnUntraced(function* (url: string, request: Request, hops: number) {
     const answer = yield* answerOf(url, request)
     const { status } = answer
-    const outcome = request.judge?.(answer) ?? commonOutcome(answer)
+    const known = Object.keys(credentials(url)).length > 0
+    const outcome = request.judge?.(answer) ?? commonOutcome(answer, known)
     if (REDIRECTS.has(status) && outcome === "failed") {
       const to = target(answer, url, hops)
       return typeof to === "string" ? { to } : yield* to
@@ -212,6 +225,7 @@ export const make = (http: HttpService, cache: HttpCache.HttpCache, service: Ser
     if (outcome === "rate_limited") {
       return yield* limited(answer, request.waitMs ?? refusalWaitSeconds * 1000)
     }
+    if (outcome === "failed" && status === 403) return yield* forbidden
     return yield* fail(outcome, status, WORDS[outcome], outcome === "failed" && isPassing(status))
   })
 

@@ -112,7 +112,7 @@ export const Sections = Schema.Struct({
   max_wait_seconds: key(
     integer(0, 604_800),
     900,
-    "The longest wait a service may ask for and be waited for. Of one that asks for more, such as one whose daily quota is used up, the next is asked instead, and it again later if nothing else was found."
+    "The longest wait a service may ask for and be waited for. Of one that asks for more, such as one whose daily quota is used up, or that refuses a third time in a row, the next is asked instead, and it again later if nothing else was found."
   ),
   ...sectionFields()
 })

@@ -82,9 +82,11 @@ export interface Resolver {
 /**
  * - `not_found`: the service doesn't know the work.
  * - `no_open_access`: it knows the work, and no free copy.
- * - `rate_limited`: it refuses for now; nothing before `until`, milliseconds since the epoch.
+ * - `rate_limited`: it refuses for now; nothing before `until`, milliseconds since the epoch. `paced`: it hasn't refused,
+ *   the wait is for our own rate.
  * - `config_error`: it refuses whoever runs this; asking for other works is no use either.
- * - `failed`: no answer, or none that can be understood. `passing`: it may go well later.
+ * - `failed`: no answer, or none that can be understood. `passing`: it may go well later. `forbidden`: it refuses this
+ *   request, if not whoever asks.
  */
 export class ResolverFailure extends Data.TaggedError("ResolverFailure")<{
   readonly outcome: "not_found" | "no_open_access" | "rate_limited" | "config_error" | "failed"
@@ -92,5 +94,7 @@ export class ResolverFailure extends Data.TaggedError("ResolverFailure")<{
   readonly until?: number | undefined
   /** `until` is so late that others are to be asked meanwhile. */
   readonly away?: boolean | undefined
+  readonly paced?: boolean | undefined
   readonly passing?: boolean | undefined
+  readonly forbidden?: boolean | undefined
 }> {}

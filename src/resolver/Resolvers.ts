@@ -22,6 +22,7 @@ import * as Members from "./Members.ts"
 import * as Memory from "./Memory.ts"
 import * as Ranking from "./Ranking.ts"
 import { type Known, NOTHING, type Resolver, ResolverFailure } from "./Resolver.ts"
+import * as Standing from "./Standing.ts"
 
 export { enabledOrder, type Member, plain, type ResolversSettings } from "./Members.ts"
 
@@ -82,11 +83,11 @@ const LONGEST_WAIT_MS = 900_000
 
 /** Without anything that says who asks. A service may well repeat what it was sent. */
 const discreet = ({ confidential, resolver }: Members.Member, failure: ResolverFailure) => {
-  const { away, outcome, passing, until } = failure
-  const message = confidential.hide(failure.message)
+  const { away, forbidden, outcome, paced, passing, until } = failure
+  const message = confidential.hide(failure.message) || resolver.name
   return message === failure.message
     ? failure
-    : new ResolverFailure({ outcome, message: message || resolver.name, passing, until, away })
+    : new ResolverFailure({ outcome, message, passing, until, away, paced, forbidden })
 }
 
 /** How they are asked. */
@@ -106,6 +107,12 @@ export const makeWith = (
     const bucket = yield* TokenBucket
     const store = yield* CacheStore
     const byName = new Map(members.map((member) => [member.resolver.name, member]))
+    const standings = new Map<string, Standing.Standing>()
+    const standingOf = ({ account }: Members.Member): Standing.Standing => {
+      const standing = standings.get(account) ?? Standing.make(store, account)
+      standings.set(account, standing)
+      return standing
+    }
     const opensPages = members.some(({ resolver }) => resolver.opensPages === true)
     /** The resolvers switched off for this run, and why; `said`: whether that was logged. */
     const off = new Map<string, { readonly failure: ResolverFailure; said: boolean }>()
@@ -126,7 +133,9 @@ export const makeWith = (
         }
         const message = `${key}: its rate is used up`
         return Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          Effect.fail(new ResolverFailure({ outcome: "rate_limited", message, until: now + wait }))
+          Effect.fail(
+            new ResolverFailure({ outcome: "rate_limited", message, until: now + wait, paced: true })
+          )
         )
       })
 
@@ -177,7 +186,7 @@ export const makeWith = (
       const key = resolverLane(member.resolver.name)
       return takeToken(key, MOMENT_MS).pipe(
         Effect.zipRight(
-          Effect.tapError(answer(member, artifact, known), ({ outcome, until }) =>
+          Effect.tapError(standingOf(member).judged(answer(member, artifact, known)), ({ outcome, until }) =>
             outcome === "rate_limited" && until !== undefined ? bucket.penalise(key, until) : Effect.void
           )
         ),
@@ -218,12 +227,11 @@ export const makeWith = (
         Effect.mapError((failure) => discreet(member, failure)),
         Effect.catchAll((failure) =>
           Effect.gen(function* () {
-            const { message, outcome, until } = failure
+            const { away, message, outcome, until } = failure
             if (outcome === "config_error") yield* switchOff(failure, name)
+            if (outcome !== "rate_limited" || until === undefined) return yield* failure
             const now = yield* Clock.currentTimeMillis
-            if (outcome !== "rate_limited" || until === undefined || until - now <= maxWaitMs) {
-              return yield* failure
-            }
+            if (until - now <= maxWaitMs && away !== true) return yield* failure
             const gone = Memory.away(until, message)
             yield* Memory.setAway(store, member, until)
             yield* Effect.logWarning(gone.message)

@@ -76,6 +76,22 @@ describe("a refusal", () => {
     })
   )
 
+  it.live(
+    "by 403 is one of this request, of whoever asks with a key, or for the rate if it says for how long",
+    () =>
+      Effect.gen(function* () {
+        const without = yield* outcomeOf("crossref", Behaviour.status(403))
+        expect(without).toMatchObject({ outcome: "failed", forbidden: true, passing: false })
+        expect(yield* outcomeOf("core", Behaviour.status(403))).toMatchObject({ outcome: "config_error" })
+        for (const name of ["crossref", "core"] as const) {
+          const before = Date.now()
+          const limited = yield* outcomeOf(name, Behaviour.status(403, { "retry-after": "1000" }))
+          expect(limited).toMatchObject({ outcome: "rate_limited" })
+          expect(limited?.until).toBeGreaterThanOrEqual(before + 1_000_000)
+        }
+      })
+  )
+
   it.live("by a closed connection is a refusal for the rate at the archive, and a failure elsewhere", () =>
     Effect.gen(function* () {
       expect(yield* outcomeOf("crossref", Behaviour.reset())).toMatchObject({

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -16,7 +18,7 @@ import * as KeyedLimiter from "../../src/KeyedLimiter.ts"
 import type { Candidate } from "../../src/resolver/Candidate.ts"
 import { NAMES } from "../../src/resolver/Registry.ts"
 import { type Resolver, ResolverFailure } from "../../src/resolver/Resolver.ts"
-import { plain } from "../../src/resolver/Members.ts"
+import { type Member, plain } from "../../src/resolver/Members.ts"
 import { enabledOrder, makeWith } from "../../src/resolver/Resolvers.ts"
 import * as TokenBucket from "../../src/TokenBucket.ts"
 import { settings } from "../download/Rig.ts"
@@ -43,6 +45,20 @@ const recording = (
       })
   }
 }
+
+/** Refuses for the rate, for so long. */
+const refusing =
+  (wait: Duration.DurationInput): Resolver["resolve"] =>
+  () =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.fail(
+        new ResolverFailure({
+          outcome: "rate_limited",
+          message: "slowly",
+          until: now + Duration.toMillis(wait)
+        })
+      )
+    )
 
 const limits = Layer.merge(
   KeyedLimiter.layer({ cap: 1 }),
@@ -106,8 +122,140 @@ describe("asking a resolver", () => {
       const { ask } = yield* serviceOf(recording(() => Effect.fail(limited)))
       const failure = yield* Effect.flip(ask("r", artifact))
       expect(failure).toMatchObject({ until: 60_000, message: "slowly" })
-      expect(failure.away).toBeUndefined()
+      expect(failure.away).not.toBe(true)
     }).pipe(Effect.provide(CacheStore.layerMemory()))
+  )
+
+  it.effect(
+    "that refuses again after each wait is left alone twice as long, and after a few times others are asked",
+    () =>
+      Effect.gen(function* () {
+        const resolver = recording(refusing("5 seconds"))
+        const { ask } = yield* serviceOf(resolver)
+        const waits: Array<readonly [ms: number, away: boolean]> = []
+        for (let nth = 0; nth < 5; nth++) {
+          const now = yield* Clock.currentTimeMillis
+          const { away, until = 0 } = yield* Effect.flip(ask("r", artifact))
+          waits.push([until - now, away === true])
+          yield* TestClock.setTime(until)
+        }
+        expect(waits).toEqual([
+          [5_000, false],
+          [10_000, false],
+          [20_000, true],
+          [40_000, true],
+          [80_000, true]
+        ])
+        expect(resolver.asked).toHaveLength(5)
+      })
+  )
+
+  it.effect("that refuses is never asked before the time it names", () =>
+    Effect.gen(function* () {
+      const times = ["5 seconds", "70 seconds", "10 seconds"] as const
+      let nth = 0
+      const { ask } = yield* serviceOf(recording((question) => refusing(times[nth++] ?? 0)(question)))
+      const waits: Array<number> = []
+      for (const _ of times) {
+        const now = yield* Clock.currentTimeMillis
+        const { until = 0 } = yield* Effect.flip(ask("r", artifact))
+        waits.push(until - now)
+        yield* TestClock.setTime(until)
+      }
+      expect(waits).toEqual([5_000, 70_000, 140_000])
+    })
+  )
+
+  it.effect("that answers in between has refused once, and its own rate is no refusal", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const now = Clock.currentTimeMillis
+      const resolver = recording((question) =>
+        (asked += 1) % 3 === 0 ? Effect.succeed(copies) : refusing("5 seconds")(question)
+      )
+      const { ask } = yield* serviceOf(resolver)
+      const waits: Array<number | undefined> = []
+      for (let nth = 0; nth < 6; nth++) {
+        const before = yield* now
+        const end = yield* Effect.either(ask("r", artifact))
+        waits.push(Either.isLeft(end) ? (end.left.until ?? 0) - before : undefined)
+        // Asked too early: nobody is, and nothing is counted.
+        if (Either.isLeft(end)) yield* Effect.flip(ask("r", artifact))
+        yield* TestClock.adjust("20 seconds")
+      }
+      expect(waits).toEqual([5_000, 10_000, undefined, 5_000, 10_000, undefined])
+    })
+  )
+
+  it.effect("whose own rate is used up within a question hasn't refused", () =>
+    Effect.gen(function* () {
+      const twice = recording(({ get }) =>
+        Effect.as(Effect.zipRight(get("http://a.test/1"), get("http://a.test/2")), copies)
+      )
+      const member: Member = {
+        ...plain(twice, 5000),
+        ask: (nextRequest) => ({
+          get: () => Effect.as(nextRequest, { status: 200, text: "", header: () => undefined }),
+          keep: Effect.void,
+          forget: Effect.void
+        })
+      }
+      const slow = TokenBucket.layerMemory({ limits: () => ({ capacity: 1, refillPerSecond: 0.02 }) })
+      const { ask } = yield* Effect.provide(
+        makeWith([member]),
+        Layer.merge(KeyedLimiter.layer({ cap: 1 }), slow)
+      )
+      for (let nth = 0; nth < 4; nth++) {
+        const { away, until = 0 } = yield* Effect.flip(ask("r", artifact))
+        expect({ nth, until, away: away === true }).toEqual({ nth, until: (nth + 1) * 50_000, away: false })
+        yield* TestClock.setTime(until)
+      }
+      expect(twice.asked).toHaveLength(4)
+    })
+  )
+
+  it.effect("that refuses each run once is counted over them", () =>
+    Effect.gen(function* () {
+      for (const away of [false, false, true]) {
+        const { ask } = yield* serviceOf(recording(refusing("5 seconds")))
+        const failure = yield* Effect.flip(ask("r", artifact))
+        expect(failure.away === true).toBe(away)
+        yield* TestClock.adjust("1 minute")
+      }
+      // One answer, and it is forgotten.
+      yield* TestClock.adjust("1 hour")
+      yield* (yield* serviceOf(recording())).ask("r", artifact)
+      const { ask } = yield* serviceOf(recording(refusing("5 seconds")))
+      expect((yield* Effect.flip(ask("r", artifact))).away).not.toBe(true)
+    }).pipe(Effect.provide(CacheStore.layerMemory()))
+  )
+
+  it.effect("that forbids several requests in a row stops for the run, and not before", () =>
+    Effect.gen(function* () {
+      const forbidden = new ResolverFailure({ outcome: "failed", message: "r: no", forbidden: true })
+      let asked = 0
+      // The third is answered.
+      const resolver = recording(() => ((asked += 1) === 3 ? Effect.succeed(copies) : Effect.fail(forbidden)))
+      const { ask } = yield* serviceOf(resolver)
+      const ends: Array<string> = []
+      for (let nth = 0; nth < 9; nth++) {
+        yield* TestClock.adjust("1 minute")
+        const end = yield* Effect.either(ask("r", artifact))
+        ends.push(Either.isLeft(end) ? end.left.outcome : "found")
+      }
+      expect(ends).toEqual([
+        "failed",
+        "failed",
+        "found",
+        "failed",
+        "failed",
+        "failed",
+        "failed",
+        "config_error",
+        "config_error"
+      ])
+      expect(resolver.asked).toHaveLength(8)
+    })
   )
 
   it.effect("that refuses whoever asks stops for the run, and says so once", () =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import * as FastCheck from "effect/FastCheck"
-import * as Refusals from "../../src/download/Refusals.ts"
+import * as Refusals from "../../src/http/Refusals.ts"
 
 const HOUR = 3_600_000
 
@@ -17,6 +17,34 @@ describe("a host that refuses without a time", () => {
     expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60].map((minutes) => minutes * 60_000))
     refusals.answered("a")
     expect(refusals.refused("a", now)).toBe(now + 60_000)
+  })
+
+  it("is left alone at least as long as it asks, also when that comes while a wait is on", () => {
+    FastCheck.assert(
+      FastCheck.property(
+        FastCheck.array(
+          FastCheck.record({
+            after: FastCheck.nat(20_000),
+            asks: FastCheck.integer({ min: 1, max: 2 * HOUR })
+          }),
+          { minLength: 1, maxLength: 20 }
+        ),
+        (refusals) => {
+          let row: Refusals.Row | undefined
+          let now = 0
+          let asked = 0
+          for (const { after, asks } of refusals) {
+            now += after
+            const waiting = row !== undefined && now < row.until
+            const next = Refusals.refusedAgain(row, now, 1000, now + asks)
+            asked = Math.max(asked, now + asks)
+            expect(next.until).toBeGreaterThanOrEqual(asked)
+            expect(next.count).toBe((row?.count ?? 0) + (waiting ? 0 : 1))
+            row = next
+          }
+        }
+      )
+    )
   })
 
   it("is counted once for all that was under way, and alone", () => {

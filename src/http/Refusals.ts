@@ -1,0 +1,50 @@
+/**
+ * How long a server is left alone that refuses a request for the rate: longer each time it refuses again after a wait, up
+ * to an hour, and never shorter than it asks for. Refusals that come while a wait is on, of requests that were under way,
+ * count as one.
+ */
+
+/** Refusals in a row, each after the wait of the one before. Times are milliseconds. */
+export interface Row {
+  readonly count: number
+  /** The last wait. */
+  readonly ms: number
+  readonly until: number
+}
+
+/** The waits of a process, by lane. Times are milliseconds. */
+export interface Refusals {
+  /** A host has refused, at `now`; answers until when it is left alone. */
+  readonly refused: (lane: string, now: number) => number
+  /** It has answered. */
+  readonly answered: (lane: string) => void
+}
+
+const LONGEST_WAIT_MS = 3_600_000
+/** Hosts that are remembered; those that refused first go first. */
+const MOST_HOSTS = 10_000
+
+/** One refusal more, at `now`. `firstMs`: the wait after the first one; `asked`: the time that was asked for, if one was. */
+export const refusedAgain = (before: Row | undefined, now: number, firstMs: number, asked = 0): Row => {
+  if (before !== undefined && now < before.until) {
+    return asked > before.until ? { ...before, until: asked } : before
+  }
+  const ms = before === undefined ? firstMs : Math.max(firstMs, Math.min(LONGEST_WAIT_MS, before.ms * 2))
+  return { count: (before?.count ?? 0) + 1, ms, until: Math.max(now + ms, asked) }
+}
+
+/** None has refused. `firstMs`: the first wait. */
+export const make = (firstMs: number): Refusals => {
+  const rows = new Map<string, Row>()
+  return {
+    refused: (lane, now) => {
+      const row = refusedAgain(rows.get(lane), now, firstMs)
+      rows.delete(lane)
+      rows.set(lane, row)
+      const oldest = rows.size > MOST_HOSTS ? rows.keys().next().value : undefined
+      if (oldest !== undefined) rows.delete(oldest)
+      return row.until
+    },
+    answered: (lane) => void rows.delete(lane)
+  }
+}
