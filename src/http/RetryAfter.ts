@@ -1,6 +1,6 @@
 /**
  * How long a server asks us to stay away: `Retry-After` in seconds or as an HTTP date, else the reset time of its
- * rate limit.
+ * rate limit, in the form of today's draft (`RateLimit: "default";r=0;t=20`) or in an older one.
  *
  * What can't be read, is negative or lies in the past is no hint. A hint is a lower bound; it is cut only at the
  * configured maximum, so that a broken server can't park a host for years.
@@ -92,6 +92,29 @@ export const parseReset = (value: string, now: number, maxSeconds: number): Opti
   return at < now ? Option.none() : Option.some(Math.min(Math.ceil(at), now + maxSeconds * 1000))
 }
 
+const QUOTED = /"(?:[^"\\]|\\.)*"/g
+const USED_UP = /;\s*r=0+\s*(?:;|$)/
+const RESET = /;\s*t=(\d+)\s*(?:;|$)/
+const USED_UP_BEFORE = /(?:^|,)\s*remaining=0+\s*(?:,|$)/
+const RESET_BEFORE = /(?:^|,)\s*reset=(\d+)\s*(?:,|$)/
+
+/**
+ * The time a `RateLimit` value names (draft-ietf-httpapi-ratelimit-headers): the latest at which a policy of which
+ * nothing remains has something again. Of drafts before the eighth, whose policies were one: `remaining=0, reset=20`.
+ */
+export const parseRateLimit = (value: string, now: number, maxSeconds: number): Option.Option<number> => {
+  // The name of a policy is a string, and may hold anything.
+  const text = value.replaceAll(QUOTED, "")
+  const resets = text
+    .split(",")
+    .flatMap((policy) => (USED_UP.test(policy) ? (RESET.exec(policy)?.[1] ?? []) : []))
+  const before = USED_UP_BEFORE.test(text) ? (RESET_BEFORE.exec(text)?.[1] ?? []) : []
+  const seconds = [...resets, ...[before].flat()].map(Number)
+  return seconds.length === 0
+    ? Option.none()
+    : Option.some(now + Math.min(Math.max(...seconds), maxSeconds) * 1000)
+}
+
 /** The hint of an answer that refuses a request for its rate: `Retry-After` first, then the resets. */
 export const hint = (
   header: (name: string) => string | undefined,
@@ -100,6 +123,11 @@ export const hint = (
 ): Option.Option<number> =>
   Option.fromNullable(header("retry-after")).pipe(
     Option.flatMap((value) => parse(value, now, maxSeconds)),
+    Option.orElse(() =>
+      Option.fromNullable(header("ratelimit")).pipe(
+        Option.flatMap((value) => parseRateLimit(value, now, maxSeconds))
+      )
+    ),
     Option.orElse(() =>
       Option.fromNullable(header("ratelimit-reset") ?? header("x-ratelimit-reset")).pipe(
         Option.flatMap((value) => parseReset(value, now, maxSeconds))

@@ -86,10 +86,46 @@ describe("rate limit resets", () => {
     ["a Unix time", { "x-ratelimit-reset": String(NOW / 1000 + 30) }],
     ["a Unix time in milliseconds", { "x-ratelimit-reset": String(NOW + 30_000) }],
     ["what Retry-After says, if it can be read", { "retry-after": "30", "x-ratelimit-reset": "3600" }],
-    ["the reset, if Retry-After can't be read", { "retry-after": "later", "ratelimit-reset": "30" }]
+    ["the reset, if Retry-After can't be read", { "retry-after": "later", "ratelimit-reset": "30" }],
+    ["of a policy that is used up", { ratelimit: '"default";r=0;t=30' }],
+    ["of a policy, whatever else is said of it", { ratelimit: '"a;b,c";pk=:abc=:; t=30; r=0' }],
+    [
+      "the latest of the policies that are used up",
+      { ratelimit: '"burst";r=0;t=3, "day";r=9;t=900,"h\\"";r=0;t=30' }
+    ],
+    ["of the older form with all in one", { ratelimit: "limit=10, remaining=0, reset=30" }],
+    ["of a policy before those of older forms", { ratelimit: '"default";r=0;t=30', "ratelimit-reset": "3" }],
+    ["of older forms, if no policy is used up", { ratelimit: '"default";r=2;t=900', "ratelimit-reset": "30" }]
   ])("are %s", (_, headers) => {
     expect(hint(headers)).toEqual(Option.some(NOW + 30_000))
   })
+
+  it("of policies are bounded, and none where nothing is used up or no time is named", () => {
+    expect(RetryAfter.parseRateLimit('"default";r=0;t=900', NOW, 60)).toEqual(Option.some(NOW + 60_000))
+    for (const text of [
+      "",
+      '"default"',
+      '"default";r=0',
+      '"r=0;t=30"',
+      '"a";r=1;t=30',
+      '"a";r=0,"b";t=30',
+      "r=0;t=x"
+    ]) {
+      expect(RetryAfter.parseRateLimit(text, NOW, WEEK), text).toEqual(Option.none())
+    }
+  })
+
+  it.prop(
+    "of whatever text lie neither in the past nor beyond the maximum",
+    [FastCheck.string(), now],
+    ([text, at]) => {
+      for (const value of [text, `"${text}";r=0;t=${text.length}`, `;r=0;t=${text}`]) {
+        const until = Option.getOrElse(RetryAfter.parseRateLimit(value, at, 100), () => at)
+        expect(until).toBeGreaterThanOrEqual(at)
+        expect(until).toBeLessThanOrEqual(at + 100_000)
+      }
+    }
+  )
 
   it("that have passed are no hint", () => {
     expect(hint({ "x-ratelimit-reset": String(NOW / 1000 - 30) })).toEqual(Option.none())
