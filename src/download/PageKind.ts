@@ -29,7 +29,7 @@ const SIGNS: ReadonlyArray<readonly [kind: PageKind, sign: RegExp]> = [
   [
     "challenge",
     titled(
-      "just a moment|attention required|checking your browser|are you (?:a )?(?:human|robot)|not a (?:ro)?bot\\b|verify(?:ing)? (?:that )?you|access to this page has been denied|pardon our interruption|security check|bot (?:check|verification)|ddos protection|preparing to download|unusual traffic|请稍候"
+      "just a moment|attention required|checking your browser|are you (?:a )?(?:human|robot)|verify(?:ing)? (?:that )?you|access to this page has been denied|pardon our interruption|security check|bot (?:check|verification)|ddos protection|preparing to download|unusual traffic|请稍候"
     )
   ],
   [
