@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Artifact } from "../Artifact.ts"
+import { ToUtf8 } from "../http/Charset.ts"
 import type { Response } from "../http/Http.ts"
 import type { Candidate } from "../resolver/Candidate.ts"
 import { type Preferences, rank } from "../resolver/Ranking.ts"
@@ -61,14 +62,19 @@ export const readPage = (
     const { collector, read } = yield* Effect.promise(() => import("../resolver/Page.ts"))
     const page = collector()
     const head: Array<Uint8Array> = []
+    const toUtf8 = new ToUtf8(response.header("content-type"))
     let kept = 0
+    const take = (text: Uint8Array): boolean => {
+      if (kept < HEAD_BYTES) head.push(text)
+      kept += text.length
+      return page.write(text)
+    }
     yield* Effect.tryPromise({
       try: async () => {
         for await (const chunk of response.body) {
-          if (kept < HEAD_BYTES) head.push(chunk)
-          kept += chunk.length
-          if (!page.write(chunk)) break
+          if (!take(toUtf8.write(chunk))) return
         }
+        take(toUtf8.end())
       },
       catch: (cause) => fromHttp(response.bodyError(cause))
     }).pipe(Effect.onInterrupt(() => Effect.sync(response.abort)))
