@@ -153,6 +153,43 @@ describe("a plan", () => {
     expect(verdict.message).toContain("http://a/1: http-404; http://b/1: too-large")
   })
 
+  describe("of a file that is looked at again", () => {
+    const previous = {
+      url: "http://a/1",
+      final_url: "http://a/1",
+      path: "ab/a~01234567.pdf",
+      sha256: "0".repeat(64),
+      bytes: 10,
+      content_type: "application/pdf",
+      resolver: "direct",
+      redirects: 0,
+      earlier: ["ab/a~76543210.pdf"]
+    }
+    const begun = Plan.restore({ refresh: previous }, [])
+
+    it.each([
+      ["try-next", "Permanent"],
+      ["skip", "Skip"]
+    ] as const)("has the file's receipt as its result still, where %s is all there is", (how, tag) => {
+      const verdict = Plan.verdict(Plan.failed(begun, lesson(how)))
+      expect(verdict).toMatchObject({ _tag: tag, result: { ...previous, tried: [{ class: how }] } })
+      expect(verdict.message).toMatch(/.; the file it had before stays in the manifest$/)
+      // Looked at once more, it goes on from there.
+      const left = "result" in verdict ? verdict.result : undefined
+      expect(Plan.restore({ refresh: left }, []).previous).toEqual(previous)
+    })
+
+    it("says so too while it is to be tried later, and keeps the receipt for then", () => {
+      const verdict = Plan.verdict(Plan.failed(begun, lesson("retry")))
+      expect(verdict).toMatchObject({ _tag: "Retry", plan: { previous } })
+      expect(verdict.message).toMatch(/stays in the manifest$/)
+    })
+
+    it("starts anew from a result that is no receipt", () => {
+      expect(Plan.restore({ refresh: { tried: [] } }, ["http://b/1"])).toEqual(Plan.start(["http://b/1"]))
+    })
+  })
+
   describe("with pages", () => {
     it("puts them aside, and tells of them", () => {
       const plan = Plan.resolved(Plan.start([]), "one", [], [page("http://p/1"), page("http://p/1")])

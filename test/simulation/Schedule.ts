@@ -157,7 +157,7 @@ class Play {
     const { chance } = machine
     const { queue } = world
     const said = (what: string) => machine.note(what)
-    switch (chance.below(17)) {
+    switch (chance.below(18)) {
       case 0:
       case 1:
       case 2: {
@@ -276,6 +276,15 @@ class Play {
         watch.forget()
         return
       }
+      case 16: {
+        const state = chance.pick("done", "done", "skipped")
+        const again = await world.ask(queue.refresh({ state }))
+        // Who was cancelled is wanted again.
+        if (state === "skipped") this.#cancelled.clear()
+        said(`${again} jobs that have ended are looked at again`)
+        watch.forget()
+        return
+      }
       default:
         world.killsAtCommit = chance.pick(0, 20, 100)
     }
@@ -377,7 +386,7 @@ class Play {
     let done = 0
     for (const { id, reason, state } of jobs) {
       const wanted = this.#wanted.get(id)
-      if (state === "done") done += 1
+      if (state === "done" || reason === "not-modified") done += 1
       else if (this.#cancelled.has(id)) {
         if (state !== "skipped") throw new Broken(`${id} was cancelled, and is ${state}`)
       } else if (wanted?.good === true) throw new Broken(`${id} can be had, and is ${state} (${reason})`)

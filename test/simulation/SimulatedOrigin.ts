@@ -166,6 +166,7 @@ export class SimulatedOrigin {
     if (may(faults.changed)) this.#editions.set(key, (this.#editions.get(key) ?? 0) + 1)
     const { bytes, sha256 } = contentOf(host.name, path, this.#editions.get(key) ?? 0)
     const tag = `"${sha256.slice(0, 16)}"`
+    if (host.tags && headers["if-none-match"] === tag) return plain(304, { etag: tag })
     const from = Number(/^bytes=(\d+)-$/.exec(headers["range"] ?? "")?.[1] ?? 0)
     const isRest = host.ranges && from > 0 && from < bytes.length && headers["if-range"] === tag
     const body = isRest ? bytes.subarray(from) : bytes

@@ -67,7 +67,9 @@ export class Watch {
   /** When each lane's latest job was leased, by the wall clock. */
   readonly #starts = new Map<string, number>()
   readonly #acked = new Map<number, number>()
-  #finished = new Map<string, Finished>()
+  readonly #finished = new Map<string, Finished>()
+  /** Jobs that were done once. */
+  readonly #stocked = new Set<string>()
   readonly #caps = new Map<string, Array<{ readonly cap: number; readonly until: number }>>()
   /** The caps that lanes have by hand. */
   readonly #setCaps = new Map<string, number>()
@@ -124,9 +126,9 @@ export class Watch {
     this.#thawed.set(process, this.#machine.elapsed)
   }
 
-  /** Jobs in a final state that a person queues again. */
+  /** A person queues jobs in a final state again. */
   forget(): void {
-    this.#finished = new Map([...this.#finished].filter(([, { state }]) => state === "done"))
+    this.#finished.clear()
     for (const job of this.#acked.keys()) this.#acked.delete(job)
   }
 
@@ -161,7 +163,9 @@ export class Watch {
     }
     const acked = (lease: Lease, settled: Settled) => {
       settles(lease)
-      if (settled.state === "done") this.#stored(lease.id, settled.result)
+      if (settled.state !== "done") return
+      this.#stored(lease.id, settled.result)
+      this.#stocked.add(lease.id)
     }
     const leased = (leases: ReadonlyArray<Lease>) => this.#leased(leases, process, note)
     return {
@@ -226,7 +230,8 @@ export class Watch {
   /** What was said to be done is on the disk, whole, durably, and is what its host had. */
   #stored(id: string, result: unknown): void {
     const world = this.#world
-    if (world === undefined || !isReceipt(result)) throw new Broken(`${id} is done without a receipt`)
+    if (world === undefined || !isReceipt(result))
+      throw new Broken(`${id} was done, and is without a receipt`)
     const { hostname, pathname } = new URL(result.final_url)
     this.#holds(
       world.origin.hashes(hostname, pathname).has(result.sha256),
@@ -236,7 +241,7 @@ export class Watch {
     const content = world.disk.content(`${OUT}/${result.path}`, true)
     this.#holds(
       content?.equals(contentOf(hostname, pathname, edition).bytes) === true,
-      () => `${id} is done, and its file isn't whole and durable`
+      () => `${id} was done, and its file isn't whole and durable`
     )
   }
 
@@ -354,7 +359,9 @@ export class Watch {
       } else if (finishedAt !== null) {
         this.#finished.set(id, { state, finishedAt, attempts })
       }
-      if (state === "done") this.#stored(id, job.result)
+      // What has once had a file keeps it, whatever becomes of it later.
+      if (state === "done") this.#stocked.add(id)
+      if (this.#stocked.has(id)) this.#stored(id, job.result)
     }
     return jobs
   }
