@@ -10,7 +10,7 @@ import * as Stage from "./Stage.ts"
 
 const TITLE = "On the Orbits of Comets and Other Wanderers"
 const TEXT = "This is what was seen from the observatory in the nights of one winter. ".repeat(60)
-const DOI = "10.5555/orbits.1"
+const DOI = "10.5555/s41-orbits-1"
 
 const page = (head: string, body: string) =>
   respond({
