@@ -39,7 +39,13 @@ export interface Content {
 
 /** What one request ended with. `Anew`: what was known is of no use, it has to be asked for without it. */
 export type Answer =
-  | { readonly _tag: "Redirect"; readonly to: string; readonly cookies: ReadonlyArray<string> }
+  | {
+      readonly _tag: "Redirect"
+      readonly to: string
+      readonly cookies: ReadonlyArray<string>
+      /** When it is to be followed, where that isn't at once. */
+      readonly notBefore: number | undefined
+    }
   | { readonly _tag: "Page"; readonly candidates: ReadonlyArray<Candidate> }
   | { readonly _tag: "Unmodified"; readonly receipt: Receipt }
   | { readonly _tag: "Anew" }
@@ -84,11 +90,12 @@ const redirectTarget = (location: string, base: string): Either.Either<string, F
       new FetchFailure({ class: "try-next", reason: "bad-redirect", message: `a redirect to ${what}` })
   )
 
-const redirected = (location: string, base: string, response: Response) =>
+const redirected = (location: string, base: string, response: Response, notBefore?: number) =>
   Either.map(redirectTarget(location, base), (to): Answer => ({
     _tag: "Redirect",
     to,
-    cookies: response.headers("set-cookie")
+    cookies: response.headers("set-cookie"),
+    notBefore
   }))
 
 /** Refusals of the content, not of the range that was asked for. */
@@ -131,6 +138,8 @@ export const reading = (
   const { max_retry_after_seconds, min_bytes_per_second, min_rate_window_seconds } = settings.http
   const { max_bytes } = settings.download
   const refusals = Refusals.make(settings.http.refusal_wait_seconds * 1000)
+  /** Those with 403, which as a rule is said of the URL. */
+  const forbidding = Refusals.make(0)
   const failed = new Set<string>()
 
   /** Whether the server fails for the rest of a file, where it did so last time: then it may be the range. */
@@ -226,6 +235,12 @@ export const reading = (
     return { _tag: "Anew" } satisfies Answer
   })
 
+  /** Who forbids again at the time it has named itself isn't throttling. */
+  const insists = (url: string, { status }: Response, said: Extract<Meaning, { readonly _tag: "Wait" }>) =>
+    status === 403 && forbidding.refused(hostLane(url), now(), said.until).count > 1
+      ? new FetchFailure({ class: "try-next", ...wordsOf(said) })
+      : undefined
+
   /** What an answer without a body that is wanted means. */
   const refusal = Effect.fnUntraced(function* (
     url: string,
@@ -236,12 +251,12 @@ export const reading = (
     if (!mayBeCheck(response, told)) yield* response.discard
     else if (yield* isCheck(response, url)) said = challenge(response.status)
     if (said._tag === "Redirect") {
-      return yield* redirected(said.location, url, response)
+      return yield* redirected(said.location, url, response, said.notBefore)
     }
     return yield* said._tag === "Wait"
       ? Effect.flatMap(
-          withJitter(said.until ?? refusals.refused(hostLane(url), now())),
-          (until) => new HostWaits({ ...wordsOf(said), until })
+          withJitter(said.until ?? refusals.refused(hostLane(url), now()).until),
+          (until) => new HostWaits({ ...wordsOf(said), until, over: insists(url, response, said) })
         )
       : Effect.fail(
           said._tag === "Retry"
@@ -264,7 +279,10 @@ export const reading = (
         ? meaning(response, answeredAt, max_retry_after_seconds)
         : { _tag: "Body" }
     const whole = (): ReturnType<Read> => {
-      if (said._tag !== "Wait") refusals.answered(hostLane(url))
+      if (said._tag !== "Wait") {
+        refusals.answered(hostLane(url))
+        forbidding.answered(hostLane(url))
+      }
       if (said._tag !== "Body") return refusal(url, response, said)
       return target.candidate.kind === "landing" && isPage(response)
         ? page(target, url, response)

@@ -73,7 +73,10 @@ export interface Target {
 /** Asks for a further start in the lane of the host the candidate goes on at. False: the job waits there, nothing is left to do. */
 export type Enter<E> = (lane: string, hop: Hop | undefined) => Effect.Effect<boolean, E>
 
-/** `Held`: the host has to wait; the candidate goes on from `hop` later. */
+/**
+ * `Held`: the host has to wait; the candidate goes on from `hop` later. `Later`: the candidate alone goes on from `hop`,
+ * when it is `until`, in milliseconds since the epoch.
+ */
 export type Fetched = Data.TaggedEnum<{
   Stored: { readonly receipt: Receipt }
   /** The file of `previous` is what the server has, and still there. */
@@ -82,6 +85,7 @@ export type Fetched = Data.TaggedEnum<{
   /** A page about the work: what it names, best first. */
   Opened: { readonly candidates: ReadonlyArray<Candidate> }
   Held: { readonly waits: HostWaits; readonly hop: Hop | undefined }
+  Later: { readonly hop: Hop; readonly until: number }
 }>
 /** The constructors of `Fetched`. */
 export const Fetched = Data.taggedEnum<Fetched>()
@@ -267,6 +271,7 @@ export const make = (
           const message = "its redirects lead in a circle"
           return yield* new FetchFailure({ class: "try-next", reason: "redirect-loop", message })
         }
+        if (answer.notBefore !== undefined) return Fetched.Later({ hop: next, until: answer.notBefore })
         if (!(yield* enter(hostLane(next.url), next))) return Fetched.Moved()
         position = { url: next.url, hop: next }
         anew = false

@@ -23,6 +23,8 @@ export class HostWaits extends Data.TaggedError("HostWaits")<{
   readonly until: number
   /** The milliseconds it wants between two requests. */
   readonly gapMs?: number | undefined
+  /** What it says of the candidate after all: that is over, though the host waits. */
+  readonly over?: FetchFailure | undefined
 }> {}
 
 /** What each failure of a connection means for the candidate. */

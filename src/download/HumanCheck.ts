@@ -20,7 +20,11 @@ export const mayBeCheck = (
   { header, status }: Pick<Response, "header" | "status">,
   said: Meaning
 ): boolean => {
-  const settled = "until" in said ? said.until !== undefined : "reason" in said && said.reason === "challenge"
+  // Where access is forbidden, a time to come back says nothing yet.
+  const settled =
+    "until" in said
+      ? said.until !== undefined && status !== 403
+      : "reason" in said && said.reason === "challenge"
   return (
     STATUSES.has(status) &&
     !settled &&

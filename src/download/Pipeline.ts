@@ -11,7 +11,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { Artifact } from "../Artifact.ts"
-import { type Fatal, type Retry, Skip, WaitLane } from "../Failure.ts"
+import { type Fatal, Later, type Retry, Skip, WaitLane } from "../Failure.ts"
 import { reach } from "../FailPoint.ts"
 import * as Handler from "../Handler.ts"
 import type { Attempt } from "../Job.ts"
@@ -116,7 +116,7 @@ const walk = (
           { class: failure.class, reason: failure.reason, message: failure.message },
           { plan: Plan.failed(plan, lessonOf(failure)) }
         ),
-      onSuccess: (end: Fetch.Fetched): Effect.Effect<Left, Skip | WaitLane | Fatal | Retry> => {
+      onSuccess: (end: Fetch.Fetched): Effect.Effect<Left, Skip | WaitLane | Later | Fatal | Retry> => {
         switch (end._tag) {
           case "Stored": {
             const told = { class: "ok", reason: null, message: null } as const
@@ -142,11 +142,20 @@ const walk = (
           }
           case "Moved":
             return Effect.succeed({ outcome: Handler.Moved() })
+          case "Later": {
+            const { hop, until } = end
+            const message = `redirected to ${hop.url}, to be asked for later`
+            return Effect.zipRight(
+              noteSince(startedAt, { ...step, class: "wait", reason: "redirect-later", message }),
+              new Later({ reason: "redirect-later", message, until, plan: Plan.withHop(plan, hop) })
+            )
+          }
           case "Held": {
-            const { gapMs, message, reason, until } = end.waits
+            const { gapMs, message, over, reason, until } = end.waits
+            const next = over === undefined ? Plan.withHop(plan, end.hop) : Plan.failed(plan, lessonOf(over))
             return Effect.zipRight(
               noteSince(startedAt, { ...step, class: "wait", reason, message }),
-              new WaitLane({ reason, message, until, gapMs, plan: Plan.withHop(plan, end.hop) })
+              new WaitLane({ reason, message, until, gapMs, plan: next })
             )
           }
         }

@@ -4,9 +4,9 @@
  * | status                                 | meaning                                                               |
  * |----------------------------------------|-----------------------------------------------------------------------|
  * | 200, 203                               | a body                                                                |
- * | 301, 302, 303, 307, 308 with Location  | a redirect                                                            |
+ * | 301, 302, 303, 307, 308 with Location  | a redirect, to be followed when Retry-After says                      |
  * | any other that checks for a human       | the next candidate; a failure of the host                             |
- * | 429, and 503 with Retry-After          | the host waits, at least as long as it asks for                       |
+ * | 429; 403, 503 with Retry-After         | the host waits, at least as long as it asks for                       |
  * | 202, 206, 408, 425, other 5xx          | may go well later                                                     |
  * | 501, 505, everything else              | the next candidate                                                    |
  */
@@ -20,7 +20,7 @@ import * as RetryAfter from "../http/RetryAfter.ts"
  */
 export type Meaning =
   | { readonly _tag: "Body" }
-  | { readonly _tag: "Redirect"; readonly location: string }
+  | { readonly _tag: "Redirect"; readonly location: string; readonly notBefore: number | undefined }
   | {
       readonly _tag: "Wait"
       readonly reason: string
@@ -98,17 +98,23 @@ export const meaning = (
 
   if (status === 200 || status === 203) return { _tag: "Body" }
   if (REDIRECTS.has(status)) {
-    const location = header("location")
-    return location === undefined || location.trim() === ""
-      ? { _tag: "TryNext", reason: "bad-redirect", message: `a redirect without a target (HTTP ${status})` }
-      : { _tag: "Redirect", location: location.trim() }
+    const location = header("location")?.trim() ?? ""
+    if (location === "") {
+      return {
+        _tag: "TryNext",
+        reason: "bad-redirect",
+        message: `a redirect without a target (HTTP ${status})`
+      }
+    }
+    const notBefore = Option.getOrUndefined(Option.filter(retryAfter(), (at) => at > now))
+    return { _tag: "Redirect", location, notBefore }
   }
   if (checksForHuman(response)) return challenge(status)
   if (status === 429) {
     return wait(Option.getOrUndefined(RetryAfter.hint(header, now, maxSeconds)))
   }
   const asked = retryAfter()
-  if (status === 503 && Option.isSome(asked)) return wait(asked.value)
+  if ((status === 403 || status === 503) && Option.isSome(asked)) return wait(asked.value)
   if (PASSING.has(status) || (status >= 500 && !LASTING.has(status))) {
     return { _tag: "Retry", reason, message, notBefore: Option.getOrUndefined(asked) }
   }

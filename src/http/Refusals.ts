@@ -14,8 +14,8 @@ export interface Row {
 
 /** The waits of a process, by lane. Times are milliseconds. */
 export interface Refusals {
-  /** A host has refused, at `now`; answers until when it is left alone. */
-  readonly refused: (lane: string, now: number) => number
+  /** A host has refused, at `now`, and maybe named a time; answers how often, and until when it is left alone. */
+  readonly refused: (lane: string, now: number, asked?: number) => Row
   /** It has answered. */
   readonly answered: (lane: string) => void
 }
@@ -37,13 +37,13 @@ export const refusedAgain = (before: Row | undefined, now: number, firstMs: numb
 export const make = (firstMs: number): Refusals => {
   const rows = new Map<string, Row>()
   return {
-    refused: (lane, now) => {
-      const row = refusedAgain(rows.get(lane), now, firstMs)
+    refused: (lane, now, asked) => {
+      const row = refusedAgain(rows.get(lane), now, firstMs, asked)
       rows.delete(lane)
       rows.set(lane, row)
       const oldest = rows.size > MOST_HOSTS ? rows.keys().next().value : undefined
       if (oldest !== undefined) rows.delete(oldest)
-      return row.until
+      return row
     },
     answered: (lane) => void rows.delete(lane)
   }

@@ -4,7 +4,8 @@
  * | status                       | outcome                                                                  |
  * |------------------------------|--------------------------------------------------------------------------|
  * | 200, 203                     | the answer                                                               |
- * | 301, 302, 303, 307, 308      | followed on the service's own origin, a few times; else `failed`         |
+ * | 301, 302, 303, 307, 308      | followed on the service's own origin, a few times, when Retry-After says |
+ * |                              | so and that is soon; later: `rate_limited`; elsewhere: `failed`          |
  * | 404, 410                     | `not_found`                                                              |
  * | 401, 403 to a credential     | `config_error`                                                           |
  * | 429; 403, 503 with a hint    | `rate_limited`, at least as long as the service asks for                 |
@@ -61,6 +62,9 @@ export interface Asking {
 const MAX_ANSWER_BYTES = 2_000_000
 /** Redirects that are followed for one request. */
 const MAX_REDIRECTS = 3
+
+/** The longest wait before a redirect is followed that is slept through. */
+const LONGEST_SLEEP_MS = 3000
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
@@ -219,7 +223,13 @@ export const make = (http: HttpService, cache: HttpCache.HttpCache, service: Ser
     const outcome = request.judge?.(answer) ?? commonOutcome(answer, known)
     if (REDIRECTS.has(status) && outcome === "failed") {
       const to = target(answer, url, hops)
-      return typeof to === "string" ? { to } : yield* to
+      if (typeof to !== "string") return yield* to
+      const now = yield* Clock.currentTimeMillis
+      const asked = RetryAfter.parse(answer.header("retry-after") ?? "", now, maxRetryAfterSeconds)
+      const waitMs = Option.match(asked, { onNone: () => 0, onSome: (at) => at - now })
+      if (waitMs > LONGEST_SLEEP_MS) return yield* limited(answer, waitMs)
+      if (waitMs > 0) yield* Effect.sleep(waitMs)
+      return { to }
     }
     if (outcome === "answer") return answer
     if (outcome === "rate_limited") {

@@ -88,7 +88,9 @@ describe("a candidate", () => {
     [520, "retry", {}],
     [429, "Held", {}],
     [429, "Held", { "retry-after": "3" }],
-    [503, "Held", { "retry-after": "3" }]
+    [503, "Held", { "retry-after": "3" }],
+    [403, "Held", { "retry-after": "3" }],
+    [403, "try-next", { "retry-after": "some day" }]
   ] as const)("answered with %s is %s %j", ([status, expected, headers]) =>
     Effect.gen(function* () {
       const result = yield* one(
@@ -204,12 +206,14 @@ describe("a candidate", () => {
     })
   )
 
-  it.live("whose host asks to wait waits, though its page checks for a human, too", () =>
+  it.live("whose host asks to wait waits, though its page checks for a human, too, unless it forbids", () =>
     Effect.gen(function* () {
       for (const status of [429, 503]) {
         const waiting = Behaviour.headed({ "retry-after": "1000" }, check(status))
         expect(yield* one(waiting)).toMatchObject({ right: { _tag: "Held" } })
       }
+      const forbidding = Behaviour.headed({ "retry-after": "1000" }, check(403))
+      expect(yield* one(forbidding)).toMatchObject({ left: { reason: "challenge" } })
     })
   )
 
@@ -388,6 +392,42 @@ describe("redirects", () => {
           const result = yield* fetch(origin.url("a.test", "/1"), { hop })
           expect(result).toMatchObject({ receipt: { final_url: origin.url("b.test", "/fresh.pdf") } })
           expect(entered.map(({ lane }) => lane)).toEqual(["host:a.test", "host:b.test"])
+        })
+    )
+  )
+
+  it.live("are followed when they say, and only the one that waits", () =>
+    world(
+      {
+        "a.test": Behaviour.headed(
+          { "retry-after": "100" },
+          Behaviour.redirect("http://b.test:{port}/x", 303)
+        ),
+        "b.test": Behaviour.files()
+      },
+      ({ entered, fetch, origin }) =>
+        Effect.gen(function* () {
+          const before = Date.now()
+          const waits = yield* fetch(origin.url("a.test", "/1"))
+          const hop = { url: origin.url("b.test", "/x"), count: 1, from: origin.url("a.test", "/1") }
+          expect(waits).toMatchObject({ _tag: "Later", hop })
+          expect(waits._tag === "Later" ? waits.until : 0).toBeGreaterThanOrEqual(before + 100_000)
+          expect(entered).toEqual([])
+          expect(yield* origin.stats).not.toHaveProperty(["b.test"])
+          expect(yield* fetch(origin.url("a.test", "/1"), { hop })).toMatchObject({ _tag: "Stored" })
+        })
+    )
+  )
+
+  it.live("that say to come at once are followed at once", () =>
+    world(
+      {
+        "a.test": Behaviour.headed({ "retry-after": "0" }, Behaviour.redirect("http://b.test:{port}/x")),
+        "b.test": Behaviour.files()
+      },
+      ({ fetch, origin }) =>
+        Effect.gen(function* () {
+          expect(yield* fetch(origin.url("a.test", "/1"))).toMatchObject({ _tag: "Stored" })
         })
     )
   )

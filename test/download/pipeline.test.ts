@@ -166,6 +166,48 @@ describe("the pipeline", () => {
     )
   )
 
+  it.live("waits by itself for a redirect that is to be followed later, and goes on with that", () =>
+    world(
+      {
+        "a.test": Behaviour.headed({ "retry-after": "1" }, Behaviour.redirect("http://b.test:{port}/x.pdf")),
+        "b.test": Behaviour.files()
+      },
+      ({ lease, origin }) =>
+        Effect.gen(function* () {
+          const wanted = artifact(origin.url("a.test", "/x"))
+          const waits = yield* lease(wanted)
+          expect(waits.end).toMatchObject({ _tag: "Later", reason: "redirect-later" })
+          expect(reasons(waits)).toEqual([["fetch", "wait", "redirect-later"]])
+          const { plan } = deferral(waits)
+          expect((yield* lease(wanted, { plan })).end).toMatchObject({ _tag: "Done" })
+          expect(yield* origin.stats).toMatchObject({ "a.test": { requests: 1 }, "b.test": { requests: 1 } })
+        })
+    )
+  )
+
+  it.live("goes on to the next candidate where a host that was waited for forbids again", () =>
+    world(
+      { "a.test": Behaviour.status(403, { "retry-after": "1" }), "b.test": Behaviour.files() },
+      ({ lease, origin }) =>
+        Effect.gen(function* () {
+          const wanted = artifact(origin.url("a.test", "/x.pdf"), origin.url("b.test", "/x.pdf"))
+          const first = yield* lease(wanted)
+          expect(first.end).toMatchObject({ _tag: "WaitLane", reason: "http-403" })
+          // Of a request that was under way nothing more is known.
+          const beside = yield* lease(wanted, deferral(first))
+          expect(deferral(beside).plan).toMatchObject({ cursor: 0 })
+          yield* Effect.sleep(deferral(beside).until - Date.now())
+          const second = yield* lease(wanted, deferral(beside))
+          expect(second.end).toMatchObject({ _tag: "WaitLane", reason: "http-403" })
+          expect(deferral(second).plan).toMatchObject({ cursor: 1, tried: [{ reason: "http-403" }] })
+          expect((yield* lease(wanted, deferral(second))).end).toMatchObject({
+            _tag: "Done",
+            result: { url: wanted.urls[1] }
+          })
+        })
+    )
+  )
+
   it.live("tries the other candidates before it tries one again, and then only that", () =>
     world({ "a.test": Behaviour.flaky5xx(1), "b.test": Behaviour.status(404) }, ({ lease, origin }) =>
       Effect.gen(function* () {

@@ -10,13 +10,13 @@ describe("a host that refuses without a time", () => {
     const waits: Array<number> = []
     let now = 0
     for (let nth = 0; nth < 8; nth++) {
-      const until = refusals.refused("a", now)
+      const until = refusals.refused("a", now).until
       waits.push(until - now)
       now = until
     }
     expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60].map((minutes) => minutes * 60_000))
     refusals.answered("a")
-    expect(refusals.refused("a", now)).toBe(now + 60_000)
+    expect(refusals.refused("a", now).until).toBe(now + 60_000)
   })
 
   it("is left alone at least as long as it asks, also when that comes while a wait is on", () => {
@@ -54,11 +54,11 @@ describe("a host that refuses without a time", () => {
         FastCheck.array(FastCheck.nat(10_000), { minLength: 1, maxLength: 20 }),
         (first, offsets) => {
           const refusals = Refusals.make(first)
-          const until = refusals.refused("a", 0)
+          const until = refusals.refused("a", 0).until
           for (const offset of offsets) {
-            expect(refusals.refused("a", offset % until)).toBe(until)
+            expect(refusals.refused("a", offset % until).until).toBe(until)
           }
-          expect(refusals.refused("b", 5)).toBe(5 + first)
+          expect(refusals.refused("b", 5).until).toBe(5 + first)
         }
       )
     )

@@ -43,6 +43,17 @@ const outcomeOf = (name: Name, behaviour: Behaviour.Behaviour) =>
     Either.isLeft(result) ? result.left : undefined
   )
 
+/** Leads elsewhere, in so many seconds. */
+const redirecting = (seconds: string) =>
+  Behaviour.tries(
+    1,
+    Behaviour.respond({
+      status: 307,
+      headers: { location: "/v1/works/elsewhere", "retry-after": seconds }
+    }),
+    Behaviour.json({ message: { DOI: NATURE } })
+  )
+
 describe("a refusal", () => {
   it.live.each(remote)("of %s for the rate parks its lane for as long as it asks", (name) =>
     Effect.gen(function* () {
@@ -90,6 +101,18 @@ describe("a refusal", () => {
           expect(limited?.until).toBeGreaterThanOrEqual(before + 1_000_000)
         }
       })
+  )
+
+  it.live("to go on before a time is heeded", () =>
+    Effect.gen(function* () {
+      const before = Date.now()
+      const soon = yield* ask("crossref", redirecting("1"), asked.crossref)
+      expect(Date.now()).toBeGreaterThanOrEqual(before + 1000)
+      expect(soon.paths.map((path) => path.split("?")[0])).toContain("/v1/works/elsewhere")
+      const late = yield* ask("crossref", redirecting("1000"), asked.crossref)
+      expect(late.paths).toHaveLength(1)
+      expect(Either.getOrThrow(Either.flip(late.result))).toMatchObject({ outcome: "rate_limited" })
+    })
   )
 
   it.live("by a closed connection is a refusal for the rate at the archive, and a failure elsewhere", () =>
