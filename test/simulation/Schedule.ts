@@ -157,7 +157,7 @@ class Play {
     const { chance } = machine
     const { queue } = world
     const said = (what: string) => machine.note(what)
-    switch (chance.below(18)) {
+    switch (chance.below(19)) {
       case 0:
       case 1:
       case 2: {
@@ -276,7 +276,8 @@ class Play {
         watch.forget()
         return
       }
-      case 16: {
+      case 16:
+      case 17: {
         const state = chance.pick("done", "done", "skipped")
         const again = await world.ask(queue.refresh({ state }))
         // Who was cancelled is wanted again.
