@@ -93,6 +93,6 @@ export const refresh = Command.make(
     }).pipe(Effect.provide(Setup.layerQueue("existing")), Setup.run(args))
 ).pipe(
   Command.withDescription(
-    "Queues what is done again. The next run asks each server whether its file has changed, and takes it only then."
+    "Queues what has a file again. The next run asks each server whether its file has changed, and takes it only then. The file that is there stays, and stays in the manifest, whatever the server says."
   )
 )
