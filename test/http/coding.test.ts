@@ -1,4 +1,5 @@
 /** Bodies in a content coding nobody asked for, as real servers send them. */
+import { randomBytes } from "node:crypto"
 import { createServer } from "node:http"
 import { createServer as createTcpServer } from "node:net"
 import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from "node:zlib"
@@ -165,6 +166,43 @@ describe("an answer", () => {
       const error = yield* Effect.flip(answered({ "content-encoding": "gzip" }, body))
       expect(error.reason).toBe("truncated")
     })
+  )
+
+  it.live("that is packed leaves its connection to the next one", () =>
+    Effect.gen(function* () {
+      let connections = 0
+      const body = gzipSync(randomBytes(1_000_000))
+      const server = createServer((_, response) =>
+        response.writeHead(200, { "content-encoding": "gzip" }).end(body)
+      )
+      server.on("connection", () => (connections += 1))
+      const port = yield* listening(server)
+      const http = yield* Http.make(settings("unused").http)
+      const read = (limit: number) =>
+        Effect.scoped(
+          Effect.flatMap(http.get(`http://127.0.0.1:${port}/x`, {}, "configuration"), (response) =>
+            readStart(response, limit)
+          )
+        )
+      for (const limit of [2_000_000, 2_000_000, 100]) yield* read(limit)
+      expect(connections).toBe(1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("that is packed and stops in the middle is told as one that stops", () =>
+    Effect.gen(function* () {
+      const server = createServer((_, response) => {
+        response.writeHead(200, { "content-encoding": "gzip" }).write(gzipSync("some text").subarray(0, 15))
+      })
+      const port = yield* listening(server)
+      const http = yield* Http.make({ ...settings("unused").http, idle_timeout_seconds: 0.3 })
+      const error = yield* Effect.flip(
+        Effect.flatMap(http.get(`http://127.0.0.1:${port}/x`, {}, "configuration"), (response) =>
+          readStart(response, 100)
+        )
+      )
+      expect(error.reason).toBe("idle-timeout")
+    }).pipe(Effect.scoped)
   )
 
   it.live("may begin with a byte order mark", () =>
