@@ -208,6 +208,26 @@ describe("the pipeline", () => {
     )
   )
 
+  it.live("waits anew where a host that forbids for a while has answered in between", () =>
+    world(
+      {
+        "a.test": Behaviour.routes(
+          { "/forbidden.pdf": Behaviour.status(403, { "retry-after": "1" }) },
+          Behaviour.files()
+        )
+      },
+      ({ lease, origin }) =>
+        Effect.gen(function* () {
+          const wanted = artifact(origin.url("a.test", "/forbidden.pdf"))
+          const first = deferral(yield* lease(wanted))
+          yield* Effect.sleep(first.until - Date.now())
+          expect((yield* lease(artifact(origin.url("a.test", "/x.pdf")))).end).toMatchObject({ _tag: "Done" })
+          const second = yield* lease(wanted, { plan: first.plan })
+          expect(second.end).toMatchObject({ _tag: "WaitLane", plan: { cursor: 0 } })
+        })
+    )
+  )
+
   it.live("tries the other candidates before it tries one again, and then only that", () =>
     world({ "a.test": Behaviour.flaky5xx(1), "b.test": Behaviour.status(404) }, ({ lease, origin }) =>
       Effect.gen(function* () {
