@@ -120,6 +120,8 @@ const special: Readonly<
   "zenodo/record_unescaped_key.json": () => ({ artifact: { doi: "10.5281/zenodo.7956276" } }),
   "europe_pmc/oa_pdf.json": () => ({ section: { files_url: "https://europepmc.org" } }),
   "osf/filter_doi_400.json": () => ({ artifact: { doi: "10.31235/osf.io/hqb2p" } }),
+  // What a wrong key is answered with.
+  "semantic_scholar/forbidden_403.json": () => ({ env: { S2_API_KEY: "key-of-nobody" } }),
   "wayback/rate_429.html": () => ({ known: { failed: ["https://example.org/paper.pdf"] } }),
   "wayback/available.json": () => ({ section: { index: "available" } }),
   "wayback/none.json": () => ({ section: { index: "available" } }),
