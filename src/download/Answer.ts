@@ -138,7 +138,7 @@ export const reading = (
   const { max_retry_after_seconds, min_bytes_per_second, min_rate_window_seconds } = settings.http
   const { max_bytes } = settings.download
   const refusals = Refusals.make(settings.http.refusal_wait_seconds * 1000)
-  /** Those with 403, which as a rule is said of the URL. */
+  /** Those with 403, which as a rule is said of the URL: by file and URL. */
   const forbidding = Refusals.make(0)
   const failed = new Set<string>()
 
@@ -167,7 +167,8 @@ export const reading = (
     response: Response,
     onto?: { readonly beginning: Beginning; readonly total: number }
   ): Effect.Effect<Answer, FetchFailure | Fatal | Retry> => {
-    const total = onto?.total ?? response.contentLength ?? wholeInRange(response)
+    const total =
+      onto?.total ?? (response.packed ? undefined : (response.contentLength ?? wholeInRange(response)))
     if (total !== undefined && total > max_bytes) return Effect.fail(tooLarge(total, max_bytes))
     const urls = candidate.url === url ? [url] : [candidate.url, url]
     const expected = expectation(artifact, candidate, urls, response.header("content-type"))
@@ -217,7 +218,7 @@ export const reading = (
       return { _tag: "Unmodified", receipt: previous } satisfies Answer
     }
     if (beginning === undefined) return undefined
-    const again = failsAgain(`${target.owner.id} ${url}`, said._tag === "Retry" && status >= 500)
+    const again = failsAgain(`${target.owner.id} ${url}`, said._tag === "Retry" && status === 500)
     if (status === 206) {
       const total = rest(response, beginning)
       if (typeof total === "number") {
@@ -235,14 +236,22 @@ export const reading = (
     return { _tag: "Anew" } satisfies Answer
   })
 
-  /** Who forbids again at the time it has named itself isn't throttling. */
-  const insists = (url: string, { status }: Response, said: Extract<Meaning, { readonly _tag: "Wait" }>) =>
-    status === 403 && forbidding.refused(hostLane(url), now(), said.until).count > 1
-      ? new FetchFailure({ class: "try-next", ...wordsOf(said) })
-      : undefined
+  /** Who forbids the same again at the time it has named itself isn't throttling. */
+  const insists = (
+    { owner }: Target,
+    url: string,
+    { status }: Response,
+    said: Extract<Meaning, { readonly _tag: "Wait" }>
+  ) => {
+    const file = `${owner.id} ${url}`
+    if (status !== 403 || forbidding.refused(file, now(), said.until).count === 1) return undefined
+    forbidding.answered(file)
+    return new FetchFailure({ class: "try-next", ...wordsOf(said) })
+  }
 
   /** What an answer without a body that is wanted means. */
   const refusal = Effect.fnUntraced(function* (
+    target: Target,
     url: string,
     response: Response,
     told: Exclude<Meaning, { readonly _tag: "Body" }>
@@ -256,7 +265,7 @@ export const reading = (
     return yield* said._tag === "Wait"
       ? Effect.flatMap(
           withJitter(said.until ?? refusals.refused(hostLane(url), now()).until),
-          (until) => new HostWaits({ ...wordsOf(said), until, over: insists(url, response, said) })
+          (until) => new HostWaits({ ...wordsOf(said), until, over: insists(target, url, response, said) })
         )
       : Effect.fail(
           said._tag === "Retry"
@@ -279,11 +288,8 @@ export const reading = (
         ? meaning(response, answeredAt, max_retry_after_seconds)
         : { _tag: "Body" }
     const whole = (): ReturnType<Read> => {
-      if (said._tag !== "Wait") {
-        refusals.answered(hostLane(url))
-        forbidding.answered(hostLane(url))
-      }
-      if (said._tag !== "Body") return refusal(url, response, said)
+      if (said._tag !== "Wait") refusals.answered(hostLane(url))
+      if (said._tag !== "Body") return refusal(target, url, response, said)
       return target.candidate.kind === "landing" && isPage(response)
         ? page(target, url, response)
         : content(target, parts, url, response)

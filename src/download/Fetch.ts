@@ -287,13 +287,15 @@ export const make = (
         const own: Position = { url, hop: undefined }
         const { hop } = target
         if (hop === undefined) return follow(target, own, enter)
+        /** What was followed counts on, so that it comes to an end. */
+        const anew: Hop = { url, count: hop.count, from: hop.from }
         return follow(target, { url: hop.url, hop }, enter).pipe(
           // A redirect's target may be good for minutes only, and the job has waited since.
           Effect.catchIf(
-            (error) => isStale(error),
+            (error) => hop.url !== url && isStale(error),
             () =>
-              Effect.flatMap(enter(hostLane(own.url), undefined), (go) =>
-                go ? follow(target, own, enter) : Effect.succeed(Fetched.Moved())
+              Effect.flatMap(enter(hostLane(url), anew), (go) =>
+                go ? follow(target, { url, hop: anew }, enter) : Effect.succeed(Fetched.Moved())
               )
           )
         )

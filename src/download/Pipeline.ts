@@ -177,7 +177,8 @@ const walk = (
       const step = { step: "fetch", target: candidate.url }
       const end = fetched(plan, step, startedAt)
       const goOn = (lane: string, next: Plan.Hop | undefined) => {
-        const message = next === undefined ? "from the start again" : `redirected to ${next.url}`
+        const isStart = next === undefined || next.url === Either.getOrUndefined(askedUrl(candidate.url))
+        const message = isStart ? "from the start again" : `redirected to ${next.url}`
         return Effect.zipRight(
           noteSince(startedAt, { ...step, class: "ok", reason: "redirect", message }),
           enter(lane, Plan.withHop(plan, next))

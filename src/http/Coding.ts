@@ -41,6 +41,9 @@ const DECODERS: Readonly<Record<string, (first: number) => Transform>> = {
   br: () => createBrotliDecompress(OPTIONS)
 }
 
+/** Codings that pack, which nobody here undoes. Any other word, such as `utf-8` or `aws-chunked`, is a slip that changes nothing. */
+const FOREIGN = new Set(["zstd", "compress", "x-compress", "dcb", "dcz"])
+
 const NONE: ReadonlyArray<string> = []
 
 const PACKED_TYPE = /^\s*application\/(?:x-)?g(?:un)?zip\s*(?:;|$)/i
@@ -49,7 +52,8 @@ const all = (value: string | ReadonlyArray<string> | undefined): string =>
   typeof value === "string" ? value : (value ?? []).join()
 
 /**
- * The codings of a body in the order they were put on, in lower case; none for one that comes as it is. What is a gzip file
+ * The codings of a body in the order they were put on, in lower case; none for one that comes as it is, or as what is no
+ * coding. What is a gzip file
  * by its type isn't packed once more, whatever an old server says of it.
  */
 export const codingsOf = (headers: Head["headers"]): ReadonlyArray<string> => {
@@ -58,7 +62,7 @@ export const codingsOf = (headers: Head["headers"]): ReadonlyArray<string> => {
   const codings = all(said)
     .split(",")
     .map((name) => name.trim().toLowerCase())
-    .filter((name) => name !== "" && name !== "identity")
+    .filter((name) => Object.hasOwn(DECODERS, name) || FOREIGN.has(name))
   const [only] = codings
   const isTheFile =
     codings.length === 1 && only?.endsWith("gzip") === true && PACKED_TYPE.test(all(headers["content-type"]))

@@ -26,6 +26,19 @@ export type Cookie = typeof Cookie.Type
 /** As much as browsers take at least of one cookie, and of one host. */
 const MAX_BYTES = 4096
 const MAX_COOKIES = 50
+const LONGEST_SECONDS = 400 * 86_400
+
+const MAX_AGE = /;\s*max-age\s*=\s*(-?\d+)\s*(?:;|$)/i
+const EXPIRES = /;\s*expires\s*=([^;]*)/i
+
+/** What is no date, such as `0` or `Session`, says nothing (RFC 6265, 5.2.1); a date has a time. */
+const expiryOf = (line: string, now: number): number | null => {
+  const seconds = MAX_AGE.exec(line)?.[1]
+  if (seconds !== undefined) return now + Math.min(Number(seconds), LONGEST_SECONDS) * 1000
+  const date = EXPIRES.exec(line)?.[1] ?? ""
+  const at = /\d:\d/.test(date) ? Date.parse(date) : Number.NaN
+  return Number.isNaN(at) ? null : at
+}
 
 const isUnder = (host: string, domain: string): boolean =>
   host === domain || (host.endsWith(`.${domain}`) && isIP(host) === 0)
@@ -42,14 +55,12 @@ const toCookie = (line: string, url: URL, now: number): Cookie | undefined => {
   if (line.length > MAX_BYTES) return undefined
   const parsed = parseCookie(line)
   if (parsed === null || parsed.name === "") return undefined
-  const { expires, maxAge, name, secure = false, value } = parsed
+  const { name, secure = false, value } = parsed
   const { hostname, pathname, protocol } = url
   const domain = (parsed.domain ?? "").replace(/^\./, "").toLowerCase()
   const hostOnly = domain === "" || domain === hostname
   if (!hostOnly && !(domain.includes(".") && isUnder(hostname, domain))) return undefined
   if (secure && protocol !== "https:") return undefined
-  const expiresAt =
-    maxAge !== undefined ? now + maxAge * 1000 : expires === undefined ? null : new Date(expires).getTime()
   return {
     name,
     value,
@@ -57,7 +68,7 @@ const toCookie = (line: string, url: URL, now: number): Cookie | undefined => {
     hostOnly,
     path: parsed.path?.startsWith("/") === true ? parsed.path : folderOf(pathname),
     secure,
-    expiresAt
+    expiresAt: expiryOf(line, now)
   }
 }
 

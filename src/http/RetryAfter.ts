@@ -92,6 +92,9 @@ export const parseReset = (value: string, now: number, maxSeconds: number): Opti
   return at < now ? Option.none() : Option.some(Math.min(Math.ceil(at), now + maxSeconds * 1000))
 }
 
+/** As much of a value is read: it is the server's, and looked through more than once. */
+const MOST_READ = 2048
+
 const QUOTED = /"(?:[^"\\]|\\.)*"/g
 const USED_UP = /;\s*r=0+\s*(?:;|$)/
 const RESET = /;\s*t=(\d+)\s*(?:;|$)/
@@ -104,7 +107,7 @@ const RESET_BEFORE = /(?:^|,)\s*reset=(\d+)\s*(?:,|$)/
  */
 export const parseRateLimit = (value: string, now: number, maxSeconds: number): Option.Option<number> => {
   // The name of a policy is a string, and may hold anything.
-  const text = value.replaceAll(QUOTED, "")
+  const text = value.slice(0, MOST_READ).replaceAll(QUOTED, "")
   const resets = text
     .split(",")
     .flatMap((policy) => (USED_UP.test(policy) ? (RESET.exec(policy)?.[1] ?? []) : []))

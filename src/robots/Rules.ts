@@ -57,7 +57,7 @@ const ruleOf = (pattern: string, allow: boolean, line: number): Rule => {
 
 /**
  * Characters of a path that may be looked through for the parts behind stars, of all rules together: a thousand such
- * rules and the longest URL that servers take. It takes some 20 ms at worst.
+ * rules and the longest URL that servers take. Where a part is long, each may be compared with some of its own.
  */
 const MOST_SEARCHED = 16_000_000
 
@@ -70,7 +70,8 @@ const matches = ({ ends, parts }: Rule, path: string, left: { searched: number }
   let at = first.length
   const find = (part: string): boolean => {
     const found = path.indexOf(part, at)
-    left.searched -= 1 + (found < 0 ? path.length : found) - at
+    const range = 1 + (found < 0 ? path.length : found) - at
+    left.searched -= range * (1 + (part.length >> 4))
     at = found + part.length
     return found >= 0
   }

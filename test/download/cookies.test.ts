@@ -102,7 +102,12 @@ describe("what a host has set", () => {
     const url = "http://a.test/"
     expect(sentTo("s=1; Max-Age=60", url, url, NOW + 59_000)).toBe("s=1")
     expect(sentTo("s=1; Max-Age=60", url, url, NOW + 60_000)).toBeUndefined()
+    // What is no date says nothing.
+    for (const word of ["Session", "0", "-1", "never"]) {
+      expect(sentTo(`s=1; Expires=${word}`, url, url)).toBe("s=1")
+    }
     const before = Cookies.taken([], ["s=1", "t=2"], url, NOW)
+    expect(Cookies.headerFor(Cookies.taken(before, ["s=; Max-Age=-1"], url, NOW), url, NOW)).toBe("t=2")
     const gone = Cookies.taken(before, ["s=; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], url, NOW)
     expect(Cookies.headerFor(gone, url, NOW)).toBe("t=2")
     expect(Cookies.headerFor(Cookies.taken(before, ["s=3"], url, NOW), url, NOW)).toBe("t=2; s=3")

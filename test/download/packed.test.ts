@@ -47,6 +47,16 @@ describe("a packed file", () => {
     )
   )
 
+  it.live("is whole where an answer says so of its packed bytes", () => {
+    const body = gzipSync(PDF)
+    const headers = { "content-range": `bytes 0-${body.length - 1}/${body.length}` }
+    return world({ "a.test": packed(body, headers, 206) }, ({ fetch, origin }) =>
+      Effect.map(fetch(origin.url("a.test", "/paper.pdf")), (fetched) => {
+        expect(fetched).toMatchObject({ _tag: "Stored", receipt: { bytes: PDF.length } })
+      })
+    )
+  })
+
   it.live("is as large as what it stands for", () =>
     world(
       { "a.test": packed(gzipSync(Buffer.concat([PDF, Buffer.alloc(50_000_000)]))) },

@@ -185,6 +185,31 @@ describe("the pipeline", () => {
     )
   )
 
+  it.live("comes to an end where a redirect is to be followed later and leads to nothing", () =>
+    world(
+      {
+        "a.test": Behaviour.routes(
+          {
+            "/x.pdf": Behaviour.headed(
+              { "retry-after": "1" },
+              Behaviour.redirect("http://a.test:{port}/gone.pdf")
+            )
+          },
+          Behaviour.status(404)
+        )
+      },
+      ({ lease, origin }) =>
+        Effect.gen(function* () {
+          const wanted = artifact(origin.url("a.test", "/x.pdf"))
+          let { end } = yield* lease(wanted)
+          for (let leases = 0; end._tag === "Later" && leases < 20; leases++) {
+            end = (yield* lease(wanted, { plan: end.plan })).end
+          }
+          expect(end).toMatchObject({ reason: "too-many-redirects" })
+        })
+    )
+  )
+
   it.live("goes on to the next candidate where a host that was waited for forbids again", () =>
     world(
       { "a.test": Behaviour.status(403, { "retry-after": "1" }), "b.test": Behaviour.files() },
@@ -208,24 +233,28 @@ describe("the pipeline", () => {
     )
   )
 
-  it.live("waits anew where a host that forbids for a while has answered in between", () =>
-    world(
-      {
-        "a.test": Behaviour.routes(
-          { "/forbidden.pdf": Behaviour.status(403, { "retry-after": "1" }) },
-          Behaviour.files()
-        )
-      },
-      ({ lease, origin }) =>
-        Effect.gen(function* () {
-          const wanted = artifact(origin.url("a.test", "/forbidden.pdf"))
-          const first = deferral(yield* lease(wanted))
-          yield* Effect.sleep(first.until - Date.now())
-          expect((yield* lease(artifact(origin.url("a.test", "/x.pdf")))).end).toMatchObject({ _tag: "Done" })
-          const second = yield* lease(wanted, { plan: first.plan })
-          expect(second.end).toMatchObject({ _tag: "WaitLane", plan: { cursor: 0 } })
-        })
-    )
+  it.live(
+    "waits only once for a file that a host forbids for a while, whatever else it answers in between",
+    () =>
+      world(
+        {
+          "a.test": Behaviour.routes(
+            { "/forbidden.pdf": Behaviour.status(403, { "retry-after": "1" }) },
+            Behaviour.files()
+          )
+        },
+        ({ lease, origin }) =>
+          Effect.gen(function* () {
+            const wanted = artifact(origin.url("a.test", "/forbidden.pdf"))
+            const first = deferral(yield* lease(wanted))
+            yield* Effect.sleep(first.until - Date.now())
+            expect((yield* lease(artifact(origin.url("a.test", "/x.pdf")))).end).toMatchObject({
+              _tag: "Done"
+            })
+            const second = yield* lease(wanted, { plan: first.plan })
+            expect(second.end).toMatchObject({ _tag: "WaitLane", plan: { cursor: 1 } })
+          })
+      )
   )
 
   it.live("tries the other candidates before it tries one again, and then only that", () =>

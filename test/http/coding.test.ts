@@ -117,6 +117,14 @@ describe("a packed body", () => {
   ])("of the type %s is taken for %j: a gzip file isn't packed once more", (type, codings) => {
     expect(codingsOf({ "content-encoding": "gzip", "content-type": type })).toEqual(codings)
   })
+
+  it.each(["utf-8", "none", "binary", "8bit", "aws-chunked", "constructor", "identity"])(
+    "is none of %s, which is a word in the wrong place",
+    (word) => {
+      expect(codingsOf({ "content-encoding": word })).toEqual([])
+      expect(codingsOf({ "content-encoding": `${word}, GZip` })).toEqual(["gzip"])
+    }
+  )
 })
 
 const answered = (headers: Record<string, string>, body: Uint8Array, limit = 1000) =>

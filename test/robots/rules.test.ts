@@ -154,6 +154,11 @@ describe("a file made to be costly", () => {
   it.each([
     ["of stars alone", `User-agent: *\nDisallow: ${"*".repeat(500 * 1024)}b`, true],
     ["of stars and letters", `User-agent: *\nDisallow: /${"*a".repeat(250 * 1024)}`, true],
+    [
+      "of long parts that nearly stand everywhere",
+      `User-agent: *\n${`Disallow: /*aab${"a".repeat(1000)}*i\n`.repeat(500)}`,
+      false
+    ],
     ["of stars and letters that end", `User-agent: *\nDisallow: /${"*a".repeat(6000)}*b$`, true],
     ["of many rules that nearly match", filled((n) => `Allow: /*aaa${letters(n)}z`), false],
     ["of many agents", filled((n) => `User-agent: ${n % 2 === 0 ? "*" : letters(n)}`), true]
