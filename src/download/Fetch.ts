@@ -261,6 +261,7 @@ export const make = (
           url: answer.to,
           count: (hop?.count ?? 0) + 1,
           from: url,
+          ...(hop?.restarts === undefined ? {} : { restarts: hop.restarts }),
           ...(cookies === undefined || cookies.length === 0 ? {} : { cookies })
         }
         if (next.count > max_redirects) {
@@ -287,12 +288,12 @@ export const make = (
         const own: Position = { url, hop: undefined }
         const { hop } = target
         if (hop === undefined) return follow(target, own, enter)
-        /** What was followed counts on, so that it comes to an end. */
-        const anew: Hop = { url, count: hop.count, from: hop.from }
+        const { restarts = 0 } = hop
+        const anew: Hop = { url, count: 0, from: hop.from, restarts: restarts + 1 }
         return follow(target, { url: hop.url, hop }, enter).pipe(
           // A redirect's target may be good for minutes only, and the job has waited since.
           Effect.catchIf(
-            (error) => hop.url !== url && isStale(error),
+            (error) => restarts < MOST_RESTARTS && hop.url !== url && isStale(error),
             () =>
               Effect.flatMap(enter(hostLane(url), anew), (go) =>
                 go ? follow(target, { url, hop: anew }, enter) : Effect.succeed(Fetched.Moved())
@@ -310,6 +311,9 @@ const ownUrl = ({ url }: Candidate): Either.Either<string, FetchFailure> =>
 
 const visit = (url: string, cookie: string | undefined): string =>
   cookie === undefined ? url : `${url}\n${cookie}`
+
+/** Of one candidate: a target that is gone for good is told from one that was good for minutes. */
+const MOST_RESTARTS = 2
 
 const isStale = (error: unknown): boolean =>
   error instanceof FetchFailure && error.class === "try-next" && error.reason.startsWith("http-4")

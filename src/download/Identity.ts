@@ -77,6 +77,13 @@ const ABOUT_ANOTHER =
 const isOfAnother = (text: string, at: number): boolean =>
   ABOUT_ANOTHER.test(bare(text.slice(Math.max(0, at - 80), at)).replace(/(?:https?|dx|doi|org)+$/, ""))
 
+/** What stands before the work that a repository's or another edition's copy is one of. */
+const COPY_OF = /originallypublished(?:in|at|as)|publishedversion|versionofrecord|tocitethis|deutscheausgabe/
+
+/** Whether what stands before this place of a text says that the document is a copy of what is named here. */
+const isCopied = (text: string, at: number): boolean =>
+  COPY_OF.test(bare(text.slice(Math.max(0, at - 300), at)).slice(-200))
+
 /** Whether the title of the wanted work stands here as that of another work: in a comment, a correction, a reply. */
 const isAboutAnother = (first: string, wanted: string): boolean => {
   const at = first.indexOf(wanted)
@@ -153,13 +160,6 @@ const readingOf = ({ arxiv, doi, title }: Wanted, said: Words): Reading => {
   }
 }
 
-/** arXiv prints a stamp on each paper: what else the paper names is not itself. */
-const byStamp = ({ first, paper }: Reading): Verdict | undefined => {
-  const stamp = paper === undefined ? undefined : Mentions.stampOf(first)
-  if (paper === undefined || stamp === undefined) return undefined
-  return Mentions.isPaper(stamp, paper) ? confirmed("arxiv", 0.98) : mismatch("arxiv", 0.95)
-}
-
 /** Whether a text names the wanted DOI as its own: without the title to go by, before any other. */
 const hasOwnDoi = ({ doi, hasOthers, share, title }: Reading, text: string): boolean => {
   const [mention] = doi === undefined ? [] : Mentions.ofDoi(text, doi)
@@ -167,16 +167,35 @@ const hasOwnDoi = ({ doi, hasOthers, share, title }: Reading, text: string): boo
   if (share >= 0.5) return true
   // A work that names the wanted one on its first page has a DOI of its own there, and another title.
   const isCited = title !== undefined && hasOthers
-  return !isCited && !Mentions.dois(text).some(({ start }) => start < mention.start)
+  if (isCited) return false
+  return (
+    isCopied(text, mention.start) ||
+    !Mentions.dois(text).some(
+      (other) => other.start < mention.start && !Mentions.isAkin(other.text, doi ?? "")
+    )
+  )
+}
+
+/** arXiv prints a stamp on each paper: what else the paper names is not itself. */
+const byStamp = (reading: Reading): Verdict | undefined => {
+  const { first, paper } = reading
+  if (paper === undefined) return undefined
+  const dated = Mentions.stampOf(first)
+  const stamp = dated ?? Mentions.lineStampOf(first)
+  if (stamp === undefined) return undefined
+  if (Mentions.isPaper(stamp, paper)) return confirmed("arxiv", 0.98)
+  // A note may cite another paper in the form of a stamp without a date.
+  const isCited = dated === undefined && stamp.value !== paper.value && hasOwnDoi(reading, first)
+  return isCited ? undefined : mismatch("arxiv", 0.95)
 }
 
 /** What is told by the wanted work's id in a document that has no stamp of arXiv on its first page. */
 const byArxiv = (reading: Reading): Verdict | undefined => {
   const { about, first, hasOthers, paper, share, text } = reading
   if (paper === undefined) return undefined
-  const later = Mentions.stampOf(text)
+  const later = Mentions.stampOf(text) ?? Mentions.lineStampOf(text)
   const isNamed =
-    (later !== undefined && Mentions.isPaper(later, paper)) ||
+    (!hasOthers && later !== undefined && Mentions.isPaper(later, paper)) ||
     Mentions.hasLineOfPaper(about, paper) ||
     (!hasOthers && Mentions.hasLineOfPaper(first, paper)) ||
     (share >= 0.5 && Mentions.mentionsPaper(first, paper))

@@ -97,25 +97,37 @@ export const mayBeDoi = (text: string, found: Mention & { readonly text: string 
   return doi.startsWith(found.text) && behind.toLowerCase().startsWith(doi)
 }
 
+/** What is left of a DOI without the number of a version, as journals that review after publication give. */
+const sansVersion = (doi: string): string => doi.replace(/(\d{4})\.\d{1,2}$/, "$1")
+
+/** Whether one DOI names a part, a form or a version of what the other names. */
+export const isAkin = (other: string, doi: string): boolean =>
+  sansVersion(other) === sansVersion(doi) ||
+  (other.startsWith(doi) && /^(?:v\d|\/|\.(?:\d{3}|[gt]\d{3}|pdf|full)\b)/.test(other.slice(doi.length)))
+
 // ---------------------------------------------------------------------------------------------------------------
 // arXiv ids
 // ---------------------------------------------------------------------------------------------------------------
 
-const ID = String.raw`arxiv:\s*((?:\d{4}\.\d{4,5}|[a-z-]{2,12}(?:\.[a-z-]{2,9})?\/\d{7})(?:v\d{1,3})?)`
+const ID = String.raw`arxiv:\s*((?:\d{4}\.\d{4,5}|[a-z-]{2,12}(?:\.[a-z-]{2,9})?\/\d{7})(?:\s?v\d{1,3})?)`
 const CATEGORY = String.raw`\s*\[[a-z-]{2,12}(?:\.[a-z-]{2,9})?\]`
 
 /** `arXiv:2101.00001v1 [cs.DS] 3 Jan 2021`, as arXiv prints it on the first page of every paper. */
 const DATED_STAMP = new RegExp(`${ID}(?:${CATEGORY})?\\s*\\d{1,2}\\s+[a-z]{3}\\s+\\d{4}`, "i")
-const LINE_STAMP = new RegExp(`^[^\\S\\n]*${ID}${CATEGORY}`, "im")
+// Bounded, and not over what `^` takes for a line's end: else a long run of those is looked through again from each.
+const LINE_STAMP = new RegExp(`^[^\\S\\n\\r\\u2028\\u2029]{0,99}${ID}${CATEGORY}`, "im")
 /** What may be a stamp, or be cited in its form. */
 const ANY_STAMP = new RegExp(`${ID}${CATEGORY}`, "i")
 
+/** Until 2007 stamps had a blank before the version. */
 const paperOf = (found: RegExpExecArray | null): Paper | undefined =>
-  Option.getOrUndefined(arxivPaper(found?.[1] ?? ""))
+  Option.getOrUndefined(arxivPaper((found?.[1] ?? "").replace(/\s/, "")))
 
 /** The paper whose stamp a page has. */
-export const stampOf = (page: string): Paper | undefined =>
-  paperOf(DATED_STAMP.exec(page)) ?? paperOf(LINE_STAMP.exec(page))
+export const stampOf = (page: string): Paper | undefined => paperOf(DATED_STAMP.exec(page))
+
+/** The paper that a line of a page begins with as a stamp does: its own, or one that a note cites. */
+export const lineStampOf = (page: string): Paper | undefined => paperOf(LINE_STAMP.exec(page))
 
 /** The paper whose stamp a page may have: another one may be cited in that form. */
 export const likelyStampOf = (page: string): Paper | undefined => paperOf(ANY_STAMP.exec(page))
@@ -138,6 +150,6 @@ const MENTION = new RegExp(`\\b(?:${ID}|arxiv\\.org\\/(?:abs|pdf)\\/([\\w./-]{9,
 /** Whether the text mentions the wanted paper by its id, as its own or not. */
 export const mentionsPaper = (text: string, wanted: Paper): boolean =>
   Array.from(text.matchAll(MENTION)).some(([, id, path]) => {
-    const found = arxivPaper((id ?? path ?? "").replace(/\.pdf$/i, ""))
+    const found = arxivPaper((id ?? path ?? "").replace(/\s/, "").replace(/\.pdf$/i, ""))
     return Option.isSome(found) && isPaper(found.value, wanted)
   })

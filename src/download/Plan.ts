@@ -44,6 +44,8 @@ export const Hop = Schema.Struct({
   count: Schema.Int,
   /** The URL that led here. */
   from: Schema.String,
+  /** How often the way was begun again because it had gone stale. */
+  restarts: Schema.optionalWith(Schema.Int, { exact: true }),
   /** What hosts have set on the way here. */
   cookies: Schema.optionalWith(Schema.Array(Cookie), { exact: true })
 })

@@ -203,6 +203,8 @@ describe("a document", () => {
     ["2101.00001", stamp("2101.00001")],
     ["2101.00001v2", stamp("2101.00001")],
     ["hep-th/9901001v3", said(`arXiv:hep-th/9901001v3  27 Nov 1999\n${BODY}`)],
+    ["hep-th/9711200", said(`arXiv:hep-th/9711200 v3 22 Jan 1998\n${BODY}`)],
+    ["math/0211159", said(`arXiv:math.DG/0211159 v1   11 Nov 2002\n${BODY}`)],
     ["math/0309136", said(`arXiv:math/0309136v1 [math.GT] 8 Sep 2003\nas arXiv:math/0309135v1 [math.GT]`)],
     ["2101.00001", said(`A cover of a repository\n\f${stamp("2101.00001").text}`)],
     ["2101.00001v2", said(`Preprint: arXiv:2101.00001\n${BODY}`)],
@@ -222,6 +224,57 @@ describe("a document", () => {
     expect(identify({ arxiv: "2101.00001", title: TITLE }, document)).toMatchObject({
       identity: "confirmed",
       by: "arxiv"
+    })
+  })
+
+  it.each([
+    [
+      "10.7554/elife.12345",
+      "DOI: 10.7554/eLife.12345.001 Abstract\nCite as eLife 2015;4, DOI: 10.7554/eLife.12345"
+    ],
+    [
+      "10.1073/pnas.1201234109",
+      "www.pnas.org/lookup/suppl/doi:10.1073/pnas.1201234109/-/DCSupplemental.\nwww.pnas.org/cgi/doi/10.1073/pnas.1201234109"
+    ],
+    [
+      "10.1371/journal.pone.0012345",
+      "doi:10.1371/journal.pone.0012345.g001\nCitation: doi:10.1371/journal.pone.0012345"
+    ],
+    [
+      "10.12688/f1000research.12345.2",
+      "First published: https://doi.org/10.12688/f1000research.12345.1\nLatest published: https://doi.org/10.12688/f1000research.12345.2"
+    ],
+    [
+      "10.1016/j.jcp.2019.01.001",
+      "Permanent link: https://doi.org/10.3929/ethz-b-000312345\nOriginally published in:\nJournal of Flow 380, https://doi.org/10.1016/j.jcp.2019.01.001"
+    ],
+    [
+      "10.1002/ange.201900001",
+      "Internationale Ausgabe: DOI: 10.1002/anie.201900001\nDeutsche Ausgabe: DOI: 10.1002/ange.201900001"
+    ]
+  ])("is %s with a part, a version or a copy of it named before", (wanted, text) => {
+    expect(identify({ doi: wanted }, said(`${text}\n${BODY}`))).toMatchObject({
+      identity: "confirmed",
+      by: "doi"
+    })
+  })
+
+  it.each([
+    ["10.5555/tides.7", "doi 10.5555/tides.1\nas in doi 10.5555/tides.7"],
+    ["10.5555/tides.7", "doi 10.5555/tides.7_s1 supplement of doi 10.5555/tides.7"],
+    [
+      "10.12688/f1000research.12345.2",
+      "doi 10.12688/f1000research.54321.1 on doi 10.12688/f1000research.12345.2"
+    ]
+  ])("is not %s with another work named before", (wanted, text) => {
+    expect(identify({ doi: wanted }, said(`${text}\n${BODY}`)).identity).not.toBe("confirmed")
+  })
+
+  it("is the work of its own DOI, whatever paper a note cites", () => {
+    const note = said(`${TITLE}\ndoi 10.5555/flow.1\n${BODY}\narXiv:1901.00002 [hep-ph]\n`)
+    expect(identify({ doi: "10.5555/flow.1", arxiv: "2001.00001", title: TITLE }, note)).toMatchObject({
+      identity: "confirmed",
+      by: "doi"
     })
   })
 
@@ -249,7 +302,9 @@ describe("a document", () => {
     "10.5555/",
     "10.5555/wanted.\n",
     "10.5555/wanted. ",
-    "10.5555/wanted.2-"
+    "10.5555/wanted.2-",
+    "\r",
+    "\u2028"
   ])("of a quarter of a megabyte of %j is judged in a time that grows with its length", (piece) => {
     const text = `a${piece}${(piece.at(-1) ?? "").repeat(128 * 1024)}${piece.repeat((128 * 1024) / piece.length)}`
     const { identity } = identify({ title: TITLE, doi: "10.5555/wanted.1", arxiv: "2101.00001" }, said(text))

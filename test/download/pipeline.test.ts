@@ -205,7 +205,7 @@ describe("the pipeline", () => {
           for (let leases = 0; end._tag === "Later" && leases < 20; leases++) {
             end = (yield* lease(wanted, { plan: end.plan })).end
           }
-          expect(end).toMatchObject({ reason: "too-many-redirects" })
+          expect(end).toMatchObject({ reason: "http-404" })
         })
     )
   )
