@@ -109,7 +109,7 @@ const isOfTheRange = (status: number, said: Meaning): boolean =>
   said.reason !== "challenge" &&
   !OF_THE_CONTENT.has(status)
 
-/** Files of this process whose server failed when it was asked for the rest, last time. */
+/** Files that are remembered whose server failed when it was asked for the rest. */
 const MOST_FAILED = 1000
 
 const wordsOf = ({ message, reason }: { readonly message: string; readonly reason: string }) => ({
@@ -140,15 +140,16 @@ export const reading = (
   const refusals = Refusals.make(settings.http.refusal_wait_seconds * 1000)
   /** Those with 403, which as a rule is said of the URL: by file and URL. */
   const forbidding = Refusals.make(0)
-  const failed = new Set<string>()
+  /** Files whose server failed when it was last asked for the rest. */
+  const failedForRest = new Set<string>()
 
   /** Whether the server fails for the rest of a file, where it did so last time: then it may be the range. */
   const failsAgain = (file: string, fails: boolean): boolean => {
-    const before = failed.delete(file)
+    const before = failedForRest.delete(file)
     if (!fails || before) return fails
-    failed.add(file)
-    const [oldest] = failed.size > MOST_FAILED ? failed : []
-    if (oldest !== undefined) failed.delete(oldest)
+    failedForRest.add(file)
+    const [oldest] = failedForRest.size > MOST_FAILED ? failedForRest : []
+    if (oldest !== undefined) failedForRest.delete(oldest)
     return false
   }
 

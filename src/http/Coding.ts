@@ -53,8 +53,7 @@ const all = (value: string | ReadonlyArray<string> | undefined): string =>
 
 /**
  * The codings of a body in the order they were put on, in lower case; none for one that comes as it is, or as what is no
- * coding. What is a gzip file
- * by its type isn't packed once more, whatever an old server says of it.
+ * coding. What is a gzip file by its type isn't packed once more, whatever an old server says of it.
  */
 export const codingsOf = (headers: Head["headers"]): ReadonlyArray<string> => {
   const said = headers["content-encoding"]

@@ -12,17 +12,17 @@ export interface Row {
   readonly until: number
 }
 
-/** The waits of a process, by lane. Times are milliseconds. */
+/** The waits of a process, by a key: a lane, or one file of it. Times are milliseconds. */
 export interface Refusals {
-  /** A host has refused, at `now`, and maybe named a time; answers how often, and until when it is left alone. */
-  readonly refused: (lane: string, now: number, asked?: number) => Row
+  /** It was refused, at `now`, and maybe named a time; answers how often, and until when it is left alone. */
+  readonly refused: (key: string, now: number, asked?: number) => Row
   /** It has answered. */
-  readonly answered: (lane: string) => void
+  readonly answered: (key: string) => void
 }
 
 const LONGEST_WAIT_MS = 3_600_000
-/** Hosts that are remembered; those that refused first go first. */
-const MOST_HOSTS = 10_000
+/** Keys that are remembered; those that refused first go first. */
+const MOST_KEYS = 10_000
 
 /** One refusal more, at `now`. `firstMs`: the wait after the first one; `asked`: the time that was asked for, if one was. */
 export const refusedAgain = (before: Row | undefined, now: number, firstMs: number, asked = 0): Row => {
@@ -37,14 +37,14 @@ export const refusedAgain = (before: Row | undefined, now: number, firstMs: numb
 export const make = (firstMs: number): Refusals => {
   const rows = new Map<string, Row>()
   return {
-    refused: (lane, now, asked) => {
-      const row = refusedAgain(rows.get(lane), now, firstMs, asked)
-      rows.delete(lane)
-      rows.set(lane, row)
-      const oldest = rows.size > MOST_HOSTS ? rows.keys().next().value : undefined
+    refused: (key, now, asked) => {
+      const row = refusedAgain(rows.get(key), now, firstMs, asked)
+      rows.delete(key)
+      rows.set(key, row)
+      const oldest = rows.size > MOST_KEYS ? rows.keys().next().value : undefined
       if (oldest !== undefined) rows.delete(oldest)
       return row
     },
-    answered: (lane) => void rows.delete(lane)
+    answered: (key) => void rows.delete(key)
   }
 }
