@@ -28,10 +28,10 @@ export interface Problem {
   readonly problem: string
   readonly message: string | null
   /**
-   * `queued`: again, or its job was so already. `doubted`: it stays as it is. `none`: nothing could be done, or nothing was
-   * to be.
+   * `queued`: again, or its job was so already. `lost`: its job's latest try was in vain, so there is no other without being
+   * asked for. `doubted`: it stays as it is. `none`: nothing could be done, or nothing was to be.
    */
-  readonly action: "queued" | "restored" | "doubted" | "none"
+  readonly action: "queued" | "restored" | "lost" | "doubted" | "none"
   /** Where what was damaged is now, relative to the output folder. */
   readonly moved_to: string | null
 }
@@ -44,6 +44,7 @@ export interface Tally {
   found: number
   queued: number
   restored: number
+  lost: number
   doubted: number
   moved: number
   /** Files that newer ones came after, and that are still there. */
@@ -105,6 +106,10 @@ interface Finding {
   readonly refused: boolean
 }
 
+/** Whether a job that has ended was looked at again without a file coming of it: the one it has is from before. */
+const inVain = ({ reason, state }: JobDetail): boolean =>
+  state === "error" || (state === "skipped" && reason !== "not-modified")
+
 /** The problems found, as they are found. */
 export const problems = (options: Options, tally: Tally) => {
   const findingOf = (job: JobDetail, receipt: Receipt) =>
@@ -146,13 +151,23 @@ export const problems = (options: Options, tally: Tally) => {
       // Out of the way before its successor can come.
       const { moved, restored } = yield* settled(storage.mend(receipt, condition, { restore: !refused }))
       if (moved !== undefined) tally.moved += 1
-      const queued = restored
-        ? 0
-        : yield* queue.refresh({ id: job.id, state, ...(reason === null ? {} : { reason }) })
-      if (restored) tally.restored += 1
+      const mended = { ...told, moved_to: moved ?? null }
+      if (restored) {
+        tally.restored += 1
+        return { ...mended, action: "restored" } satisfies Problem
+      }
+      if (inVain(job)) {
+        tally.lost += 1
+        const why = `lost: its latest try ended in ${state}, ${reason}`
+        return {
+          ...mended,
+          message: message === null ? why : `${message}; ${why}`,
+          action: "lost"
+        } satisfies Problem
+      }
+      const queued = yield* queue.refresh({ id: job.id, state, ...(reason === null ? {} : { reason }) })
       tally.queued += queued
-      const action = restored ? "restored" : queued > 0 ? "queued" : "none"
-      return { ...told, action, moved_to: moved ?? null } satisfies Problem
+      return { ...mended, action: queued > 0 ? "queued" : "none" } satisfies Problem
     }).pipe(Effect.uninterruptible)
 
   return withFile.pipe(

@@ -10,11 +10,14 @@ import { receiptOf } from "./Manifest.ts"
 
 const decode = Schema.decodeUnknownOption(Artifact)
 
-/** What TeX takes for a command, as text. */
+/** What TeX takes for a command, or in its first encoding for another sign, as text. */
 const ESCAPES: Readonly<Record<string, string>> = {
   "\\": "\\textbackslash{}",
   "~": "\\textasciitilde{}",
   "^": "\\textasciicircum{}",
+  "<": "\\textless{}",
+  ">": "\\textgreater{}",
+  "|": "\\textbar{}",
   "&": "\\&",
   "%": "\\%",
   $: "\\$",
@@ -43,7 +46,7 @@ const onOneLine = (text: string): string => text.replaceAll(/[\s\p{Cc}\p{Cs}]+/g
 /** Text as BibTeX takes it, on one line. */
 export const escape = (text: string): string => {
   const braces: Readonly<Record<string, string>> = arePaired(text) ? BRACES.paired : BRACES.single
-  return onOneLine(text).replaceAll(/[\\{}~^&%$#_]/g, (sign) => ESCAPES[sign] ?? braces[sign] ?? sign)
+  return onOneLine(text).replaceAll(/[\\{}~^<>|&%$#_]/g, (sign) => ESCAPES[sign] ?? braces[sign] ?? sign)
 }
 
 /**

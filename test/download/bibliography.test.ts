@@ -47,14 +47,14 @@ describe("an entry", () => {
     const entry = bibtexEntry(
       job(
         "doi:10.5555/a_b",
-        { doi: "10.5555/a_b", title: "Salt & Light: 100% {of} it" },
+        { doi: "10.5555/a_b", title: "Salt & Light: 100% {of} it, p < .05" },
         { ...receipt, license: "cc-by", version: "publishedVersion" }
       )
     )
     expect(Option.getOrNull(entry)).toBe(
       [
         "@misc{doi:10.5555/a_b,",
-        "  title = {Salt \\& Light: 100\\% \\{of\\} it},",
+        "  title = {Salt \\& Light: 100\\% \\{of\\} it, p \\textless{} .05},",
         "  doi = {10.5555/a_b},",
         "  url = {http://b.test/1},",
         "  file = {ab/paper~01234567.pdf},",

@@ -161,12 +161,21 @@ it("a file that can't be looked at again stays the job's, whatever becomes of th
     "4 files would be looked at again\n"
   )
 
-  // What is missing is queued again, whatever its job's state.
+  // What is missing is queued again, but for what was asked for in vain already: that is lost until it is asked for.
   for (const { path } of before.values()) await rm(join(stage.folder, Stage.OUT, path ?? ""))
-  expect((await stage.here("verify")).stdout).toMatch(
-    /5 files checked, 5 missing or damaged, 5 queued again\n$/
-  )
-  expect(await stage.counts()).toMatchObject({ queued: 5 })
-  expect(await run()).toMatchObject({ done: 2, error: 3 })
+  const lost = async () => {
+    const { code, stdout } = await stage.here("verify")
+    expect(code).toBe(3)
+    expect(stdout).toMatch(/^missing {2}gone\.test-0 .*\(lost: its latest try ended in error, http-404\)$/m)
+    return stdout.split("\n").at(-2)
+  }
+  const again = "('contentdownload queue refresh --id ID' tries again)"
+  expect(await lost()).toBe(`5 files checked, 5 missing or damaged, 2 queued again, 3 lost ${again}`)
+  expect(await run()).toMatchObject({ done: 2, error: 0 })
+  expect(await lost()).toBe(`5 files checked, 3 missing or damaged, 0 queued again, 3 lost ${again}`)
+  expect(await stage.counts()).toMatchObject({ queued: 0, error: 3 })
+  await stage.does("queue", "retry-failed", "--format", "json")
+  expect(await run()).toMatchObject({ error: 3 })
   expect(await receipts()).toEqual(before)
+  expect(await lost()).toBe(`5 files checked, 3 missing or damaged, 0 queued again, 3 lost ${again}`)
 })

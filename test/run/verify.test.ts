@@ -58,6 +58,7 @@ it("what is missing or damaged is found, queued again and fetched; the rest is l
     found: 3,
     queued: 0,
     restored: 0,
+    lost: 0,
     moved: 0,
     doubted: 0,
     earlier: 0

@@ -5,6 +5,7 @@
 import { createServer } from "node:http"
 import { readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import { describe, expect, it, onTestFinished } from "vitest"
 import * as Behaviour from "../../src/demo/Behaviour.ts"
@@ -122,6 +123,42 @@ describe("a key or a mail address", () => {
     for (const name of await readdir(join(stage.folder, "state"))) {
       expect(found(await readFile(join(stage.folder, "state", name), "latin1")), name).toEqual([])
     }
+  })
+
+  it("and what a host has set on the way to a file aren't shown of the job that waits there", async () => {
+    const mark = "mark-of-a-session-0123456789"
+    const stage = await Stage.make({
+      hosts: {
+        "from.test": Behaviour.headed(
+          { "set-cookie": `session=${mark}; Path=/` },
+          Behaviour.redirect("http://to.test:{port}{path}")
+        ),
+        "to.test": Behaviour.files()
+      }
+    })
+    await stage.queue([{ id: "one", host: "from.test", path: "/a.pdf" }])
+    await stage.here("queue", "lane", "set", "host:to.test", "--cap", "1")
+    await stage.here("queue", "pause", "--lane", "host:to.test")
+    const { stderr } = await stage.program(
+      "queue",
+      "run",
+      "--drain",
+      "--max-wait",
+      "0",
+      "--log-level",
+      "trace"
+    )
+    const shown = await stage.here("queue", "show", "one", "--format", "json")
+    expect(JSON.parse(shown.stdout)).toMatchObject({
+      plan: { hop: { count: 1, from: expect.stringContaining("from.test") } }
+    })
+    const table = await stage.here("queue", "show", "one")
+    const exported = await stage.here("queue", "export")
+    expect(stderr + shown.stdout + table.stdout + exported.stdout).not.toContain(mark)
+    // Whoever goes on with the job has it.
+    const database = new Database(join(stage.folder, "state", "workqueue.sqlite"), { readonly: true })
+    onTestFinished(() => void database.close())
+    expect(database.prepare("SELECT plan FROM bodies").pluck().get()).toContain(mark)
   })
 
   it("isn't told when it is refused as a setting", async () => {

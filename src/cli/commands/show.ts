@@ -43,6 +43,10 @@ const attemptJson = (attempt: Attempt) => ({
   message: attempt.message
 })
 
+/** A plan without what hosts have set on the way: whoever sends it is taken for the one it was given to. */
+const planJson = (plan: unknown): unknown =>
+  JSON.parse(JSON.stringify(plan, (name, value: unknown) => (name === "cookies" ? undefined : value)))
+
 const detailJson = (job: JobDetail, waits: string | null) => {
   const { bytes, content_type, earlier, final_url, path, resolver, sha256, url } = manifestLine(job)
   return {
@@ -50,7 +54,7 @@ const detailJson = (job: JobDetail, waits: string | null) => {
     message: job.message,
     stored: path === null ? null : { path, sha256, bytes, content_type, url, final_url, resolver, earlier },
     artifact: job.payload,
-    plan: job.plan,
+    plan: planJson(job.plan),
     history: job.history.map(attemptJson)
   }
 }

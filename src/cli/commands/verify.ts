@@ -27,11 +27,12 @@ const lineOf = ({ action, id, message, moved_to, path, problem }: FileCheck.Prob
 }
 
 const conclusion = (tally: FileCheck.Tally): string => {
-  const { doubted, earlier, files, found, moved, queued, restored } = tally
+  const { doubted, earlier, files, found, lost, moved, queued, restored } = tally
   const parts = [
     `${count(files, "file")} checked`,
     ...(found === 0 ? ["all as they were"] : [`${found} missing or damaged`, `${queued} queued again`]),
     ...(restored === 0 ? [] : [`${restored} put back`]),
+    ...(lost === 0 ? [] : [`${lost} lost ('contentdownload queue refresh --id ID' tries again)`]),
     ...(moved === 0 ? [] : [`${moved} moved to .damaged`]),
     ...(earlier === 0 ? [] : [`${count(earlier, "earlier file")} kept beside them`]),
     ...(doubted === 0 ? [] : [`${doubted} may be another work or a cover sheet`])
@@ -70,6 +71,7 @@ export const verify = Command.make(
         found: 0,
         queued: 0,
         restored: 0,
+        lost: 0,
         doubted: 0,
         moved: 0,
         earlier: 0
@@ -92,13 +94,14 @@ export const verify = Command.make(
         const { out } = yield* Output.Output
         yield* out('{\n"problems": ')
         yield* Output.array(problems, (problem) => problem)
-        const { bytes, doubted, earlier, files, found, moved, queued, restored } = tally
+        const { bytes, doubted, earlier, files, found, lost, moved, queued, restored } = tally
         const rest = JSON.stringify({
           checked: files,
           bytes,
           found,
           queued,
           restored,
+          lost,
           moved,
           doubted,
           earlier
@@ -120,6 +123,6 @@ export const verify = Command.make(
     )
 ).pipe(
   Command.withDescription(
-    "Checks every file against the manifest, byte for byte. What is damaged is moved to the folder .damaged; what is missing or damaged is put back from objects or queued again."
+    "Checks every file against the manifest, byte for byte. What is damaged is moved to the folder .damaged; what is missing or damaged is put back from objects or queued again, unless its latest try was in vain already: such a file is lost until 'queue refresh' or 'queue retry-failed' is asked for."
   )
 )
