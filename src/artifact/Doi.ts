@@ -62,7 +62,8 @@ const lonelyDoi = (text: string): Normalised => {
       : Either.try({ try: () => decodeURIComponent(path), catch: () => isNo("DOI", text) })
   return Either.flatMap(decoded, (raw) => {
     const unescaped = signsDecoded(entitiesDecoded(visible(raw).replace(doiLabel, "")))
-    if (/^10\/\S/.test(unescaped)) {
+    // In a URL a short DOI may stand without its prefix.
+    if (/^10\/\S/.test(unescaped) || (path !== undefined && /^[a-z0-9]{4,12}$/i.test(unescaped))) {
       return Either.left(`${excerpt(text)} is a short DOI; the full one is needed`)
     }
     if (unescaped.length > MAX_DOI_LENGTH) {
@@ -104,7 +105,11 @@ const withoutTrailing = (text: string): string => {
   for (; end > 0; end--) {
     const last = text.charAt(end - 1)
     const opener = closers[last]
-    if (opener === undefined ? !/[.,;/"'”’]/.test(last) : !isUnbalanced(text.slice(0, end), opener, last)) {
+    if (
+      opener === undefined
+        ? !/[.,;/"'”’…。，、；]/.test(last)
+        : !isUnbalanced(text.slice(0, end), opener, last)
+    ) {
       break
     }
   }

@@ -12,8 +12,18 @@ const unprintable = /[\p{C}\p{Zl}\p{Zp}]/u
 /** Characters that stand in no identifier: controls, line separators, halves of surrogate pairs. */
 export const forbidden = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u
 
-/** Without what can't be seen, which comes along with copied text, and without the blanks around it. */
-export const visible = (text: string): string => text.replace(/\p{Cf}/gu, "").trim()
+// What word processors and typesetters make of a hyphen, and the sign for minus.
+const dashes = /[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]/g
+
+/**
+ * Without what can't be seen, which comes along with copied text, and without the blanks around it. A dash of any length is
+ * the hyphen it was before it was set: no identifier has another.
+ */
+export const visible = (text: string): string =>
+  text
+    .replace(/\p{Cf}/gu, "")
+    .replace(dashes, "-")
+    .trim()
 
 /** "x is no DOI". */
 export const isNo = (kind: string, text: string): string => `${excerpt(text)} is no ${kind}`

@@ -81,7 +81,9 @@ const MAX_FORM_LENGTH = 300
 const pmidForms = [
   /^(?:info:pmid\/|(?:pmid|pubmed)\s*[:=]?)\s*0*([1-9]\d{0,8})$/i,
   /^(?:https?:\/\/)?(?:www\.)?pubmed\.ncbi\.nlm\.nih\.gov\/0*([1-9]\d{0,8})\/?(?:[?#].*)?$/i,
-  /^(?:https?:\/\/)?(?:www\.)?ncbi\.nlm\.nih\.gov\/pubmed\/(?:\?term=)?0*([1-9]\d{0,8})\/?(?:[?#].*)?$/i,
+  /^(?:https?:\/\/)?(?:www\.)?ncbi\.nlm\.nih\.gov\/(?:m\/)?pubmed\/(?:\?term=)?0*([1-9]\d{0,8})\/?(?:[?#].*)?$/i,
+  // PMC finds its articles by their PMIDs, too.
+  /^(?:https?:\/\/)?(?:(?:www\.)?ncbi\.nlm\.nih\.gov\/pmc|pmc\.ncbi\.nlm\.nih\.gov)\/articles\/pmid\/0*([1-9]\d{0,8})\/?(?:[?#].*)?$/i,
   /^(?:https?:\/\/)?(?:www\.)?europepmc\.org\/(?:article|abstract)\/med\/0*([1-9]\d{0,8})\/?(?:#.*)?$/i
 ]
 
@@ -89,10 +91,9 @@ const pmcidForms = [
   // A version, as of articles that are reviewed in public, is the article's too.
   /^pmc(?:id)?\s*[:=]\s*(?:pmc)?\s*0*([1-9]\d{0,9})(?:\.\d{1,2})?$/i,
   /^pmc\s*0*([1-9]\d{0,9})(?:\.\d{1,2})?$/i,
-  /^(?:https?:\/\/)?(?:www\.)?ncbi\.nlm\.nih\.gov\/pmc\/articles\/(?:pmc)?0*([1-9]\d{0,9})(?:\/pdf(?:\/.*)?|\/)?(?:[?#].*)?$/i,
-  /^(?:https?:\/\/)?pmc\.ncbi\.nlm\.nih\.gov\/articles\/pmc0*([1-9]\d{0,9})(?:\/pdf(?:\/.*)?|\/)?(?:[?#].*)?$/i,
+  /^(?:https?:\/\/)?(?:(?:www\.)?ncbi\.nlm\.nih\.gov\/(?:labs\/)?pmc|pmc\.ncbi\.nlm\.nih\.gov)\/articles\/(?:pmc)?0*([1-9]\d{0,9})(?:\.\d{1,2})?(?:\/pdf(?:\/.*)?|\/)?(?:[?#].*)?$/i,
   // Not with a query: `?pdf=render` is the address of a file.
-  /^(?:https?:\/\/)?(?:www\.)?europepmc\.org\/articles?\/(?:pmc\/)?pmc0*([1-9]\d{0,9})\/?(?:#.*)?$/i
+  /^(?:https?:\/\/)?(?:www\.)?europepmc\.org\/articles?\/(?:pmc\/(?:pmc)?|pmc)0*([1-9]\d{0,9})(?:\.\d{1,2})?\/?(?:#.*)?$/i
 ]
 
 const openalexForms = [
@@ -107,6 +108,9 @@ const openalexOther =
 
 /** What stands around an identifier in a sentence. */
 const around = /^[([{<"'“‘]+|[)\]}>"'”’.,;]+$/g
+
+/** A whole text in brackets or quotation marks, as URLs stand in texts. */
+const wrapped = /^(?:<(.+)>|\((.+)\)|\[(.+)\]|"(.+)"|'(.+)'|“(.+)”|‘(.+)’)[.,;]?$/
 
 const bareNumber = /^\s*0*([1-9]\d{0,8})\s*$/
 
@@ -162,7 +166,13 @@ export const identify = (text: string): Either.Either<Identifier, string> => {
   if (forbidden.test(trimmed)) {
     return Either.left(`${excerpt(trimmed)} has control characters in it`)
   }
-  return Option.match(known(visible(trimmed)), { onSome: Either.right, onNone: () => urlOrReason(trimmed) })
+  return Option.match(known(visible(trimmed)), {
+    onSome: Either.right,
+    onNone: () => {
+      const inside = (wrapped.exec(trimmed)?.find((part, index) => index > 0 && part) ?? trimmed).trim()
+      return Option.match(known(visible(inside)), { onSome: Either.right, onNone: () => urlOrReason(inside) })
+    }
+  })
 }
 
 const known = (text: string): Option.Option<Identifier> => {

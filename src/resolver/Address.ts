@@ -33,7 +33,7 @@ export const cleanUrl = (raw: string, base?: string): string | undefined => {
   url.password = ""
   url.pathname = url.pathname.replace(/[[\]]/g, encodeURIComponent)
   if (/^(?:www\.)?arxiv\.org$/.test(url.hostname) && /^\/(?:abs|pdf)\//.test(url.pathname)) {
-    return `https://arxiv.org/pdf/${url.pathname.slice("/abs/".length).replace(/(?:\.pdf)+$/i, "")}`
+    return `https://arxiv.org/pdf/${url.pathname.slice("/abs/".length).replace(/(?:\.pdf|\/)+$/i, "")}`
   }
   return url.href
 }
@@ -49,7 +49,7 @@ export const hasPdfSuffix = (url: string): boolean =>
   URL.canParse(url) && /\.pdf$/i.test(new URL(url).pathname)
 
 const PMC =
-  /^https?:\/\/(?:pmc\.ncbi\.nlm\.nih\.gov|(?:www\.)?ncbi\.nlm\.nih\.gov\/pmc)\/articles\/(?:PMC)?(\d+)(\/pdf\b)?/i
+  /^https?:\/\/(?:pmc\.ncbi\.nlm\.nih\.gov|(?:www\.)?ncbi\.nlm\.nih\.gov\/(?:labs\/)?pmc)\/articles\/(?:PMC)?(\d+)(?:\.\d{1,2})?(\/pdf\b)?/i
 
 /** The PMCID of an article's page at PMC. */
 export const pmcidOfPage = (url: string): string | undefined => {

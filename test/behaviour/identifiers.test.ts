@@ -191,6 +191,18 @@ describe("identify", () => {
     ["https://doi.org/10.48550/arXiv.2301.12345", "arxiv", "2301.12345"],
     ["https://arxiv.org/html/2301.12345", "url", "https://arxiv.org/html/2301.12345"],
     ["10.1234//x", "doi", "10.1234/x"],
+    ["10.1016/S0140‐6736(05)67889–0", "doi", "10.1016/s0140-6736(05)67889-0"],
+    ["https://doi.org/10.1016/S0140%E2%80%906736(05)67889\u22120", "doi", "10.1016/s0140-6736(05)67889-0"],
+    ["10.1038/nature12373。", "doi", "10.1038/nature12373"],
+    ["10.1038/nature12373…", "doi", "10.1038/nature12373"],
+    ["(arXiv:2301.12345).", "arxiv", "2301.12345"],
+    ["[2301.12345v2]", "arxiv", "2301.12345"],
+    ["hep\u2011th/9901001", "arxiv", "hep-th/9901001"],
+    ["<https://example.org/a.pdf>", "url", "https://example.org/a.pdf"],
+    ['"https://example.org/a.pdf",', "url", "https://example.org/a.pdf"],
+    ["(https://example.org/a.pdf)", "url", "https://example.org/a.pdf"],
+    ["https://example.org/(a)", "url", "https://example.org/(a)"],
+    ["https://example.org/a\u2013b.pdf", "url", "https://example.org/a%E2%80%93b.pdf"],
     ["[10.1000/xyz](https://doi.org/10.1000/xyz)", "doi", "10.1000/xyz"],
     ["[10.1000/a[b]](https://doi.org/10.1000/a%5Bb%5D)", "doi", "10.1000/a[b]"],
     ["https://doi.org:443/10.1000/xyz", "doi", "10.1000/xyz"],
@@ -232,6 +244,9 @@ describe("identify", () => {
     ["10.1234/a 10.1234/b", /more than one DOI/],
     ["[10.1234/a](https://doi.org/10.1234/b)", /more than one DOI/],
     ["https:///doi.org/abc", /is no DOI/],
+    ["https://doi.org/fgxbc2", /short DOI/],
+    ["<example.org/a.pdf>", /^"example.org\/a.pdf" is neither/],
+    ["(".repeat(4000) + ")".repeat(4000), /is neither/],
     ["arXiv:2313.12345", /is no arXiv id/],
     ["PMID:x", /is no PMID/],
     ["32939066", /bare number/],
@@ -341,6 +356,8 @@ describe("one work", () => {
         "https://pubmed.ncbi.nlm.nih.gov/32939066/?from_term=x",
         "https://www.ncbi.nlm.nih.gov/pubmed/?term=32939066",
         "https://europepmc.org/abstract/MED/32939066",
+        "https://pmc.ncbi.nlm.nih.gov/articles/pmid/32939066/",
+        "https://www.ncbi.nlm.nih.gov/m/pubmed/32939066/",
         "https://api.openalex.org/works/pmid:32939066"
       ]
     ],
@@ -354,7 +371,11 @@ describe("one work", () => {
         "PMCID=PMC7759461",
         "https://pmc.ncbi.nlm.nih.gov/articles/PMC7759461/",
         "https://www.ncbi.nlm.nih.gov/pmc/articles/7759461/",
-        "https://europepmc.org/article/PMC/PMC7759461"
+        "https://europepmc.org/article/PMC/PMC7759461",
+        "https://europepmc.org/article/pmc/7759461",
+        "https://pmc.ncbi.nlm.nih.gov/articles/PMC7759461.2/",
+        "https://www.ncbi.nlm.nih.gov/pmc/articles/PMC7759461.2/pdf/a.pdf",
+        "https://www.ncbi.nlm.nih.gov/labs/pmc/articles/PMC7759461/"
       ]
     ],
     [

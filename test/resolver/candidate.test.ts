@@ -28,7 +28,8 @@ describe("a candidate's URL", () => {
     ["https://me:secret@a.test/x#page=3", "https://a.test/x"],
     ["http://arxiv.org/abs/1304.1068", "https://arxiv.org/pdf/1304.1068"],
     ["http://www.arxiv.org/abs/astro-ph/0601001v2", "https://arxiv.org/pdf/astro-ph/0601001v2"],
-    ["http://arxiv.org/pdf/1306.4120.pdf", "https://arxiv.org/pdf/1306.4120"]
+    ["http://arxiv.org/pdf/1306.4120.pdf", "https://arxiv.org/pdf/1306.4120"],
+    ["https://arxiv.org/abs/1306.4120/", "https://arxiv.org/pdf/1306.4120"]
   ])("%s is cleaned", (raw, clean) => {
     expect(Candidate.cleanUrl(raw)).toBe(clean)
   })
@@ -63,7 +64,9 @@ describe("a copy", () => {
   it("behind PMC's check for humans is only good for the article's page", () => {
     for (const url of [
       "https://www.ncbi.nlm.nih.gov/pmc/articles/PMC5334499/pdf/",
-      "https://pmc.ncbi.nlm.nih.gov/articles/PMC5334499/pdf/WJR-9-27.pdf"
+      "https://pmc.ncbi.nlm.nih.gov/articles/PMC5334499/pdf/WJR-9-27.pdf",
+      "https://pmc.ncbi.nlm.nih.gov/articles/PMC5334499.2/pdf/",
+      "https://www.ncbi.nlm.nih.gov/labs/pmc/articles/PMC5334499/pdf/"
     ]) {
       expect(of(url)).toMatchObject({
         url: "https://pmc.ncbi.nlm.nih.gov/articles/PMC5334499/",
