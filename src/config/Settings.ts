@@ -143,7 +143,7 @@ const sections = Schema.Struct({
       refusal_wait_seconds: key(
         positive(3600),
         60,
-        "How long a server is left alone that answers 429 and doesn't say for how long. It doubles each time it refuses again, up to an hour."
+        "How long a server is left alone that answers 429 and doesn't say for how long. It doubles each time it refuses again, up to an hour; so does a shorter time that it names itself."
       ),
       max_bytes_per_second: key(
         integer(0),

@@ -3,16 +3,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Random from "effect/Random"
 import type { Fatal, Retry } from "../Failure.ts"
 import type { Response } from "../http/Http.ts"
-import * as Refusals from "../http/Refusals.ts"
-import { hostLane } from "../Lane.ts"
 import type { Candidate } from "../resolver/Candidate.ts"
 import type { Bandwidth } from "./Bandwidth.ts"
 import { tooLarge, Watched } from "./Body.ts"
 import type { FetchSettings, Target } from "./Fetch.ts"
-import { FetchFailure, HostWaits } from "./FetchFailure.ts"
+import { FetchFailure, type HostWaits } from "./FetchFailure.ts"
 import { isCheck, mayBeCheck } from "./HumanCheck.ts"
 import { isPage, readPage } from "./LandingPage.ts"
 import type { Receipt } from "./Manifest.ts"
@@ -22,6 +19,7 @@ import { askedUrl } from "./Route.ts"
 import { challenge, type Meaning, meaning } from "./Status.ts"
 import type { Beginning, Part, StorageService } from "./Storage.ts"
 import { expectation, type Expected } from "./Verify.ts"
+import * as Waiting from "./Waiting.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -137,9 +135,7 @@ export const reading = (
 ): Read => {
   const { max_retry_after_seconds, min_bytes_per_second, min_rate_window_seconds } = settings.http
   const { max_bytes } = settings.download
-  const refusals = Refusals.make(settings.http.refusal_wait_seconds * 1000)
-  /** Those with 403, which as a rule is said of the URL: by file and URL. */
-  const forbidding = Refusals.make(0)
+  const waiting = Waiting.make(settings, now)
   /** Files whose server failed when it was last asked for the rest. */
   const failedForRest = new Set<string>()
 
@@ -152,13 +148,6 @@ export const reading = (
     if (oldest !== undefined) failedForRest.delete(oldest)
     return false
   }
-
-  /** What the server asked for, and a little more, so that those who wait don't all come back at once. */
-  const withJitter = (until: number) =>
-    Effect.map(Random.next, (draw) => {
-      const most = Math.min((until - now()) / 10, settings.orchestrator.jitter_seconds * 1000)
-      return Math.ceil(until + draw * Math.max(0, most))
-    })
 
   /** Reads the body into one of the parts. `onto`: what it is the rest of, and the whole's length. */
   const content = (
@@ -237,19 +226,6 @@ export const reading = (
     return { _tag: "Anew" } satisfies Answer
   })
 
-  /** Who forbids the same again at the time it has named itself isn't throttling. */
-  const insists = (
-    { owner }: Target,
-    url: string,
-    { status }: Response,
-    said: Extract<Meaning, { readonly _tag: "Wait" }>
-  ) => {
-    const file = `${owner.id} ${url}`
-    if (status !== 403 || forbidding.refused(file, now(), said.until).count === 1) return undefined
-    forbidding.answered(file)
-    return new FetchFailure({ class: "try-next", ...wordsOf(said) })
-  }
-
   /** What an answer without a body that is wanted means. */
   const refusal = Effect.fnUntraced(function* (
     target: Target,
@@ -264,10 +240,7 @@ export const reading = (
       return yield* redirected(said.location, url, response, said.notBefore)
     }
     return yield* said._tag === "Wait"
-      ? Effect.flatMap(
-          withJitter(said.until ?? refusals.refused(hostLane(url), now()).until),
-          (until) => new HostWaits({ ...wordsOf(said), until, over: insists(target, url, response, said) })
-        )
+      ? Effect.flatten(waiting.wait({ id: target.owner.id, url, status: response.status }, said))
       : Effect.fail(
           said._tag === "Retry"
             ? new FetchFailure({ class: "retry", ...wordsOf(said), notBefore: said.notBefore })
@@ -289,7 +262,7 @@ export const reading = (
         ? meaning(response, answeredAt, max_retry_after_seconds)
         : { _tag: "Body" }
     const whole = (): ReturnType<Read> => {
-      if (said._tag !== "Wait") refusals.answered(hostLane(url))
+      if (said._tag !== "Wait") waiting.answered(url)
       if (said._tag !== "Body") return refusal(target, url, response, said)
       return target.candidate.kind === "landing" && isPage(response)
         ? page(target, url, response)

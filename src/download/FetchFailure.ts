@@ -6,11 +6,12 @@ import type { HttpError } from "../http/HttpError.ts"
 
 /**
  * - `retry`: it may go well later. `notBefore`: not before this time.
+ * - `wait`: it may go well at `notBefore`, and no try is counted.
  * - `try-next`: this candidate is no use.
  * - `skip`: it isn't wanted.
  */
 export class FetchFailure extends Data.TaggedError("FetchFailure")<{
-  readonly class: "retry" | "try-next" | "skip"
+  readonly class: "retry" | "wait" | "try-next" | "skip"
   readonly reason: string
   readonly message: string
   readonly notBefore?: number | undefined
@@ -23,7 +24,7 @@ export class HostWaits extends Data.TaggedError("HostWaits")<{
   readonly until: number
   /** The milliseconds it wants between two requests. */
   readonly gapMs?: number | undefined
-  /** What it says of the candidate after all: that is over, though the host waits. */
+  /** What it says of the candidate after all: that is over for now, though the host waits. */
   readonly over?: FetchFailure | undefined
 }> {}
 

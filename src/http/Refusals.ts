@@ -1,7 +1,7 @@
 /**
  * How long a server is left alone that refuses a request for the rate: longer each time it refuses again after a wait, up
- * to an hour, and never shorter than it asks for. Refusals that come while a wait is on, of requests that were under way,
- * count as one.
+ * to an hour, and never shorter than it asks for. Also where it asks: one that names the same second again and again would be
+ * asked each second. Refusals that come while a wait is on, of requests that were under way, count as one.
  */
 
 /** Refusals in a row, each after the wait of the one before. Times are milliseconds. */
@@ -14,13 +14,14 @@ export interface Row {
 
 /** The waits of a process, by a key: a lane, or one file of it. Times are milliseconds. */
 export interface Refusals {
-  /** It was refused, at `now`, and maybe named a time; answers how often, and until when it is left alone. */
-  readonly refused: (key: string, now: number, asked?: number) => Row
+  /** `refusedAgain` of this key: answers how often it has refused, and until when it is left alone. */
+  readonly refused: (key: string, now: number, firstMs: number, asked?: number) => Row
   /** It has answered. */
   readonly answered: (key: string) => void
 }
 
-const LONGEST_WAIT_MS = 3_600_000
+/** What waits grow to. */
+export const LONGEST_WAIT_MS = 3_600_000
 /** Keys that are remembered; those that refused first go first. */
 const MOST_KEYS = 10_000
 
@@ -33,11 +34,11 @@ export const refusedAgain = (before: Row | undefined, now: number, firstMs: numb
   return { count: (before?.count ?? 0) + 1, ms, until: Math.max(now + ms, asked) }
 }
 
-/** None has refused. `firstMs`: the first wait. */
-export const make = (firstMs: number): Refusals => {
+/** None has refused. */
+export const make = (): Refusals => {
   const rows = new Map<string, Row>()
   return {
-    refused: (key, now, asked) => {
+    refused: (key, now, firstMs, asked) => {
       const row = refusedAgain(rows.get(key), now, firstMs, asked)
       rows.delete(key)
       rows.set(key, row)

@@ -257,6 +257,37 @@ describe("the pipeline", () => {
       )
   )
 
+  it.live(
+    "goes on to the next candidate where a file is refused for ever, and comes back if that is none",
+    () =>
+      world(
+        {
+          "a.test": Behaviour.tries(4, Behaviour.status(429), Behaviour.files()),
+          "b.test": Behaviour.status(404)
+        },
+        ({ lease, origin }) =>
+          Effect.gen(function* () {
+            const wanted = artifact(origin.url("a.test", "/x.pdf"), origin.url("b.test", "/x.pdf"))
+            let plan: unknown
+            let last = yield* lease(wanted)
+            const ends: Array<string> = [last.end._tag]
+            while (last.end._tag === "WaitLane" || last.end._tag === "Later") {
+              const { until } = last.end
+              plan = last.end.plan
+              yield* Effect.sleep(Math.max(0, until - Date.now()))
+              last = yield* lease(wanted, { plan })
+              ends.push(last.end._tag)
+            }
+            // Three refusals; then the other one isn't there. A fourth, and it is set aside at once.
+            expect(ends).toEqual(["WaitLane", "WaitLane", "WaitLane", "Later", "WaitLane", "Later", "Done"])
+            expect(last.end).toMatchObject({ result: { url: wanted.urls[0] } })
+            const { "b.test": other } = yield* origin.stats
+            expect(other).toMatchObject({ requests: 1 })
+          }),
+        { http: { refusal_wait_seconds: 0.02 } }
+      )
+  )
+
   it.live("tries the other candidates before it tries one again, and then only that", () =>
     world({ "a.test": Behaviour.flaky5xx(1), "b.test": Behaviour.status(404) }, ({ lease, origin }) =>
       Effect.gen(function* () {

@@ -6,17 +6,17 @@ const HOUR = 3_600_000
 
 describe("a host that refuses without a time", () => {
   it("is left alone for twice as long each time, up to an hour, until it answers", () => {
-    const refusals = Refusals.make(60_000)
+    const refusals = Refusals.make()
     const waits: Array<number> = []
     let now = 0
     for (let nth = 0; nth < 8; nth++) {
-      const until = refusals.refused("a", now).until
+      const until = refusals.refused("a", now, 60_000).until
       waits.push(until - now)
       now = until
     }
     expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60].map((minutes) => minutes * 60_000))
     refusals.answered("a")
-    expect(refusals.refused("a", now).until).toBe(now + 60_000)
+    expect(refusals.refused("a", now, 60_000).until).toBe(now + 60_000)
   })
 
   it("is left alone at least as long as it asks, also when that comes while a wait is on", () => {
@@ -53,12 +53,12 @@ describe("a host that refuses without a time", () => {
         FastCheck.integer({ min: 1, max: HOUR }),
         FastCheck.array(FastCheck.nat(10_000), { minLength: 1, maxLength: 20 }),
         (first, offsets) => {
-          const refusals = Refusals.make(first)
-          const until = refusals.refused("a", 0).until
+          const refusals = Refusals.make()
+          const until = refusals.refused("a", 0, first).until
           for (const offset of offsets) {
-            expect(refusals.refused("a", offset % until).until).toBe(until)
+            expect(refusals.refused("a", offset % until, first).until).toBe(until)
           }
-          expect(refusals.refused("b", 5).until).toBe(5 + first)
+          expect(refusals.refused("b", 5, first).until).toBe(5 + first)
         }
       )
     )
