@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { at, encode, hasPdfSuffix } from "./Address.ts"
 import { type Copy, fromCopies } from "./Candidate.ts"
-import { decoder, fail, list, maybe, orNone, sameDoi } from "./Decode.ts"
+import { decoder, fail, list, maybe, orNone, sameDoi, Texts, texts } from "./Decode.ts"
 import { define } from "./Definition.ts"
 
 const NAME = "core"
@@ -15,7 +15,7 @@ const NAME = "core"
 const Work = Schema.Struct({
   doi: maybe(Schema.String),
   downloadUrl: maybe(Schema.String),
-  sourceFulltextUrls: list(Schema.String),
+  sourceFulltextUrls: maybe(Texts),
   links: list(Schema.Struct({ type: maybe(Schema.String), url: maybe(Schema.String) }))
 })
 type Work = typeof Work.Type
@@ -26,7 +26,7 @@ const toCopies = ({ downloadUrl, links, sourceFulltextUrls }: Work): ReadonlyArr
   const downloads = (links ?? []).filter(({ type }) => type === "download").map(({ url }) => url)
   return [
     ...[downloadUrl, ...downloads].map((url) => ({ url, kind: "pdf", host_type: "repository" }) as const),
-    ...(sourceFulltextUrls ?? []).map(
+    ...texts(sourceFulltextUrls).map(
       (url) => ({ url, kind: hasPdfSuffix(url) ? "pdf" : "unknown", host_type: "repository" }) as const
     )
   ]

@@ -4,6 +4,8 @@
  * What a service may leave out or set to null is `null` here, so that readers have one case less.
  */
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { doi } from "../artifact/Doi.ts"
 import { type Answer, type Outcome, ResolverFailure } from "./Resolver.ts"
@@ -12,8 +14,37 @@ import { type Answer, type Outcome, ResolverFailure } from "./Resolver.ts"
 export const maybe = <A, I>(schema: Schema.Schema<A, I>) =>
   Schema.optionalWith(Schema.NullOr(schema), { exact: true, default: () => null })
 
-/** A list that may be missing or null: then null. */
-export const list = <A, I>(item: Schema.Schema<A, I>) => maybe(Schema.Array(item))
+/** An address that may be missing, null or empty: then null. */
+export const address = maybe(
+  Schema.transform(Schema.String, Schema.NullOr(Schema.String), {
+    strict: true,
+    decode: (text) => (text.trim() === "" ? null : text),
+    encode: (text) => text ?? ""
+  })
+)
+
+/** A list that may be missing or null: then null. What can't be understood in it is left out, unless that is all of it. */
+export const list = <A, I>(item: Schema.Schema<A, I>) => {
+  const decode = Schema.decodeUnknownOption(item)
+  return maybe(
+    Schema.transformOrFail(Schema.Array(Schema.Unknown), Schema.Array(Schema.typeSchema(item)), {
+      strict: true,
+      decode: (values, _, ast) => {
+        const given = values.filter((value) => value !== null)
+        const understood = given.flatMap((value) => Option.toArray(decode(value)))
+        return given.length > 0 && understood.length === 0
+          ? ParseResult.fail(new ParseResult.Type(ast, values))
+          : ParseResult.succeed(understood)
+      },
+      encode: (items) => ParseResult.succeed(items)
+    })
+  )
+}
+
+/** A text, or several. */
+export const Texts = Schema.Union(Schema.String, Schema.Array(Schema.String))
+export const texts = (value: typeof Texts.Type | null): ReadonlyArray<string> =>
+  value === null ? [] : typeof value === "string" ? [value] : value
 
 /** A text that services give as a number, too. */
 export const Id = Schema.Union(Schema.String, Schema.Number)

@@ -58,8 +58,8 @@ export interface Asking {
   readonly forget: Effect.Effect<void>
 }
 
-/** More than any real answer has. */
-const MAX_ANSWER_BYTES = 2_000_000
+/** More than any real answer has: a record may list thousands of authors. */
+const MAX_ANSWER_BYTES = 8_000_000
 /** Redirects that are followed for one request. */
 const MAX_REDIRECTS = 3
 

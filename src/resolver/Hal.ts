@@ -7,15 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { at, encode, hasPdfSuffix } from "./Address.ts"
 import { type Copy, fromCopies } from "./Candidate.ts"
-import { decoder, fail, list, maybe, orNone, sameDoi } from "./Decode.ts"
+import { decoder, fail, list, maybe, orNone, sameDoi, Texts, texts } from "./Decode.ts"
 import { define } from "./Definition.ts"
 
 const NAME = "hal"
-
-/** Its fields are a text, or several. */
-const Texts = Schema.Union(Schema.String, Schema.Array(Schema.String))
-const texts = (value: typeof Texts.Type | null): ReadonlyArray<string> =>
-  value === null ? [] : typeof value === "string" ? [value] : value
 
 const Doc = Schema.Struct({
   doiId_s: maybe(Texts),

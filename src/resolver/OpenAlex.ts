@@ -9,7 +9,7 @@ import * as Schema from "effect/Schema"
 import type { Artifact } from "../Artifact.ts"
 import { at, doiPath } from "./Address.ts"
 import { type Copy, fromCopies } from "./Candidate.ts"
-import { decoder, fail, list, maybe, orNone, sameDoi } from "./Decode.ts"
+import { address, decoder, fail, list, maybe, orNone, sameDoi } from "./Decode.ts"
 import { define } from "./Definition.ts"
 
 const NAME = "openalex"
@@ -20,8 +20,8 @@ const NAME = "openalex"
 
 const Location = Schema.Struct({
   is_oa: maybe(Schema.Boolean),
-  landing_page_url: maybe(Schema.String),
-  pdf_url: maybe(Schema.String),
+  landing_page_url: address,
+  pdf_url: address,
   license: maybe(Schema.String),
   version: maybe(Schema.String),
   source: maybe(Schema.Struct({ type: maybe(Schema.String) }))
@@ -58,6 +58,12 @@ const toCopy = ({ landing_page_url, license, pdf_url, source, version }: Locatio
     : { url: pdf_url, kind: "pdf", ...about }
 }
 
+/** A whole record lists every author with all institutions: megabytes for a paper of a large collaboration. */
+const FIELDS = "id,doi,best_oa_location,locations"
+
+/** Signs that no id may have there, however they are encoded: it refuses them as it does callers. */
+const ILLEGAL = /[,&|]/
+
 /** What the work is called in a path there. */
 const pathOf = ({ doi, openalex, pmcid, pmid }: Artifact): string | undefined => {
   if (openalex !== undefined) return openalex
@@ -86,12 +92,13 @@ export const definition = define({
         const path = pathOf(artifact)
         if (path === undefined)
           return yield* fail(NAME, "not_found", "the artifact has no identifier it knows")
-        const answer = yield* get(at(base_url, `/works/${path}`), {
+        const asked = artifact.openalex === undefined ? artifact.doi : undefined
+        const refused = ILLEGAL.test(asked ?? "") ? "not_found" : "rate_limited"
+        const answer = yield* get(at(base_url, `/works/${path}?select=${FIELDS}`), {
           // 403 is documented for the rate; with a key that isn't accepted it is 401.
-          judge: ({ status }) => (status === 403 ? "rate_limited" : undefined)
+          judge: ({ status }) => (status === 403 ? refused : undefined)
         })
         const work = yield* decode(answer)
-        const asked = artifact.openalex === undefined ? artifact.doi : undefined
         if (asked !== undefined && work.doi !== null && !sameDoi(work.doi, asked)) {
           return yield* fail(NAME, "failed", "its answer is about another work")
         }

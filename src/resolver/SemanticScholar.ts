@@ -10,7 +10,7 @@ import type { Artifact } from "../Artifact.ts"
 import { arxivId } from "./Arxiv.ts"
 import { at, doiPath } from "./Address.ts"
 import { type Copy, fromCopies } from "./Candidate.ts"
-import { decoder, fail, Id, maybe, orNone, sameDoi } from "./Decode.ts"
+import { address, decoder, fail, Id, maybe, orNone, sameDoi } from "./Decode.ts"
 import { define } from "./Definition.ts"
 
 const NAME = "semantic_scholar"
@@ -21,7 +21,7 @@ const Paper = Schema.Struct({
   ),
   openAccessPdf: maybe(
     Schema.Struct({
-      url: maybe(Schema.String),
+      url: address,
       status: maybe(Schema.String),
       license: maybe(Schema.String)
     })
@@ -43,9 +43,7 @@ const toCopies = ({ externalIds, openAccessPdf }: Paper): ReadonlyArray<Copy> =>
   const { license = null, status = null, url = null } = openAccessPdf ?? {}
   const { ArXiv: arxiv = null, PubMedCentral: pmc = null } = externalIds ?? {}
   return [
-    ...(url === null || url === ""
-      ? []
-      : [{ url, kind: "pdf", license, host_type: HOST_TYPES.get(status) } as const]),
+    ...(url === null ? [] : [{ url, kind: "pdf", license, host_type: HOST_TYPES.get(status) } as const]),
     ...(arxiv === null ? [] : [{ url: `https://arxiv.org/abs/${arxiv}`, kind: "pdf" } as const]),
     ...(pmc === null
       ? []

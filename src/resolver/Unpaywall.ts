@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import { key, mail, orNull, Personal } from "../Setting.ts"
 import { at, doiPath, encode } from "./Address.ts"
 import { type Candidate, type Copy, fromCopies } from "./Candidate.ts"
-import { decoder, fail, list, maybe, orNone, sameDoi } from "./Decode.ts"
+import { address, decoder, fail, list, maybe, orNone, sameDoi } from "./Decode.ts"
 import { define } from "./Definition.ts"
 import type { Answer, Outcome, ResolverFailure } from "./Resolver.ts"
 
@@ -22,9 +22,9 @@ const NAME = "unpaywall"
 // ---------------------------------------------------------------------------------------------------------------
 
 const Location = Schema.Struct({
-  url: maybe(Schema.String),
-  url_for_pdf: maybe(Schema.String),
-  url_for_landing_page: maybe(Schema.String),
+  url: address,
+  url_for_pdf: address,
+  url_for_landing_page: address,
   license: maybe(Schema.String),
   version: maybe(Schema.String),
   host_type: maybe(Schema.String)

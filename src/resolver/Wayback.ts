@@ -13,7 +13,7 @@ import { at, encode } from "./Address.ts"
 import { type Copy, fromCopies } from "./Candidate.ts"
 import { decoder, fail, maybe } from "./Decode.ts"
 import { define } from "./Definition.ts"
-import type { Answer, Known, ResolverFailure } from "./Resolver.ts"
+import type { Answer, Known, Request, ResolverFailure } from "./Resolver.ts"
 
 const NAME = "wayback"
 
@@ -38,8 +38,18 @@ const decodeAvailable = decoder(
   })
 )
 
-/** A minute isn't enough here. */
-const patience = { waitMs: 5 * 60_000, refusedWaitMs: 60 * 60_000 }
+/** A site that doesn't want to be archived is refused with 403: that says nothing about who asks. */
+const EXCLUDED = /(?:Administrative|Robot)AccessControlException/
+
+const request: Request = {
+  // A minute isn't enough here.
+  waitMs: 5 * 60_000,
+  refusedWaitMs: 60 * 60_000,
+  judge: ({ header, status, text }) =>
+    status === 403 && EXCLUDED.test(`${header("x-archive-wayback-runtime-error") ?? ""} ${text}`)
+      ? "not_found"
+      : undefined
+}
 
 // ---------------------------------------------------------------------------------------------------------------
 // Reading
@@ -115,7 +125,7 @@ export const definition = define({
       const captures = (url: string) =>
         index === "available"
           ? Effect.flatMap(
-              get(at(available_url, `/wayback/available?url=${encode(url)}`), patience),
+              get(at(available_url, `/wayback/available?url=${encode(url)}`), request),
               (answer) => inAvailable(answer, url)
             )
           : Effect.flatMap(
@@ -124,7 +134,7 @@ export const definition = define({
                   base_url,
                   `/cdx/search/cdx?url=${encode(url)}&output=json&filter=statuscode:200&filter=mimetype:application/pdf&collapse=digest&limit=-5`
                 ),
-                patience
+                request
               ),
               inIndex
             )
@@ -132,7 +142,14 @@ export const definition = define({
       return Effect.gen(function* () {
         const copies: Array<Copy> = []
         for (const url of worthAsking(known).slice(0, max_urls)) {
-          for (const { original, timestamp } of yield* captures(url)) {
+          // That one may not be known says nothing of the next.
+          const found = yield* captures(url).pipe(
+            Effect.catchIf(
+              ({ outcome }) => outcome === "not_found",
+              () => Effect.succeed<ReadonlyArray<Capture>>([])
+            )
+          )
+          for (const { original, timestamp } of found) {
             copies.push({ url: at(base_url, `/web/${timestamp}id_/${original}`), kind: "pdf" })
           }
         }

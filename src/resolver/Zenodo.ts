@@ -7,7 +7,7 @@ import type { Artifact } from "../Artifact.ts"
 import { flag, key } from "../Setting.ts"
 import { at, encode } from "./Address.ts"
 import { type Copy, fromCopies } from "./Candidate.ts"
-import { decoder, fail, list, maybe, orNone, sameDoi } from "./Decode.ts"
+import { address, decoder, fail, Id, list, maybe, orNone, sameDoi } from "./Decode.ts"
 import { define } from "./Definition.ts"
 import type { Answer, Known, Outcome } from "./Resolver.ts"
 
@@ -21,12 +21,12 @@ const File = Schema.Struct({
   key: maybe(Schema.String),
   size: maybe(Schema.Number),
   checksum: maybe(Schema.String),
-  links: maybe(Schema.Struct({ self: maybe(Schema.String), content: maybe(Schema.String) }))
+  links: maybe(Schema.Struct({ self: address, content: address }))
 })
 type File = typeof File.Type
 
 const RecordOf = Schema.Struct({
-  id: maybe(Schema.Number),
+  id: maybe(Id),
   doi: maybe(Schema.String),
   conceptdoi: maybe(Schema.String),
   metadata: Schema.Struct({

@@ -40,7 +40,7 @@ const HOSTS = {
   "arxiv.org": routes(noRules, papers),
   // The first to ask waits in vain.
   "stalling.example.org": routes(noRules, tries(1, stalled(papers), papers)),
-  "api.openalex.org": routes({ "/works/doi:10.5555/tides.7": json(work) }, status(404))
+  "api.openalex.org": routes({ "/works/doi:10.5555/tides.7*": json(work) }, status(404))
 }
 
 /** Settings that make the waits of a test short, and services answer on this machine. */

@@ -125,7 +125,7 @@ export const make = (ground: Ground) => {
     openalex: (id: string, url: string) =>
       put(
         HOSTS.openalex,
-        `/works/${id}`,
+        `/works/${id}?select=id,doi,best_oa_location,locations`,
         shaped("openalex/oa_pdf.json", {
           "https://www.nature.com/articles/nature12373.pdf": url,
           "10.1038/nature12373": id.startsWith("doi:") ? id.slice("doi:".length) : "10.5555/any"
