@@ -3,10 +3,11 @@
  * without it in a circle, or to a page that says so. It lives as long as the way, and is sent to nobody else.
  *
  * Who gets a cookie back is told by its domain, path and `Secure`, as in RFC 6265 (5.1.3, 5.1.4, 5.3 and 5.4); undici
- * parses. Suffixes under which anybody may register aren't known: a domain has to have a dot.
+ * parses. No cookie is for all of a suffix under which anybody may register, such as `co.uk` or `github.io`.
  */
 import { isIP } from "node:net"
 import * as Schema from "effect/Schema"
+import { getPublicSuffix } from "tldts"
 import { parseCookie } from "undici"
 
 /** One that a host has set. */
@@ -43,6 +44,10 @@ const expiryOf = (line: string, now: number): number | null => {
 const isUnder = (host: string, domain: string): boolean =>
   host === domain || (host.endsWith(`.${domain}`) && isIP(host) === 0)
 
+/** By the list of publicsuffix.org; what that doesn't have is one if it has no dot. */
+const isSuffix = (domain: string): boolean =>
+  getPublicSuffix(domain, { allowPrivateDomains: true }) === domain
+
 /** What a cookie without a path is for. */
 const folderOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf("/")))
 
@@ -58,8 +63,8 @@ const toCookie = (line: string, url: URL, now: number): Cookie | undefined => {
   const { name, secure = false, value } = parsed
   const { hostname, pathname, protocol } = url
   const domain = (parsed.domain ?? "").replace(/^\./, "").toLowerCase()
-  const hostOnly = domain === "" || domain === hostname
-  if (!hostOnly && !(domain.includes(".") && isUnder(hostname, domain))) return undefined
+  const hostOnly = domain === "" || (domain === hostname && isSuffix(domain))
+  if (!hostOnly && (!isUnder(hostname, domain) || isSuffix(domain))) return undefined
   if (secure && protocol !== "https:") return undefined
   return {
     name,

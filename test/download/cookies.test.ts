@@ -89,7 +89,22 @@ describe("what a host has set", () => {
     expect(sentTo("s=1; Domain=other.test", from, from)).toBeUndefined()
     expect(sentTo("s=1; Domain=test", from, "https://evil.test/")).toBeUndefined()
     expect(sentTo("s=1; Domain=0.0.1", "http://127.0.0.1/", "http://127.0.0.1/")).toBeUndefined()
-    expect(sentTo("s=1; Domain=www.journals.test", from, "https://a.www.journals.test/")).toBeUndefined()
+    // Its own name, too, is the name of a domain (RFC 6265, 5.3).
+    expect(sentTo("s=1; Domain=www.journals.test", from, "https://a.www.journals.test/")).toBe("s=1")
+    expect(sentTo("s=1; Domain=[::1]", "http://[::1]/", "http://[::1]/")).toBe("s=1")
+  })
+
+  it("is never for all of a suffix under which anybody may register", () => {
+    for (const suffix of ["uk", "co.uk", "github.io", "test"]) {
+      const from = `https://a.${suffix}/`
+      expect(after(`s=1; Domain=${suffix}`, from), suffix).toEqual([])
+      expect(after(`s=1; Domain=.${suffix.toUpperCase()}`, from), suffix).toEqual([])
+      expect(sentTo(`s=1; Domain=a.${suffix}`, from, `https://b.a.${suffix}/`), suffix).toBe("s=1")
+      // A host that is one itself has its own alone.
+      const own = `https://${suffix}/`
+      expect(sentTo(`s=1; Domain=${suffix}`, own, own), suffix).toBe("s=1")
+      expect(sentTo(`s=1; Domain=${suffix}`, own, from), suffix).toBeUndefined()
+    }
   })
 
   it("is sent in the clear only if it may be", () => {
