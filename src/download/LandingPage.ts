@@ -44,6 +44,10 @@ const withPage = (page: Candidate, named: Candidate): Candidate => ({
   ...named
 })
 
+/** Whether a page's DOI is that of the work, or of one of its versions: what stands for all of them leads to one. */
+const isOf = (named: string, wanted: string): boolean =>
+  named === wanted || (named.startsWith(wanted) && /^[./_]?v\d{1,3}$/.test(named.slice(wanted.length)))
+
 const fail = (reason: string, message: string) => new FetchFailure({ class: "try-next", reason, message })
 
 /** Reads the page at `url`, at most two megabytes of it. */
@@ -83,7 +87,7 @@ export const readPage = (
       resolver: candidate.resolver,
       linkHeader: response.header("link")
     })
-    if (doi !== undefined && artifact.doi !== undefined && doi !== artifact.doi) {
+    if (doi !== undefined && artifact.doi !== undefined && !isOf(doi, artifact.doi)) {
       return yield* fail("wrong-page", `this page is about another work, ${doi}`)
     }
     const preferences = { kinds: settings.download.kinds, prefer: settings.resolvers.prefer }

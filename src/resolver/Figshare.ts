@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import type { Artifact } from "../Artifact.ts"
 import { flag, key } from "../Setting.ts"
 import { at, encode } from "./Address.ts"
+import { workFirst } from "./Aside.ts"
 import { type Copy, fromCopies } from "./Candidate.ts"
 import { bareDoi, decoder, fail, list, maybe, orNone } from "./Decode.ts"
 import { define } from "./Definition.ts"
@@ -65,21 +66,21 @@ const isAbout = (doi: string | null, asked: string): boolean =>
   doi !== null && withoutVersion(doi) === withoutVersion(asked)
 
 const toCopies = ({ files, license }: Article): ReadonlyArray<Copy> =>
-  (files ?? [])
-    .filter(
+  workFirst(
+    (files ?? []).filter(
       // A link leads elsewhere: then the file isn't here.
       ({ is_link_only, mimetype, name }) =>
         is_link_only !== true && (mimetype === "application/pdf" || /\.pdf$/i.test(name ?? ""))
-    )
-    .toSorted((a, b) => (b.size ?? 0) - (a.size ?? 0))
-    .map(({ computed_md5, download_url, size }) => ({
-      url: download_url,
-      kind: "pdf",
-      license: license?.url ?? license?.name,
-      host_type: "repository",
-      md5: computed_md5,
-      size
-    }))
+    ),
+    (file) => file.name
+  ).map(({ computed_md5, download_url, size }) => ({
+    url: download_url,
+    kind: "pdf",
+    license: license?.url ?? license?.name,
+    host_type: "repository",
+    md5: computed_md5,
+    size
+  }))
 
 // ---------------------------------------------------------------------------------------------------------------
 // Definition

@@ -9,7 +9,8 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { doi } from "../artifact/Doi.ts"
 import { cleanUrl, hasPdfSuffix } from "./Address.ts"
-import { type Candidate, type Copy, fromCopies } from "./Candidate.ts"
+import { type Candidate, type Copy, distinct, fromCopies } from "./Candidate.ts"
+import { isAside } from "./Aside.ts"
 import * as JsonLd from "./JsonLd.ts"
 import type { Anchor, Link, Signals } from "./PageSignals.ts"
 
@@ -70,9 +71,8 @@ const dublinCore = (signals: Signals): ReadonlyArray<Copy> => {
 
 const INVITES = /(?:^|[^a-z])(?:pdf|download)(?:[^a-z]|$)/i
 const PATHS = /\.pdf(?:$|[?#])|\/pdf\/|\/bitstream\//i
-const OTHER =
-  /suppl|appendi|guideline|instruction|cover|toc\b|contents|licen[cs]e|copyright|citation|bibtex|endnote|\bris\b|export|template|poster|slides/i
-const PAYS = /\b(?:buy|purchase|rent|cart|subscri|log-?in|sign-?in|register|checkout)/i
+const PAYS =
+  /(?<![a-z])(?:buy|purchase|rent|(?:add-?to-?|shopping-?)?cart|subscri(?:b|ption)[a-z]*|login[a-z]*|log-in|sign-?in|register|checkout)(?![a-z])/i
 
 /** The address of the file where the link leads to a viewer. */
 const fileOf = (href: string, isOjs: boolean): string =>
@@ -85,12 +85,11 @@ const guesses = (anchors: ReadonlyArray<Anchor>, isOjs: boolean): ReadonlyArray<
   anchors
     .filter(({ href, words }) => {
       const all = `${words} ${href}`
-      return (INVITES.test(words) || PATHS.test(href)) && !OTHER.test(all) && !PAYS.test(all)
+      return (INVITES.test(words) || PATHS.test(href)) && !isAside(all) && !PAYS.test(all)
     })
     // A download without a word of its kind may be anything.
     .filter(({ href, words }) => PATHS.test(href) || /pdf/i.test(words))
     .toSorted((a, b) => Number(PATHS.test(b.href)) - Number(PATHS.test(a.href)))
-    .slice(0, MAX_GUESSES)
     .map(({ href }) => pdf(fileOf(href, isOjs)))
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -99,10 +98,11 @@ const guesses = (anchors: ReadonlyArray<Anchor>, isOjs: boolean): ReadonlyArray<
 
 /** A link as an address: relative to the page, and as safe as the page is on the page's own host. */
 const resolved = (href: string | null | undefined, base: string, pageUrl: string): string | undefined => {
-  const url = href === null || href === undefined ? undefined : cleanUrl(href, base)
+  // Nothing is an address, too: that of the page.
+  const url = (href ?? "").trim() === "" ? undefined : cleanUrl(href ?? "", base)
   if (url === undefined) return undefined
   const [link, page] = [new URL(url), new URL(pageUrl)]
-  if (page.protocol === "https:" && link.protocol === "http:" && link.hostname === page.hostname) {
+  if (page.protocol === "https:" && link.protocol === "http:" && link.host === page.hostname) {
     link.protocol = "https:"
     return link.href
   }
@@ -127,31 +127,39 @@ export const read = (
 ): Page => {
   const base = (signals.base === undefined ? undefined : cleanUrl(signals.base, page.url)) ?? page.url
   const isOjs = values(signals, "generator").some((generator) => /open journal systems/i.test(generator))
-  const told: ReadonlyArray<Copy> = [
-    ...values(signals, "citation_pdf_url").slice(0, 1).map(pdf),
-    ...values(signals, "eprints.document_url")
-      .filter((url) => hasPdfSuffix(cleanUrl(url, base) ?? ""))
-      .slice(0, 1)
-      .map(pdf),
-    ...values(signals, "bepress_citation_pdf_url").slice(0, 1).map(pdf),
-    ...linked([...signals.links, ...(page.linkHeader === undefined ? [] : parseLinkHeader(page.linkHeader))]),
-    ...JsonLd.copies(signals.jsonLd),
-    ...dublinCore(signals)
+  const usable = (copies: ReadonlyArray<Copy>): ReadonlyArray<Candidate> =>
+    fromCopies(
+      page.resolver,
+      copies.map((copy) => ({ ...copy, url: resolved(copy.url, base, page.url) }))
+    ).filter(
+      // A page may be the work itself, if pages are wanted.
+      ({ kind, url }) => kind === "html" || (kind !== "landing" && url !== page.url && url !== base)
+    )
+  const first = (name: string) => usable(values(signals, name).map(pdf)).slice(0, 1)
+  const told = [
+    ...first("citation_pdf_url"),
+    ...usable(
+      values(signals, "eprints.document_url")
+        .filter((url) => hasPdfSuffix(cleanUrl(url, base) ?? ""))
+        .map(pdf)
+    ).slice(0, 1),
+    ...first("bepress_citation_pdf_url"),
+    ...usable([
+      ...linked([
+        ...signals.links,
+        ...(page.linkHeader === undefined ? [] : parseLinkHeader(page.linkHeader))
+      ]),
+      ...JsonLd.copies(signals.jsonLd),
+      ...dublinCore(signals)
+    ])
   ]
   const html = values(signals, "citation_fulltext_html_url")
     .slice(0, 1)
     .map((url): Copy => ({ url, kind: "html" }))
-  const files = told.length > 0 ? told : guesses(signals.anchors, isOjs)
-  const candidates = fromCopies(
-    page.resolver,
-    [...files, ...html].map((copy) => ({ ...copy, url: resolved(copy.url, base, page.url) }))
-  )
+  const files = told.length > 0 ? told : usable(guesses(signals.anchors, isOjs)).slice(0, MAX_GUESSES)
   const named = values(signals, "citation_doi")[0]
   return {
-    // A page may be the work itself, if pages are wanted.
-    candidates: candidates.filter(
-      ({ kind, url }) => kind === "html" || (kind !== "landing" && url !== page.url)
-    ),
+    candidates: distinct([...files, ...usable(html)]),
     doi: Option.getOrUndefined(
       Option.flatMap(Option.fromNullable(named), (text) => Either.getRight(doi(text)))
     ),

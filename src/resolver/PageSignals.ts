@@ -59,7 +59,8 @@ const MAX_REFRESH_SECONDS = 10
 // ---------------------------------------------------------------------------------------------------------------
 
 const refreshTarget = (content: string): string | undefined => {
-  const [, seconds, target] = /^\s*(\d{1,5})(?:\.\d*)?\s*[;,]\s*url\s*=\s*(.+)$/i.exec(content) ?? []
+  const [, seconds, target] =
+    /^\s*(\d{1,5})(?:\.\d*)?\s*[;,]\s*(?:url\s*=\s*|(?!url\s*=))(\S.*)$/i.exec(content) ?? []
   if (target === undefined || Number(seconds) > MAX_REFRESH_SECONDS) return undefined
   return target.trim().replace(/^(["'])(.*)\1$/, "$2")
 }

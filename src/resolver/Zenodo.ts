@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import type { Artifact } from "../Artifact.ts"
 import { flag, key } from "../Setting.ts"
 import { at, encode } from "./Address.ts"
+import { workFirst } from "./Aside.ts"
 import { type Copy, fromCopies } from "./Candidate.ts"
 import { address, decoder, fail, Id, list, maybe, orNone, sameDoi } from "./Decode.ts"
 import { define } from "./Definition.ts"
@@ -58,20 +59,19 @@ const recordOf = ({ doi }: Artifact, { pages }: Known): string | undefined =>
   RECORD_DOI.exec(doi ?? "")?.[1] ??
   pages.map(({ url }) => RECORD_PAGE.exec(url)?.[1]).find((id) => id !== undefined)
 
-/** The PDFs, the largest first: supplements are smaller than the work. */
 const toCopies = (record: RecordOf, files: ReadonlyArray<File>): ReadonlyArray<Copy> =>
-  files
-    .filter((file) => /\.pdf$/i.test(file.key ?? ""))
-    .toSorted((a, b) => (b.size ?? 0) - (a.size ?? 0))
-    .map(({ checksum, links, size }) => ({
-      // In a listing of files `self` is about the file, and `content` is the file.
-      url: links?.content ?? links?.self,
-      kind: "pdf",
-      license: record.metadata.license?.id,
-      host_type: "repository",
-      md5: /^md5:(.+)$/.exec(checksum ?? "")?.[1],
-      size
-    }))
+  workFirst(
+    files.filter((file) => /\.pdf$/i.test(file.key ?? "")),
+    (file) => file.key
+  ).map(({ checksum, links, size }) => ({
+    // In a listing of files `self` is about the file, and `content` is the file.
+    url: links?.content ?? links?.self,
+    kind: "pdf",
+    license: record.metadata.license?.id,
+    host_type: "repository",
+    md5: /^md5:(.+)$/.exec(checksum ?? "")?.[1],
+    size
+  }))
 
 // ---------------------------------------------------------------------------------------------------------------
 // Definition

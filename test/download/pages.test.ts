@@ -157,6 +157,7 @@ describe("a landing page", () => {
   it.live.each([
     ["names nothing", html("<title>Closed</title>"), "no-open-access"],
     ["is about another work", html('<meta name="citation_doi" content="10.1234/other">'), "wrong-page"],
+    ["is about a longer DOI", html('<meta name="citation_doi" content="10.1234/paper.vet">'), "wrong-page"],
     ["checks for a human", html("<title>Just a moment...</title>"), "challenge"],
     ["asks to log in", html("", '<input type="password">'), "login-page"],
     ["is no page and no PDF", Behaviour.json({}), "not-a-pdf"],
@@ -176,7 +177,9 @@ describe("a landing page", () => {
     "DOI 10.1234/paper",
     "DOI: 10.1234/PAPER.",
     "https://doi.org/10.1234%2Fpaper",
-    "10.1234/\u00adpaper"
+    "10.1234/\u00adpaper",
+    "10.1234/paper.v2",
+    "10.1234/paper/v1"
   ])("that says it is about %j is about the wanted work", (doi) =>
     world(
       {
