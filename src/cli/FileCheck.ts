@@ -10,6 +10,7 @@ import * as Stream from "effect/Stream"
 import type { DeepCheck } from "../download/DeepCheck.ts"
 import { type Receipt, receiptOf } from "../download/Manifest.ts"
 import { type Condition, Storage } from "../download/Storage.ts"
+import { PARTIAL } from "../download/StoredName.ts"
 import { Fatal, type Retry } from "../Failure.ts"
 import type { JobDetail } from "../Job.ts"
 import { WorkQueue } from "../WorkQueue.ts"
@@ -90,7 +91,8 @@ export const refuseWrongFolder = (out: string) =>
     // What can't be looked at is told by whoever reads the files.
     const there = yield* Effect.orElseSucceed(fs.exists(out), () => true)
     const inside = yield* Effect.orElseSucceed(fs.readDirectory(out), () => [out])
-    if (there && inside.length > 0) return
+    // Whatever has run meanwhile has made the folder of unfinished files.
+    if (there && inside.some((name) => !name.startsWith(PARTIAL))) return
     return yield* usage(
       `${out} ${there ? "is empty" : "isn't there"}, though files should be in it; --out or download.out names the right folder. ` +
         "If all of them are gone, 'contentdownload queue refresh' queues them again"

@@ -138,7 +138,9 @@ export const layerQueue = (
 
 /** The output folder of the settings. */
 export const layerStorage: Layer.Layer<Storage.Storage, never, Config> = Layer.unwrapEffect(
-  Effect.map(Config, ({ settings }) => Storage.layer({ ...settings.storage, out: settings.download.out }))
+  Effect.map(Config, ({ settings }) =>
+    Storage.layer({ ...settings.storage, out: settings.download.out, queue: settings.queue.path })
+  )
 )
 
 /** The resolvers that may be asked, first to last. */

@@ -23,7 +23,7 @@ import type { Parts } from "./Parts.ts"
 import { byContent, byId, keepingFolders, removeUnplaced } from "./Placing.ts"
 import { type Beginning, fill, type Owner, type Part, type Receiving, type Source } from "./Receiving.ts"
 import { fromCause } from "./StorageError.ts"
-import { fileName, folderOf, PARTIAL, partName } from "./StoredName.ts"
+import { fileName, folderOf, partialOf, partName } from "./StoredName.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -41,6 +41,8 @@ export interface StorageSettings {
    * file has its name alone. Names are the same in both, so a folder may change from one to the other.
    */
   readonly layout?: "id" | "content" | undefined
+  /** The file of the queue, which may share the folder with others. Left out: there is but one. */
+  readonly queue?: string | undefined
   /** Free bytes on its disk below which nothing more is written. */
   readonly min_free_bytes: number
 }
@@ -120,7 +122,7 @@ export class Storage extends Context.Tag("contentdownload/Storage")<Storage, Sto
 export const make = (settings: StorageSettings, files: DiskService = node): StorageService => {
   const root = resolve(settings.out)
   const disk = files.hasLinks === true ? confined(files, root) : files
-  const partial = join(root, PARTIAL)
+  const partial = join(root, partialOf(root, settings.queue))
 
   const refused = (cause: unknown) => fromCause(cause, settings.out)
   const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, Fatal | Retry> =>

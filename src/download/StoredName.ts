@@ -5,6 +5,8 @@
  * begins with the id as far as the id allows.
  */
 import { createHash } from "node:crypto"
+import { realpathSync } from "node:fs"
+import { basename, dirname, join, relative, resolve } from "node:path"
 
 /** The longest readable part of a name. With the hashes and an extension a name stays under some 120 characters. */
 const LONGEST = 90
@@ -35,6 +37,28 @@ export const fileName = (id: string, contentSha256: string, extension: string, d
 
 /** The folder of unfinished files, inside the output folder: one listing finds what a crash left. */
 export const PARTIAL = ".partial"
+
+/** Where the queue is unless it is said: as seen from the output folder. */
+const USUAL_QUEUE = join("..", "state", "workqueue.sqlite")
+
+/** Where a path leads over all links; what isn't there yet will have its own name. */
+const real = (path: string): string => {
+  try {
+    return realpathSync(path)
+  } catch {
+    const above = dirname(path)
+    return above === path ? path : join(real(above), basename(path))
+  }
+}
+
+/**
+ * The folder of a queue's unfinished files. Jobs and leases are numbered by each queue for itself, so queues that share an
+ * output folder keep theirs apart: by where the queue is, as seen from the output folder. So both may be moved together.
+ */
+export const partialOf = (out: string, queue: string | undefined): string => {
+  const from = queue === undefined ? USUAL_QUEUE : relative(real(resolve(out)), real(resolve(queue)))
+  return from === USUAL_QUEUE ? PARTIAL : `${PARTIAL}-${sha256(from).slice(0, 8)}`
+}
 
 /** The folder of contents that stand under their hashes, inside the output folder. */
 const OBJECTS = "objects"

@@ -33,7 +33,12 @@ export interface DownloadSettings extends FetchSettings, Resolvers.ResolversSett
   readonly download: FetchSettings["download"] & Pick<Storage.StorageSettings, "out">
   readonly resolvers: Resolvers.ResolversSettings["resolvers"]
   readonly storage: Pick<Storage.StorageSettings, "min_free_bytes" | "layout">
+  /** The file of the queue; needed where several of them share an output folder. */
+  readonly queue?: { readonly path: string } | undefined
 }
+
+const layerStorage = ({ download, queue, storage }: DownloadSettings): Layer.Layer<Storage.Storage> =>
+  Storage.layer({ ...storage, out: download.out, queue: queue?.path })
 
 /**
  * `layer` with resolvers that the caller brings, in place of the configured ones: `Resolvers.makeWith` makes them.
@@ -44,7 +49,7 @@ export const layerWith = (
 ): Layer.Layer<Handler | Storage.Storage | Http.Http, never, Resolvers.Resolvers | KeyedLimiter> =>
   Pipeline.layer(settings).pipe(
     Layer.provide(PdfReader.layer),
-    Layer.provideMerge(Storage.layer({ ...settings.storage, out: settings.download.out })),
+    Layer.provideMerge(layerStorage(settings)),
     Layer.provideMerge(Http.layer(settings.http, options))
   )
 
@@ -63,6 +68,6 @@ export const layer = (
   Pipeline.layer(settings).pipe(
     Layer.provide(PdfReader.layer),
     Layer.provideMerge(Resolvers.layer(settings)),
-    Layer.provideMerge(Storage.layer({ ...settings.storage, out: settings.download.out })),
+    Layer.provideMerge(layerStorage(settings)),
     Layer.provideMerge(Http.layer(settings.http, options))
   )

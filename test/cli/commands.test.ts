@@ -259,10 +259,12 @@ describe("a queue with jobs that ended", () => {
       const { json, path, run: program } = yield* filled
       const elsewhere = join(path, "elsewhere")
       for (const [made, said] of [
-        [false, /isn't there, though files should be in it/],
-        [true, /is empty, though files should be in it/]
+        [undefined, /isn't there, though files should be in it/],
+        [elsewhere, /is empty, though files should be in it/],
+        // A run has been here in between.
+        [join(elsewhere, ".partial"), /is empty, though files should be in it/]
       ] as const) {
-        if (made) yield* Effect.promise(() => mkdir(elsewhere))
+        if (made !== undefined) yield* Effect.promise(() => mkdir(made))
         const { code, stderr } = yield* program("verify", "--out", elsewhere)
         expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(said) })
       }

@@ -7,12 +7,10 @@ import { access, lstat, realpath, stat, statfs } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
 import * as Effect from "effect/Effect"
 import type { Settings } from "../../Config.ts"
+import { partialOf } from "../../download/StoredName.ts"
 import { size } from "../progress/Numbers.ts"
 import { cut } from "../Text.ts"
 import { error, type Finding, note, ok, warning } from "./Finding.ts"
-
-/** Where parts are written, inside the output folder. */
-const PARTIAL = ".partial"
 
 const orUndefined = <A>(run: () => Promise<A>): Promise<A | undefined> => run().catch(() => undefined)
 
@@ -51,7 +49,7 @@ const room = async (what: string, folder: string, floor: number): Promise<Findin
   return roomFinding(what, disk.bavail * disk.bsize, disk.blocks * disk.bsize, floor)
 }
 
-const output = async (out: string): Promise<ReadonlyArray<Finding>> => {
+const output = async (out: string, queue: string): Promise<ReadonlyArray<Finding>> => {
   const folder = resolve(out)
   const shown = cut(folder, 200)
   const found = await orUndefined(() => stat(folder))
@@ -80,23 +78,20 @@ const output = async (out: string): Promise<ReadonlyArray<Finding>> => {
     const target = (await orUndefined(() => realpath(folder))) ?? "nothing"
     findings.push(note("output", `${shown} is a symbolic link to ${cut(target, 200)}`))
   }
-  const partial = await orUndefined(() => stat(join(folder, PARTIAL)))
+  const unfinished = join(folder, partialOf(folder, queue))
+  const partial = await orUndefined(() => stat(unfinished))
   if (partial !== undefined && partial.dev !== found.dev) {
     findings.push(
       error(
         "output",
-        `${cut(join(folder, PARTIAL), 200)} is on another file system: finished files can't be moved out of it`,
+        `${cut(unfinished, 200)} is on another file system: finished files can't be moved out of it`,
         "it must be a folder inside the output folder, no link and no mount"
       )
     )
   }
-  if (partial !== undefined && !(await writable(join(folder, PARTIAL)))) {
+  if (partial !== undefined && !(await writable(unfinished))) {
     findings.push(
-      error(
-        "output",
-        `${cut(join(folder, PARTIAL), 200)} can't be written`,
-        "change its owner or its permissions"
-      )
+      error("output", `${cut(unfinished, 200)} can't be written`, "change its owner or its permissions")
     )
   }
   return findings
@@ -132,5 +127,5 @@ export const diskFindings = ({ download, queue, storage }: Settings) =>
             )
           ]
     )
-    return [...rooms, ...(yield* looking("output", () => output(download.out))), ...state]
+    return [...rooms, ...(yield* looking("output", () => output(download.out, queue.path))), ...state]
   })
