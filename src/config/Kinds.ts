@@ -57,7 +57,7 @@ export const headerText = matching(
   "a text in one line, of ASCII characters, not empty"
 )
 
-const MAIL = /^[^\s@<>(),;]+@[^\s@<>(),;]+$/
+const MAIL = /^[^\s@<>(),;:]+@[^\s@<>(),;:]+$/
 const isAscii = (value: string): boolean => /^[!-~]+$/.test(value)
 
 /** Whether a text is a mail address, as far as one can see. */

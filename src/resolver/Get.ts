@@ -45,6 +45,8 @@ export interface Service {
   readonly refusalWaitSeconds: number
   /** Whether a text says who asks: then it isn't kept. */
   readonly saysWhoAsks: (text: string) => boolean
+  /** Where what says who asks is from: what to correct when it is refused. */
+  readonly told: string | undefined
   /** Waits until one more request may be sent. */
   readonly nextRequest: Effect.Effect<void, ResolverFailure>
 }
@@ -236,7 +238,8 @@ export const make = (http: HttpService, cache: HttpCache.HttpCache, service: Ser
       return yield* limited(answer, request.waitMs ?? refusalWaitSeconds * 1000)
     }
     if (outcome === "failed" && status === 403) return yield* forbidden
-    return yield* fail(outcome, status, WORDS[outcome], outcome === "failed" && isPassing(status))
+    const check = outcome === "config_error" && service.told !== undefined ? `; check ${service.told}` : ""
+    return yield* fail(outcome, status, WORDS[outcome] + check, outcome === "failed" && isPassing(status))
   })
 
   const follow = (url: string, request: Request, hops: number): Effect.Effect<Answer, ResolverFailure> =>

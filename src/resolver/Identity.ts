@@ -82,8 +82,29 @@ export const VARIABLES: ReadonlyArray<string> = REGISTRY.flatMap((definition: De
 // Secrets
 // ---------------------------------------------------------------------------------------------------------------
 
-/** A secret as headers can carry it. */
-const SENDABLE = /^[!-~]+$/
+/** Whether it is a secret that a header can carry. */
+export const isSendable = (secret: string): boolean => /^[!-~]+$/.test(secret.trim())
+
+/** The variables of the environment that are set and can't be used, each with the reason in words. */
+export const unusable = (
+  definitions: ReadonlyArray<Definition>,
+  env: Environment
+): ReadonlyArray<{ readonly variable: string; readonly why: string }> =>
+  definitions.flatMap(({ credential, fallbacks }) => {
+    const mails = fallbacks.flatMap(({ contact, env: variable }) => {
+      const given = env[variable] ?? ""
+      return contact !== true || given === "" || (oneLine(given) && isMail(given))
+        ? []
+        : [{ variable, why: "is no mail address" }]
+    })
+    const secret = credential === undefined ? "" : (env[credential.env] ?? "")
+    return credential === undefined || secret === "" || isSendable(secret)
+      ? mails
+      : [
+          ...mails,
+          { variable: credential.env, why: "is no key: it has blanks or signs that no header can have" }
+        ]
+  })
 
 /** The credential of a resolver, if the environment has one that can be sent. */
 export const secretOf = ({ credential }: Definition): Effect.Effect<Option.Option<Redacted.Redacted>> =>
@@ -91,7 +112,7 @@ export const secretOf = ({ credential }: Definition): Effect.Effect<Option.Optio
     ? Effect.succeedNone
     : Effect.option(Config.redacted(Config.nonEmptyString(credential.env))).pipe(
         Effect.map(Option.map((secret) => Redacted.make(Redacted.value(secret).trim()))),
-        Effect.map(Option.filter((secret) => SENDABLE.test(Redacted.value(secret))))
+        Effect.map(Option.filter((secret) => isSendable(Redacted.value(secret))))
       )
 
 /** The variable's value, if it has one. */

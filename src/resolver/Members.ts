@@ -74,22 +74,26 @@ export const plain = (resolver: Resolver, timeoutMs: number): Member => ({
 
 const decodeSections = Schema.decodeUnknownEither(Sections)
 
+/** What the environment says of who asks. */
+const environment = Effect.map(
+  Effect.forEach(Identity.VARIABLES, (name) =>
+    Effect.map(Identity.variable(name), (value) => [name, value] as const)
+  ),
+  (variables): Readonly<Record<string, string | undefined>> => Object.fromEntries(variables)
+)
+
 /** The settings with what the environment and the contact say where they are silent. */
-const withInherited = ({ http, resolvers }: ResolversSettings) =>
-  Effect.map(
-    Effect.forEach(Identity.VARIABLES, (name) =>
-      Effect.map(Identity.variable(name), (value) => [name, value] as const)
-    ),
-    (variables): Sections => {
-      const found = Identity.inherited(resolvers, http.contact, Object.fromEntries(variables))
-      const sections: Record<string, unknown> = { ...resolvers }
-      for (const { path, value } of found) {
-        const [name, key] = path
-        sections[name] = Object.assign({}, sections[name], { [key]: value })
-      }
-      return Either.getOrElse(decodeSections(sections), () => resolvers)
-    }
-  )
+const withInherited = (
+  { http, resolvers }: ResolversSettings,
+  env: Effect.Effect.Success<typeof environment>
+): Sections => {
+  const sections: Record<string, unknown> = { ...resolvers }
+  for (const { path, value } of Identity.inherited(resolvers, http.contact, env)) {
+    const [name, key] = path
+    sections[name] = Object.assign({}, sections[name], { [key]: value })
+  }
+  return Either.getOrElse(decodeSections(sections), () => resolvers)
+}
 
 /** The value of a setting by its name. */
 const valueOf = (section: object, key: string): unknown => Reflect.get(section, key)
@@ -112,6 +116,14 @@ const lack = (
     : undefined
 }
 
+/** Where what a service is told of who asks is from, in words. */
+const toldBy = ({ credential, fallbacks, name }: Definition, secret: Option.Option<unknown>) => {
+  const mail = fallbacks.find(({ contact }) => contact === true)
+  return mail === undefined || Option.isSome(secret)
+    ? credential?.env
+    : `resolvers.${name}.${mail.key}, ${mail.env} or http.contact`
+}
+
 /** The mail addresses in a resolver's section. */
 const addresses = ({ fallbacks }: Definition, section: object): ReadonlyArray<string> =>
   fallbacks
@@ -126,16 +138,19 @@ const accountOf = (parts: ReadonlyArray<string>): string =>
 /** The enabled resolvers in their order. */
 export const make = (settings: ResolversSettings, http: HttpService): Effect.Effect<ReadonlyArray<Member>> =>
   Effect.gen(function* () {
-    const sections = yield* withInherited(settings)
+    const env = yield* environment
+    const sections = withInherited(settings, env)
     const cache = yield* HttpCache.make(settings.http)
-    const enabled = yield* Effect.forEach(
-      enabledOrder({ resolvers: sections }).flatMap((name) => find(name) ?? []),
-      (definition) =>
-        Effect.map(Identity.secretOf(definition), (secret) => ({
-          definition,
-          section: sections[definition.name],
-          secret: Option.map(secret, Redacted.value)
-        }))
+    const definitions = enabledOrder({ resolvers: sections }).flatMap((name) => find(name) ?? [])
+    for (const { variable, why } of Identity.unusable(definitions, env)) {
+      yield* Effect.logWarning(`${variable} ${why}; it isn't used`)
+    }
+    const enabled = yield* Effect.forEach(definitions, (definition) =>
+      Effect.map(Identity.secretOf(definition), (secret) => ({
+        definition,
+        section: sections[definition.name],
+        secret: Option.map(secret, Redacted.value)
+      }))
     )
     const confidential = Identity.confidential(
       enabled.flatMap(({ definition, secret, section }) => [
@@ -164,6 +179,7 @@ export const make = (settings: ResolversSettings, http: HttpService): Effect.Eff
             maxRetryAfterSeconds: settings.http.max_retry_after_seconds,
             refusalWaitSeconds: settings.http.refusal_wait_seconds,
             saysWhoAsks: confidential.hides,
+            told: toldBy(definition, secret),
             nextRequest
           }),
         account: `${name} ${accountOf([section.base_url, ...Option.toArray(secret)])}`,

@@ -14,7 +14,7 @@ import { type Copy, fromCopies } from "./Candidate.ts"
 import { decoder, fail, Id, list, maybe, orNone, sameDoi } from "./Decode.ts"
 import { define } from "./Definition.ts"
 import { isOpen } from "./License.ts"
-import type { Answer, Known, Outcome, ResolverFailure } from "./Resolver.ts"
+import { type Answer, type Known, type Outcome, ResolverFailure } from "./Resolver.ts"
 import { elements } from "./Xml.ts"
 
 const NAME = "pmc"
@@ -134,11 +134,14 @@ export const definition = define({
         const [id, type] = pmid === undefined ? [doi, "doi"] : [pmid, "pmid"]
         if (id === undefined) return yield* fail(NAME, "not_found", "the artifact has no identifier it knows")
         if (email === null) {
-          return yield* fail(
-            NAME,
-            "config_error",
+          const lack =
             "its converter needs your mail address; set resolvers.pmc.email, NCBI_EMAIL or http.contact"
-          )
+          // Its files can be had by PMCID without.
+          return yield* new ResolverFailure({
+            outcome: "config_error",
+            message: `${NAME}: ${lack}`,
+            partial: true
+          })
         }
         const query = `ids=${encode(id)}&idtype=${type}&format=json&tool=${encode(tool)}&email=${encode(email)}`
         const answer = yield* get(at(base_url, `/tools/idconv/api/v1/articles/?${query}`))

@@ -84,7 +84,8 @@ export interface Resolver {
  * - `no_open_access`: it knows the work, and no free copy.
  * - `rate_limited`: it refuses for now; nothing before `until`, milliseconds since the epoch. `paced`: it hasn't refused,
  *   the wait is for our own rate.
- * - `config_error`: it refuses whoever runs this; asking for other works is no use either.
+ * - `config_error`: it refuses whoever runs this; asking for other works is no use either, unless it is `partial`: it can
+ *   be asked for others.
  * - `failed`: no answer, or none that can be understood. `passing`: it may go well later. `forbidden`: it refuses this
  *   request, if not whoever asks.
  */
@@ -95,6 +96,7 @@ export class ResolverFailure extends Data.TaggedError("ResolverFailure")<{
   /** `until` is so late that others are to be asked meanwhile. */
   readonly away?: boolean | undefined
   readonly paced?: boolean | undefined
+  readonly partial?: boolean | undefined
   readonly passing?: boolean | undefined
   readonly forbidden?: boolean | undefined
 }> {}

@@ -23,6 +23,7 @@ import * as Memory from "./Memory.ts"
 import * as Ranking from "./Ranking.ts"
 import { type Known, NOTHING, type Resolver, ResolverFailure } from "./Resolver.ts"
 import * as Standing from "./Standing.ts"
+import * as Switched from "./Switched.ts"
 
 export { enabledOrder, type Member, plain, type ResolversSettings } from "./Members.ts"
 
@@ -83,11 +84,11 @@ const LONGEST_WAIT_MS = 900_000
 
 /** Without anything that says who asks. A service may well repeat what it was sent. */
 const discreet = ({ confidential, resolver }: Members.Member, failure: ResolverFailure) => {
-  const { away, forbidden, outcome, paced, passing, until } = failure
+  const { away, forbidden, outcome, paced, partial, passing, until } = failure
   const message = confidential.hide(failure.message) || resolver.name
   return message === failure.message
     ? failure
-    : new ResolverFailure({ outcome, message, passing, until, away, paced, forbidden })
+    : new ResolverFailure({ outcome, message, passing, until, away, paced, partial, forbidden })
 }
 
 /** How they are asked. */
@@ -114,11 +115,7 @@ export const makeWith = (
       return standing
     }
     const opensPages = members.some(({ resolver }) => resolver.opensPages === true)
-    /** The resolvers switched off for this run, and why; `said`: whether that was logged. */
-    const off = new Map<string, { readonly failure: ResolverFailure; said: boolean }>()
-    for (const { lacks, resolver } of members) {
-      if (lacks !== undefined) off.set(resolver.name, { failure: lacks, said: false })
-    }
+    const switched = Switched.make(members)
 
     /** Takes a token, after a short wait if need be. Others take tokens too, so one wait may follow another. */
     const takeToken = (key: string, longest: number, waited = 0): Effect.Effect<void, ResolverFailure> =>
@@ -137,21 +134,6 @@ export const makeWith = (
             new ResolverFailure({ outcome: "rate_limited", message, until: now + wait, paced: true })
           )
         )
-      })
-
-    /** Says why a resolver isn't asked, the first time that matters. */
-    const sayOnce = (name: string) =>
-      Effect.suspend(() => {
-        const state = off.get(name)
-        if (state === undefined || state.said) return Effect.void
-        state.said = true
-        return Effect.logWarning(`${name} isn't asked in this run: ${state.failure.message}`)
-      })
-
-    const switchOff = (failure: ResolverFailure, name: string) =>
-      Effect.suspend(() => {
-        if (!off.has(name)) off.set(name, { failure, said: false })
-        return sayOnce(name)
       })
 
     /** The first request was waited for by who asks. */
@@ -228,7 +210,7 @@ export const makeWith = (
         Effect.catchAll((failure) =>
           Effect.gen(function* () {
             const { away, message, outcome, until } = failure
-            if (outcome === "config_error") yield* switchOff(failure, name)
+            if (outcome === "config_error") yield* switched.refused(name, failure)
             if (outcome !== "rate_limited" || until === undefined) return yield* failure
             const now = yield* Clock.currentTimeMillis
             if (until - now <= maxWaitMs && away !== true) return yield* failure
@@ -254,8 +236,8 @@ export const makeWith = (
           message: `${name} is not an enabled resolver`
         })
       }
-      const refused = off.get(name)
-      if (refused !== undefined) return yield* Effect.zipRight(sayOnce(name), refused.failure)
+      const refused = switched.off(name)
+      if (refused !== undefined) return yield* Effect.zipRight(switched.sayOnce(name), refused)
       const memory = member.resolver.remote ? yield* Memory.recalled(member, artifact, known) : Option.none()
       const all = Option.isSome(memory)
         ? yield* memory.value
@@ -281,15 +263,15 @@ export const makeWith = (
           const takers = members
             .filter(({ resolver }) => resolver.accepts(artifact, known))
             .map(({ resolver }) => resolver.name)
-          const open = takers.filter((name) => !off.has(name))
+          const open = takers.filter((name) => switched.off(name) === undefined)
           return Effect.as(
-            Effect.forEach(takers, sayOnce, { discard: true }),
+            Effect.forEach(takers, switched.sayOnce, { discard: true }),
             open.length > 0 ? open : takers
           )
         }),
       lane: (name) =>
         Option.fromNullable(byName.get(name)?.resolver).pipe(
-          Option.filter(({ remote }) => remote && !off.has(name)),
+          Option.filter(({ remote }) => remote && switched.off(name) === undefined),
           Option.map(laneOf)
         ),
       ask

@@ -211,6 +211,10 @@ describe("doctor", () => {
       const given = yield* doctor({ ...none, UNPAYWALL_EMAIL: "me@example.org", CORE_API_KEY: "s3cr3t" })
       expect(fixes(given)).not.toMatch(/UNPAYWALL_EMAIL|CORE_API_KEY/)
       expect(JSON.stringify(given)).not.toContain("s3cr3t")
+      const odd = yield* doctor({ ...none, UNPAYWALL_EMAIL: "s3cr3t", CORE_API_KEY: "Bearer s3cr3t" })
+      expect(JSON.stringify(serious(odd))).toMatch(/UNPAYWALL_EMAIL is no mail.*CORE_API_KEY is no key/)
+      expect(fixes(odd)).toMatch(/CORE_API_KEY/)
+      expect(JSON.stringify(odd)).not.toContain("s3cr3t")
     })
   )
 

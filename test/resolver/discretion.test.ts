@@ -120,8 +120,7 @@ const world = (
       const results = yield* Effect.forEach(names, (name) =>
         Effect.either(resolvers.ask(name, artifact, { failed: ["https://example.org/x.pdf"], pages: [] }))
       )
-      yield* resolvers.applicable(artifact)
-      return { applicable, results }
+      return { applicable, results, later: yield* resolvers.applicable(artifact) }
     }).pipe(
       Effect.provideService(Http.Http, service),
       Effect.provide(
@@ -172,7 +171,7 @@ describe("what says who asks", () => {
   it.live("is asked for once, by the name of its setting, and nobody is asked without", () =>
     Effect.gen(function* () {
       const names: ReadonlyArray<Name> = ["unpaywall", "crossref", "pmc", "core"]
-      const { applicable, lines, results, sent } = yield* world(names, Behaviour.status(404), {
+      const { applicable, later, lines, results, sent } = yield* world(names, Behaviour.status(404), {
         contact: null,
         env: {}
       })
@@ -180,17 +179,50 @@ describe("what says who asks", () => {
         names.map(() => "config_error")
       )
       expect(sent).toEqual([])
-      expect(applicable).toEqual(["pmc"])
+      // What it can be asked without goes on being asked.
+      expect([applicable, later]).toEqual([["pmc"], ["pmc"]])
       for (const [name, setting] of [
-        ["unpaywall", "set resolvers.unpaywall.email, UNPAYWALL_EMAIL or http.contact"],
-        ["crossref", "set resolvers.crossref.mailto, CROSSREF_MAILTO or http.contact"],
-        ["pmc", "set resolvers.pmc.email, NCBI_EMAIL or http.contact"],
-        ["core", "set CORE_API_KEY"]
+        ["unpaywall isn't asked", "set resolvers.unpaywall.email, UNPAYWALL_EMAIL or http.contact"],
+        ["crossref isn't asked", "set resolvers.crossref.mailto, CROSSREF_MAILTO or http.contact"],
+        ["pmc: its converter", "set resolvers.pmc.email, NCBI_EMAIL or http.contact"],
+        ["core isn't asked", "set CORE_API_KEY"]
       ] as const) {
-        expect(
-          lines.filter((line) => line.includes(`${name} isn't asked`) && line.includes(setting))
-        ).toHaveLength(1)
+        expect(lines.filter((line) => line.includes(name) && line.includes(setting))).toHaveLength(1)
       }
+    })
+  )
+
+  it.live("and is no address or no key is told of once, and not shown", () =>
+    Effect.gen(function* () {
+      const { lines } = yield* world(["unpaywall", "core", "semantic_scholar"], Behaviour.status(404), {
+        contact: MAIL,
+        env: { UNPAYWALL_EMAIL: "mailto:someone", CORE_API_KEY: `Bearer ${SECRET}`, S2_API_KEY: SECRET }
+      })
+      expect(lines.filter((line) => line.includes("it isn't used"))).toEqual([
+        expect.stringContaining("UNPAYWALL_EMAIL is no mail address"),
+        expect.stringContaining("CORE_API_KEY is no key")
+      ])
+      expect(lines.join()).not.toMatch(/someone|s3cret/)
+    })
+  )
+
+  it.live.each([
+    ["unpaywall", "resolvers.unpaywall.email, UNPAYWALL_EMAIL or http.contact", {}],
+    ["core", "CORE_API_KEY", { CORE_API_KEY: SECRET }],
+    ["semantic_scholar", "S2_API_KEY", {}]
+  ] as const)("is named by where it is from when %s refuses it", ([name, from, env]) =>
+    Effect.gen(function* () {
+      const { result } = yield* ask(name, Behaviour.status(401), { artifact: artifactOf(name), env })
+      expect(result).toMatchObject({
+        left: { message: `${name}: it refuses whoever asks; check ${from} (HTTP 401)` }
+      })
+    })
+  )
+
+  it.live("is lacked by a question that needs it, not by others to the same service", () =>
+    Effect.gen(function* () {
+      const { result } = yield* ask("pmc", Behaviour.status(404), { artifact: { pmid: "1" }, contact: null })
+      expect(result).toMatchObject({ left: { outcome: "config_error", partial: true } })
     })
   )
 

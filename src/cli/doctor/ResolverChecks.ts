@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import type { Settings } from "../../Config.ts"
 import { Http, layer as layerHttp } from "../../http/Http.ts"
+import * as Identity from "../../resolver/Identity.ts"
 import { find, isName, type Name } from "../../resolver/Registry.ts"
 import { cut } from "../Text.ts"
 import { error, type Finding, note, ok, warning } from "./Finding.ts"
@@ -17,7 +18,7 @@ const asked = ({ resolvers }: Settings): ReadonlyArray<Name> =>
 /** The variable of the key that a resolver would have and hasn't. */
 const keyless = (name: Name, env: Env): { readonly env: string; readonly needed: boolean } | undefined => {
   const credential = find(name)?.credential
-  return credential === undefined || (env[credential.env] ?? "") !== "" ? undefined : credential
+  return credential === undefined || Identity.isSendable(env[credential.env] ?? "") ? undefined : credential
 }
 
 /** Why a resolver isn't asked at all; `undefined` when it is. */
@@ -56,6 +57,10 @@ export const resolverFindings = (settings: Settings, env: Env): ReadonlyArray<Fi
     names.length === 0
       ? note("resolver", "none is asked: only URLs can be downloaded", "see resolvers.order and enabled")
       : ok("resolver", `${names.length - out.length} of ${names.length} are set up`),
+    ...Identity.unusable(
+      names.flatMap((name) => find(name) ?? []),
+      env
+    ).map(({ variable, why }) => warning("resolver", `${variable} ${why}`, "correct it, or leave it out")),
     ...out,
     ...(slower.length === 0
       ? []
