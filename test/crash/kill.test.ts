@@ -110,6 +110,7 @@ describe("kill -9", () => {
     const [left] = await stage.parts()
     expect(left).toContain(join(Stage.OUT, ".partial"))
     expect(await stage.counts()).toMatchObject({ in_progress: 1, done: 0 })
+    expect((await stage.here("queue", "stats")).stdout).toContain("was left by a process that is gone")
 
     const second = await stage.program("queue", "run", "--drain")
     expect(second.code).toBe(0)

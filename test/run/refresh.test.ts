@@ -160,6 +160,11 @@ it("a file that can't be looked at again stays the job's, whatever becomes of th
   expect((await stage.here("queue", "refresh", "--dry-run")).stdout).toBe(
     "4 files would be looked at again\n"
   )
+  expect(await stage.here("queue", "refresh", "--id", "nobody")).toEqual({
+    code: 2,
+    stdout: "",
+    stderr: "contentdownload: there is no job nobody in the queue\n"
+  })
 
   // What is missing is queued again, but for what was asked for in vain already: that is lost until it is asked for.
   for (const { path } of before.values()) await rm(join(stage.folder, Stage.OUT, path ?? ""))

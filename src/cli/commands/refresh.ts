@@ -12,6 +12,7 @@ import * as CommandOptions from "../CommandOptions.ts"
 import * as Output from "../Output.ts"
 import { count } from "../Text.ts"
 import * as Setup from "../Setup.ts"
+import { existing } from "./show.ts"
 
 /** Ends that always leave a file: it came, or it was what the server still had. */
 const WITH_FILE: ReadonlyArray<Pick<RefreshFilter, "state" | "reason">> = [
@@ -79,7 +80,8 @@ export const refresh = Command.make(
   (args) =>
     Effect.gen(function* () {
       const queue = yield* WorkQueue
-      const only = { id: Option.getOrUndefined(args.id), lane: Option.getOrUndefined(args.lane) }
+      const wanted = Option.isNone(args.id) ? undefined : yield* existing(args.id.value)
+      const only = { id: wanted?.id, lane: Option.getOrUndefined(args.lane) }
       let jobs = yield* refreshInVain(only, args.dryRun)
       for (const ended of WITH_FILE) {
         jobs += yield* queue.refresh({ ...ended, ...only, dryRun: args.dryRun })

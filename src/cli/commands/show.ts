@@ -33,6 +33,16 @@ export const find = (id: string) =>
         })
   })
 
+/** The same; an id that the queue doesn't have is refused. */
+export const existing = (id: string) =>
+  Effect.flatMap(
+    find(id),
+    Option.match({
+      onNone: () => usage(`there is no job ${cut(id, 100)} in the queue`),
+      onSome: (job) => Effect.succeed(job)
+    })
+  )
+
 const attemptJson = (attempt: Attempt) => ({
   started_at: isoTime(attempt.startedAt),
   duration_ms: attempt.durationMs,
@@ -115,9 +125,7 @@ export const show = Command.make(
   (args) =>
     Effect.gen(function* () {
       const queue = yield* WorkQueue
-      const found = yield* find(args.id)
-      if (Option.isNone(found)) return yield* usage(`there is no job ${cut(args.id, 100)} in the queue`)
-      const job = found.value
+      const job = yield* existing(args.id)
       const [lane] = yield* queue.laneStats({ limit: 1, lane: job.lane })
       const waits = jobWaiting(job, lane, yield* Clock.currentTimeMillis, yield* queue.paused)
       yield* args.format === "json" ? Output.value(detailJson(job, waits)) : showTable(job, waits)

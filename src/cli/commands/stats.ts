@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { FinalState } from "../../Job.ts"
 import type { LaneStats } from "../../Lane.ts"
+import * as WorkerIdentity from "../../WorkerIdentity.ts"
 import { type Wait, WorkQueue } from "../../WorkQueue.ts"
 import * as CommandOptions from "../CommandOptions.ts"
 import * as Output from "../Output.ts"
@@ -51,6 +52,13 @@ const LANES = 50
 
 const waitJson = (wait: Wait) => ({ ...wait, until: isoTime(wait.until) })
 
+/** Whether whoever has jobs in progress is gone, as far as this machine can tell. */
+const isDeserted = Effect.gen(function* () {
+  const queue = yield* WorkQueue
+  const { isDead } = yield* WorkerIdentity.make
+  return (yield* queue.leases).every(({ worker }) => isDead(worker))
+})
+
 const byState = (format: Output.Format) =>
   Effect.gen(function* () {
     const queue = yield* WorkQueue
@@ -84,11 +92,16 @@ const byState = (format: Output.Format) =>
       ],
       ""
     )
-    if (stats.queued === 0) return
+    const left = stats.in_progress > 0 && (yield* isDeserted)
+    if (stats.queued === 0 && !left) return
     const columns = yield* Output.width
+    const why =
+      left && !paused
+        ? "what is in progress was left by a process that is gone; 'queue run' takes it back"
+        : verdict(sight, null)
     const told = [
       ...causes(sight).map((cause, index) => beside(index === 0 ? "Waiting: " : "         ", cause, columns)),
-      beside("Why not faster: ", `${verdict(sight, null)}.`, columns)
+      beside("Why not faster: ", `${why}.`, columns)
     ]
     yield* Output.line(told.flat().join("\n"))
   })
