@@ -25,7 +25,7 @@ export const arxivId = (artifact: Artifact): string | undefined =>
   artifact.arxiv ?? (artifact.doi === undefined ? undefined : ARXIV_DOI.exec(artifact.doi)?.[1])
 
 // The slash of an old id (`astro-ph/0601001`) belongs to the path.
-const pdf = (base: string, id: string): string => at(base, `/pdf/${id.split("/").map(encode).join("/")}`)
+const pathOf = (id: string): string => `/pdf/${id.split("/").map(encode).join("/")}`
 
 const withoutVersion = (id: string): string => id.replace(/v\d+$/, "")
 
@@ -59,8 +59,16 @@ export const definition = define({
   countedBy: ({ export_url }) => export_url,
   improve: ({ base_url, export_files, export_url }) => {
     const base = export_files ? export_url : base_url
-    return (candidate) =>
-      isArxivPdf(candidate.url) ? { ...candidate, url: at(base, new URL(candidate.url).pathname) } : candidate
+    return (candidate, artifact) => {
+      if (!isArxivPdf(candidate.url)) return candidate
+      const found = new URL(candidate.url).pathname
+      const id = arxivId(artifact)
+      const wanted = id === undefined ? undefined : pathOf(id)
+      // Others name papers without their versions: where one is pinned, another isn't wanted.
+      const isVersion = wanted !== undefined && withoutVersion(found) === withoutVersion(wanted)
+      const path = isVersion && wanted !== withoutVersion(wanted) ? wanted : found
+      return { ...candidate, url: at(base, path) }
+    }
   },
   resolve:
     ({ base_url, check, export_url }) =>
@@ -70,11 +78,11 @@ export const definition = define({
         if (id === undefined) return yield* fail(NAME, "not_found", "the artifact has no arXiv id")
         const found = (url: string) =>
           fromCopies(NAME, [{ url, kind: "pdf", version: "submittedVersion", host_type: "repository" }])
-        if (!check) return found(pdf(base_url, id))
+        if (!check) return found(at(base_url, pathOf(id)))
         const answer = yield* get(at(export_url, `/api/query?id_list=${encode(id)}&max_results=1`), {
           accept: "application/atom+xml",
           judge: ({ status }) => (status === 400 ? "not_found" : undefined)
         })
-        return found(pdf(base_url, yield* paperIn(answer, id)))
+        return found(at(base_url, pathOf(yield* paperIn(answer, id))))
       })
 })

@@ -48,6 +48,9 @@ export interface Fallback {
   readonly needed?: true
 }
 
+/** What becomes of a candidate for an artifact, whoever named it: the same copy at a better address. */
+export type Improve = (candidate: Candidate, artifact: Artifact) => Candidate
+
 /** What is the same in every section. */
 const common = (base: string, enabled: boolean, limits: Limits, timeoutSeconds: number) =>
   Schema.Struct({
@@ -94,8 +97,8 @@ export interface Parts<Name extends string, Own, OwnEncoded> {
   readonly remote?: (settings: CommonSettings & Own) => boolean
   /** An address of the host that counts its questions together with the files it serves. Default: none does. */
   readonly countedBy?: (settings: CommonSettings & Own) => string
-  /** What it makes of the candidates of every resolver, itself included: the same copy at a better address. */
-  readonly improve?: (settings: CommonSettings & Own) => (candidate: Candidate) => Candidate
+  /** What it makes of the candidates of every resolver, itself included. */
+  readonly improve?: (settings: CommonSettings & Own) => Improve
   readonly resolve: (
     settings: CommonSettings & Own
   ) => (question: Question) => Effect.Effect<ReadonlyArray<Candidate>, ResolverFailure>
@@ -127,8 +130,7 @@ export const define = <const Name extends string, Own, OwnEncoded>(parts: Parts<
     accepts: parts.accepts,
     section: section(Schema.extend(shared, parts.own), parts.description),
     lane,
-    improve: (sections: Sections): ((candidate: Candidate) => Candidate) =>
-      parts.improve?.(sections[name]) ?? ((candidate) => candidate),
+    improve: (sections: Sections): Improve => parts.improve?.(sections[name]) ?? ((candidate) => candidate),
     build: (sections: Sections): Resolver => ({
       name,
       remote: parts.remote?.(sections[name]) ?? true,

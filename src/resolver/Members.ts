@@ -9,7 +9,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { HttpService, HttpSettings } from "../http/Http.ts"
 import * as HttpCache from "../http/HttpCache.ts"
-import type { Candidate } from "./Candidate.ts"
+import type { Improve } from "./Definition.ts"
 import * as Get from "./Get.ts"
 import * as Identity from "./Identity.ts"
 import type { FileKind } from "./Ranking.ts"
@@ -44,7 +44,7 @@ export interface Member {
   readonly account: string
   /** Whether a question may be answered by what earlier ones have left. */
   readonly remembers: boolean
-  readonly improve: (candidate: Candidate) => Candidate
+  readonly improve: Improve
   /** Keeps what says who asks, whoever it is that is asked, out of what comes of an answer. */
   readonly confidential: Identity.Confidential
 }

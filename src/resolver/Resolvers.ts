@@ -177,10 +177,10 @@ export const makeWith = (
     }
 
     /** Candidates to try apart from pages to put aside. */
-    const sorted = (member: Members.Member, found: ReadonlyArray<Candidate>): Found => {
+    const sorted = (member: Members.Member, artifact: Artifact, found: ReadonlyArray<Candidate>): Found => {
       const improved = found
         .filter(({ url }) => !member.confidential.hides(url))
-        .map((candidate) => members.reduce((better, { improve }) => improve(better), candidate))
+        .map((candidate) => members.reduce((better, { improve }) => improve(better, artifact), candidate))
       const ranked = Ranking.rank(improved, preferences)
       if (member.resolver.opensPages === true) return { candidates: ranked, pages: [] }
       return {
@@ -245,7 +245,7 @@ export const makeWith = (
             Effect.zipRight(before),
             Effect.zipRight(found(member, artifact, known))
           )
-      const { candidates, pages } = sorted(member, all)
+      const { candidates, pages } = sorted(member, artifact, all)
       if (candidates.length === 0 && pages.length === 0) {
         const message = `${name}: it knows nothing of a kind that is wanted (download.kinds)`
         return yield* new ResolverFailure({ outcome: "no_open_access", message })

@@ -1,5 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
+import * as Schema from "effect/Schema"
+import { Settings } from "../../src/config/Settings.ts"
+import { definition as arxiv } from "../../src/resolver/Arxiv.ts"
 import * as Candidate from "../../src/resolver/Candidate.ts"
 
 describe("a candidate's URL", () => {
@@ -91,5 +94,23 @@ describe("a copy", () => {
       { url: "http://a.test/1#page=2", kind: "html" }
     ])
     expect(found).toEqual([{ url: "http://a.test/1", resolver: "r", kind: "pdf" }])
+  })
+})
+
+describe("a paper at arXiv that somebody names", () => {
+  const defaults = Schema.decodeSync(Settings)({}).resolvers
+
+  it.each([
+    ["1304.1068", "1304.1068v2", "1304.1068v2"],
+    ["1304.1068v3", "1304.1068v2", "1304.1068v2"],
+    ["1304.1068v3", "1304.1068", "1304.1068v3"],
+    ["1304.10685", "1304.1068v2", "1304.10685"],
+    ["astro-ph/0601001", "astro-ph/0601001v1", "astro-ph/0601001v1"],
+    ["1304.1068", undefined, "1304.1068"]
+  ])("%s, where %s is wanted, is taken as %s", (named, wanted, taken) => {
+    const improve = arxiv.improve(defaults)
+    const artifact = { id: "x", urls: [], ...(wanted === undefined ? { doi: "10.1/x" } : { arxiv: wanted }) }
+    const candidate = { url: `https://arxiv.org/pdf/${named}`, resolver: "r" }
+    expect(improve(candidate, artifact).url).toBe(`https://arxiv.org/pdf/${taken}`)
   })
 })
