@@ -94,19 +94,50 @@ const inspectPdf = Effect.fnUntraced(function* (
   } satisfies Evidence
 })
 
-/** What is wrong with XML, with the place; entities that only its DTD knows are no fault. */
+/**
+ * Elements of XML that may be open at once, and attributes of one: the parser holds all of them, and only XML made to
+ * fill the memory has more. libxml2 has limits of this kind, too.
+ */
+const MOST_OPEN = 2048
+const MOST_ATTRIBUTES = 10_000
+
+/** Its DTD may know an entity of any name, and isn't read. */
+const anyEntity = (known: Record<string, string>): Record<string, string> =>
+  new Proxy(known, {
+    get: (_, name) =>
+      typeof name !== "string" ? undefined : (known[name] ?? (ENTITY_NAME.test(name) ? "" : undefined))
+  })
+
+const ENTITY_NAME = /^[\p{L}_:][\p{L}\p{M}\p{N}_:.·-]*$/u
+
+/** What is wrong with XML, with the place. */
 const faultOfXml = async (path: string): Promise<string | undefined> => {
   const parser = new SaxesParser()
   let fault: string | undefined
+  parser.ENTITIES = anyEntity(parser.ENTITIES)
   parser.on("error", ({ message }) => {
-    if (!/undefined entity/.test(message)) fault ??= message
+    fault ??= message
+  })
+  let [depth, attributes] = [0, 0]
+  parser.on("opentagstart", () => {
+    attributes = 0
+    depth += 1
+    if (depth > MOST_OPEN) throw new Error(`more than ${MOST_OPEN} elements are open at once`)
+  })
+  parser.on("closetag", () => {
+    depth -= 1
+  })
+  parser.on("attribute", () => {
+    attributes += 1
+    if (attributes > MOST_ATTRIBUTES)
+      throw new Error(`an element has more than ${MOST_ATTRIBUTES} attributes`)
   })
   /** What the parser throws is the document's fault, not the file system's. */
   const parse = (step: () => unknown) => {
     try {
       step()
     } catch (cause) {
-      fault ??= String(cause)
+      fault ??= cause instanceof Error ? cause.message : String(cause)
     }
   }
   let decoder: TextDecoder | undefined

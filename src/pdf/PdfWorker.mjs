@@ -12,6 +12,26 @@ import { getDocumentProxy, getResolvedPDFJS } from "unpdf"
 /** Characters of text at most: enough for the pages on which a work says what it is. */
 const MOST_TEXT = 50_000
 
+/**
+ * Bytes that the parser may ask for while it reads one file: the limit of the thread's memory leaves them out, and a
+ * stream of some megabytes may unpack to any size. Real works need a few times their own size.
+ */
+const MOST_UNPACKED = 256 * 1024 * 1024
+
+let unpacked = 0
+
+// What is unpacked goes into arrays that are made anew, twice as large, each time they are full.
+globalThis.Uint8Array = new Proxy(Uint8Array, {
+  construct: (target, parameters, made) => {
+    const [length] = parameters
+    if (typeof length === "number") {
+      unpacked += length
+      if (unpacked > MOST_UNPACKED) throw new RangeError("it unpacks to more than there is memory for")
+    }
+    return Reflect.construct(target, parameters, made)
+  }
+})
+
 /** @param {unknown} value */
 const textOf = (value) => (typeof value === "string" ? value : "")
 
@@ -20,6 +40,7 @@ const textOf = (value) => (typeof value === "string" ? value : "")
  * @param {number} pages
  */
 const read = async (path, pages) => {
+  unpacked = 0
   const content = await readFile(path)
   const document = await getDocumentProxy(new Uint8Array(content), { verbosity: 0, stopAtErrors: false })
   try {

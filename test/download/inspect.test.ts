@@ -131,6 +131,37 @@ describe("XML", () => {
   )
 })
 
+const nested = (depth: number) => `${"<a>".repeat(depth)}${"</a>".repeat(depth)}`
+const attributed = (count: number) => `<a ${Array.from({ length: count }, (_, n) => `b${n}="" `).join("")}/>`
+const titled = (body: string) => `<?xml version="1.0"?><x>${TITLE}${body}</x>`
+
+describe("XML made to fill the memory", () => {
+  const kinds: ReadonlyArray<readonly [string, string, string, string]> = [
+    ["open elements", nested(1000), nested(3000), "open at once"],
+    ["attributes", attributed(1000), attributed(20_000), "attributes"]
+  ]
+  it.live.each(kinds)(
+    "with %s without end is refused, and what has many is kept",
+    ([, some, endless, said]) =>
+      Effect.gen(function* () {
+        expect((yield* fetchedXml(titled(some))).end).toMatchObject({ right: { _tag: "Stored" } })
+        expect((yield* fetchedXml(titled(endless))).end).toMatchObject({
+          left: { reason: "damaged-xml", message: expect.stringContaining(said) }
+        })
+      })
+  )
+
+  it.live("may have any number of entities that only its DTD knows", () =>
+    Effect.gen(function* () {
+      const entities = `<?xml version="1.0"?><x>${TITLE}${"&unknown;&épée;&_a.b-c;".repeat(10_000)}</x>`
+      expect((yield* fetchedXml(entities)).end).toMatchObject({ right: { _tag: "Stored" } })
+      expect((yield* fetchedXml("<?xml version='1.0'?><x>&1;</x>")).end).toMatchObject({
+        left: { reason: "damaged-xml" }
+      })
+    })
+  )
+})
+
 const broken = () => Promise.reject(Object.assign(new Error("EIO: i/o error"), { code: "EIO" }))
 
 const document = (type: ContentType, read: () => Promise<never>) => ({

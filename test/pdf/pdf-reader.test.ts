@@ -96,19 +96,43 @@ const form = (n: number) =>
     n === 14 ? "BT /F 1 Tf (a) Tj ET" : "/X Do ".repeat(10)
   )
 
-/** Forms that call each other ten times each: more work than anybody waits for, in a few kilobytes. */
-const endless = () => {
+/** One page of this content, and further objects from the sixth on. */
+const page = (content: string, ...more: ReadonlyArray<string>) => {
   const objects = [
     "<< /Type /Catalog /Pages 2 0 R >>",
     "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-    "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Contents 4 0 R /Resources << /XObject << /X 6 0 R >> >> >>",
-    stream("", "/X Do"),
+    "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Contents [4 0 R] /Resources << /Font << /F 5 0 R >> /XObject << /X 6 0 R >> >> >>",
+    content,
     "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    ...Array.from({ length: 10 }, (_, n) => form(n + 5))
+    ...more
   ]
   const body = objects.map((object, n) => `${n + 1} 0 obj\n${object}\nendobj\n`).join("")
-  return Buffer.from(`%PDF-1.7\n${body}trailer\n<< /Root 1 0 R >>\n%%EOF\n`)
+  return Buffer.from(`%PDF-1.7\n${body}trailer\n<< /Root 1 0 R >>\n%%EOF\n`, "latin1")
 }
+
+/** Forms that call each other ten times each: more work than anybody waits for, in a few kilobytes. */
+const endless = () => page(stream("", "/X Do"), ...Array.from({ length: 10 }, (_, n) => form(n + 5)))
+
+/** Blanks of so many megabytes in a sixty-fourth of it, and a word behind them. */
+const inflated = (megabytes: number) => {
+  const word = "BT /F 1 Tf (word) Tj ET"
+  const packed = `${"\x81 ".repeat(megabytes * 8192)}${String.fromCodePoint(word.length - 1)}${word}\x80`
+  return page(stream("/Filter /RunLengthDecode", packed))
+}
+
+describe("a PDF that unpacks to", () => {
+  const sizes: ReadonlyArray<readonly [number, string]> = [
+    [1, "has its text"],
+    [150, "is read no further"]
+  ]
+  it.live.each(sizes)("%i MB %s", ([megabytes]) =>
+    Effect.gen(function* () {
+      const end = yield* Effect.either(read(inflated(megabytes)))
+      expect(end._tag === "Right" && end.right.text.includes("word")).toBe(megabytes === 1)
+      expect((yield* read(pdf())).pages).toBe(1)
+    }).pipe(Effect.provide(PdfReader.layer))
+  )
+})
 
 describe("a source whose files take long", () => {
   it.live("has them read apart from those of others, for a shorter time each", () =>
