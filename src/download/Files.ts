@@ -100,7 +100,7 @@ export const hashFile = async (disk: DiskService, path: string): Promise<string>
   return hash.digest("hex")
 }
 
-/** What stands at a path: nothing, a file with this content, or something else. */
+/** What stands at a path: nothing, a file with this content, or something else, which is what the disk can't read, too. */
 export const compare = async (
   disk: DiskService,
   path: string,
@@ -114,6 +114,7 @@ export const compare = async (
     return (await hashFile(disk, path)) === sha256 ? "same" : "other"
   } catch (cause) {
     if (codeOf(cause) === "ENOENT") return "free"
+    if (codeOf(cause) === "EIO") return "other"
     throw cause
   }
 }

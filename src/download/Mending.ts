@@ -53,7 +53,6 @@ export const examine = async (
   } catch (cause) {
     const code = codeOf(cause)
     if (code === "ENOTDIR") return "missing"
-    if (code === "EIO") return "damaged"
     if (code === "EACCES" || code === "EPERM") return "unreadable"
     throw cause
   }
@@ -74,7 +73,7 @@ const freePath = async (disk: DiskService, folder: string, name: string): Promis
 /** Takes what is at a path from its name; what isn't there is no fault. Answers its new name. */
 const setAside = async (disk: DiskService, root: string, path: string): Promise<string | undefined> => {
   const folder = join(root, DAMAGED)
-  await disk.mkdir(folder, { recursive: true })
+  await makeFolder(disk, folder)
   const aside = await freePath(disk, folder, basename(path))
   try {
     await disk.rename(path, aside)
