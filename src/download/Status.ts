@@ -36,7 +36,7 @@ export type Meaning =
   | { readonly _tag: "TryNext"; readonly reason: string; readonly message: string }
 
 /** The shortest wait, so that a hint of zero doesn't become a loop without a pause. */
-const SHORTEST_WAIT_MS = 1000
+export const SHORTEST_WAIT_MS = 1000
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 const PASSING = new Set([202, 206, 408, 425])

@@ -7,7 +7,7 @@ import * as Random from "effect/Random"
 import * as Refusals from "../http/Refusals.ts"
 import { hostLane } from "../Lane.ts"
 import { FetchFailure, HostWaits } from "./FetchFailure.ts"
-import type { Meaning } from "./Status.ts"
+import { type Meaning, SHORTEST_WAIT_MS } from "./Status.ts"
 
 /** A request for a file that was refused: the artifact's id and the URL that was asked for. */
 export interface Refused {
@@ -76,7 +76,7 @@ export const make = (
     wait: (refused, said) => {
       const { message, reason } = said
       const lane = hostLane(refused.url)
-      const ownMs = said.until === undefined ? firstMs : Math.max(1, said.until - now())
+      const ownMs = said.until === undefined ? firstMs : Math.max(SHORTEST_WAIT_MS, said.until - now())
       const { until: earliest } = hosts.refused(lane, now(), ownMs, said.until)
       return Effect.map(withJitter(earliest), (until) => {
         const over = ofFile(refused, said, earliest, until)

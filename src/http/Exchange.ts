@@ -10,6 +10,9 @@ import { type Dispatcher, errors } from "undici"
 /** Bytes that may wait for the reader before no more is taken from the connection. */
 const WAITING_BYTES = 64 * 1024
 
+/** Answers about an answer that is still to come: each of them begins the time for the first byte anew. */
+const MOST_INTERIM = 20
+
 /** What an answer says before its body. Names in lower case. */
 export interface Head {
   readonly status: number
@@ -32,6 +35,7 @@ export class Exchange implements Dispatcher.DispatchHandler, AsyncIterableIterat
   readonly #onFailure: (cause: unknown) => void
   #controller: Dispatcher.DispatchController | undefined
   #headCame = false
+  #interim = 0
   /** What came and wasn't read. */
   #pieces: Array<Uint8Array> = []
   #waitingBytes = 0
@@ -56,9 +60,16 @@ export class Exchange implements Dispatcher.DispatchHandler, AsyncIterableIterat
     if (this.#failure !== undefined) controller.abort(new errors.RequestAbortedError())
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Head["headers"]): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: Head["headers"]): void {
     // Those are about an answer that is still to come (RFC 9110, 15.2).
-    if (status < 200) return
+    if (status < 200) {
+      this.#interim += 1
+      if (this.#interim <= MOST_INTERIM) return
+      const cause = new errors.HeadersTimeoutError()
+      this.#fail(cause)
+      controller.abort(cause)
+      return
+    }
     this.#headCame = true
     this.#onHead({ status, headers })
   }

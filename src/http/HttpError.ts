@@ -90,6 +90,7 @@ const CODES: Readonly<Record<string, readonly [HttpError["reason"], string]>> = 
   Z_BUF_ERROR: ["truncated", "its packed content ends in the middle"],
   UND_ERR_HEADERS_OVERFLOW: ["protocol", "its answer's headers are too long"],
   UND_ERR_INVALID_ARG: ["protocol", "its URL can't be asked for"],
+  ERR_ASSERTION: ["protocol", "its answer isn't HTTP"],
   [ADDRESS_REFUSED]: [
     "address-refused",
     "its address is not a public one (http.allow_private_hosts allows those that your own list names)"

@@ -49,6 +49,12 @@ describe("a host that names the same short time again and again", () => {
     expect(refuseAndWait("/x", { ms: 1000 }).ms).toBe(1000)
   })
 
+  it("is so also where its answer takes as long to read as it asks to be left alone", () => {
+    const { refuseAndWait } = rig()
+    const waits = Array.from({ length: 3 }, (_, n) => refuseAndWait(`/${n}`, { ms: 5 }).ms)
+    expect(waits).toEqual([1000, 2000, 4000])
+  })
+
   it("is never left alone for less than it asks, nor for much longer than the hour that it doesn't", () => {
     FastCheck.assert(
       FastCheck.property(

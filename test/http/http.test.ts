@@ -67,6 +67,29 @@ describe("a request", () => {
     expect(Http.userAgent(who, "1")).toBe(expected)
   })
 
+  it.scopedLive("isn't held up by answers about an answer that never comes, and waits through a few", () =>
+    Effect.gen(function* () {
+      const hints = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+      const port = yield* listening(
+        net.createServer((socket) => {
+          socket.on("error", () => undefined)
+          socket.once("data", (request) => {
+            if (request.toString().startsWith("GET /few")) {
+              socket.end(`${hints.repeat(3)}HTTP/1.1 204 No Content\r\n\r\n`)
+              return
+            }
+            const timer = setInterval(() => socket.write(hints), 5)
+            socket.on("close", () => clearInterval(timer))
+          })
+        })
+      )
+      expect(yield* reasonOf(`http://127.0.0.1:${port}/ever`)).toBe("first-byte-timeout")
+      const http = yield* Http.make(options())
+      const { status } = yield* http.get(`http://127.0.0.1:${port}/few`, {}, "configuration")
+      expect(status).toBe(204)
+    })
+  )
+
   it.scopedLive("to a configured name goes to its address, under its name", () =>
     Effect.gen(function* () {
       const origin = yield* Origin.make({ hosts: { "papers.test": Behaviour.respond({ body: "here" }) } })
