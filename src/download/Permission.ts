@@ -66,10 +66,11 @@ const over = (robots: Robots.Robots, anyMayBeNamed: boolean): Permitted => {
       return Effect.fail(new FetchFailure({ class: "try-next", reason: "robots-disallowed", message }))
     }
     if (verdict._tag === "Unreachable") {
-      const { until: notBefore } = verdict
-      return Effect.fail(
-        new FetchFailure({ class: "retry", reason: "robots-unreachable", message, notBefore })
-      )
+      const { named, until } = verdict
+      const reason = "robots-unreachable"
+      const failed = new FetchFailure({ class: "retry", reason, message, notBefore: until })
+      // Who was told tells the lane, and so all processes.
+      return Effect.fail(fresh && named ? new HostWaits({ reason, message, until, over: failed }) : failed)
     }
     const next = startsAt.get(lane) ?? 0
     const { crawlDelayMs } = verdict

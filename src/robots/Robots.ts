@@ -33,7 +33,13 @@ export interface RobotsSettings {
 export type Verdict =
   | { readonly _tag: "Allowed"; readonly crawlDelayMs: number; readonly message: string }
   | { readonly _tag: "Disallowed"; readonly message: string }
-  | { readonly _tag: "Unreachable"; readonly message: string; readonly until: number }
+  /** `named`: the server itself asked to be left alone so long. */
+  | {
+      readonly _tag: "Unreachable"
+      readonly message: string
+      readonly until: number
+      readonly named: boolean
+    }
 
 /** What is known of an origin; `fresh`: it was asked for just now, by who hears this. */
 export interface Answer {
@@ -171,7 +177,9 @@ export const make = (
     })
 
   const judge = (file: File, url: string, until: number): Verdict => {
-    if ("unreachable" in file) return { _tag: "Unreachable", message: file.unreachable, until }
+    if ("unreachable" in file) {
+      return { _tag: "Unreachable", message: file.unreachable, until, named: file.notBefore !== undefined }
+    }
     const { crawlDelaySeconds, refuses } = file.rules
     const line = refuses(url)
     return Option.match(line, {
