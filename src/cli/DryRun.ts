@@ -27,11 +27,19 @@ interface Planned {
 /** What a run makes of a payload that can't be read. */
 const BAD_PAYLOAD = "its payload can't be read: a run ends it in error (bad-payload)"
 
+/** The first service that gave no answer, and may know more. */
+const silent = ({ asked }: Preview.Preview): Preview.Asked | undefined =>
+  asked.find(({ outcome }) => outcome === "rate_limited" || outcome === "failed")
+
+/** Why nobody has named a source: what may be otherwise in a run before what won't. */
+const whyNone = (preview: Preview.Preview): string =>
+  (silent(preview) ?? preview.asked.at(-1))?.message ?? "nobody to ask"
+
 /** A line of the table: a candidate of a job, or the job without any. */
 const rowsOf = ({ job, plan }: Planned) => {
   const candidates = plan?.preview.candidates ?? []
   if (candidates.length === 0) {
-    const why = plan === undefined ? BAD_PAYLOAD : (plan.preview.asked.at(-1)?.message ?? "nobody to ask")
+    const why = plan === undefined ? BAD_PAYLOAD : whyNone(plan.preview)
     return [{ id: job.id, place: 0, kind: "", version: "", resolver: "", url: why }]
   }
   return candidates.map(({ kind, resolver, url, version }, index) => ({
@@ -48,9 +56,11 @@ const rowsOf = ({ job, plan }: Planned) => {
 export const dryRun = (format: Output.Format, limit: number) =>
   Effect.gen(function* () {
     const queue = yield* WorkQueue
+    const { live } = yield* Output.Output
     let jobs = 0
     let without = 0
     let unreadable = 0
+    let open = 0
     const plans = queue.details({ state: "queued" }).pipe(
       Stream.take(limit),
       Stream.mapEffect(
@@ -70,7 +80,8 @@ export const dryRun = (format: Output.Format, limit: number) =>
           jobs += 1
           if (plan === undefined) unreadable += 1
           else if (plan.preview.candidates.length === 0) without += 1
-        })
+          if (plan !== undefined && silent(plan.preview) !== undefined) open += 1
+        }).pipe(Effect.zipRight(Effect.suspend(() => live(`${jobs} looked at`))))
       )
     )
     if (format === "json") {
@@ -96,7 +107,7 @@ export const dryRun = (format: Output.Format, limit: number) =>
     )
     if (jobs > 0) {
       yield* Output.note(
-        `${jobs} looked at, ${without} without a source${unreadable === 0 ? "" : `, ${unreadable} with a payload that can't be read`}. Nothing was downloaded, and the queue is as it was.`
+        `${jobs} looked at, ${without} without a source${unreadable === 0 ? "" : `, ${unreadable} with a payload that can't be read`}${open === 0 ? "" : `, ${open} for which not every service answered`}. Nothing was downloaded, and the queue is as it was.`
       )
     }
-  }).pipe(Planning.withResolvers)
+  }).pipe(Effect.ensuring(Effect.flatMap(Output.Output, ({ live }) => live(""))), Planning.withResolvers)

@@ -2,14 +2,16 @@
  * The plan of an artifact as it would be if nothing it names worked: every resolver is asked, in the order and with
  * the limits of a run, and nothing is downloaded.
  *
- * What depends on a download doesn't happen: no page is opened for its links, and nobody is asked about what failed.
+ * What depends on a download doesn't happen: no page is opened for its links, and nobody is asked about what failed. There is
+ * no queue to wait in for a service's rate, so that is waited for here, if it isn't long.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Artifact } from "../Artifact.ts"
 import type { Candidate } from "../resolver/Candidate.ts"
-import type { ResolverFailure } from "../resolver/Resolver.ts"
-import { Resolvers } from "../resolver/Resolvers.ts"
+import type { Known, ResolverFailure } from "../resolver/Resolver.ts"
+import { type Found, Resolvers } from "../resolver/Resolvers.ts"
 import * as Plan from "./Plan.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -40,6 +42,26 @@ export interface Preview {
 
 const AS_TRIED = { class: "try-next", reason: "", message: "" } as const
 
+/** The longest that is waited at a time for a service's rate. */
+const LONGEST_PACE_MS = 30_000
+
+/** Asks a resolver, when its rate lets it be asked. */
+const ask = (
+  name: string,
+  artifact: Artifact,
+  known: Known
+): Effect.Effect<Found, ResolverFailure, Resolvers> =>
+  Effect.gen(function* () {
+    const { ask: once } = yield* Resolvers
+    const answer = yield* Effect.either(once(name, artifact, known))
+    if (Either.isRight(answer)) return answer.right
+    const { away, paced, until = 0 } = answer.left
+    const waitMs = until - (yield* Clock.currentTimeMillis)
+    if (paced !== true || away === true || waitMs > LONGEST_PACE_MS) return yield* answer.left
+    yield* Effect.sleep(Math.max(waitMs, 1))
+    return yield* ask(name, artifact, known)
+  })
+
 /** Asks for an artifact. */
 export const preview = (artifact: Artifact): Effect.Effect<Preview, never, Resolvers> =>
   Effect.gen(function* () {
@@ -52,7 +74,7 @@ export const preview = (artifact: Artifact): Effect.Effect<Preview, never, Resol
       const applicable = yield* resolvers.applicable(artifact, known)
       const resolver = applicable.find((name) => !plan.asked.includes(name))
       if (resolver === undefined) return { asked, candidates: plan.candidates }
-      const answer = yield* Effect.either(resolvers.ask(resolver, artifact, known))
+      const answer = yield* Effect.either(ask(resolver, artifact, known))
       if (Either.isRight(answer)) {
         const { candidates, pages } = answer.right
         asked.push({
