@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto"
 import { dirname } from "node:path"
-import type { DiskService } from "./Disk.ts"
+import type { DiskService, OpenFile } from "./Disk.ts"
 import { codeOf } from "./StorageError.ts"
 
 /** A directory can't be opened or synced everywhere; there its entries are as durable as they get. */
@@ -88,6 +88,22 @@ export const renameDurably = async (
 export const makeFolder = async (disk: DiskService, folder: string): Promise<void> => {
   const created = await disk.mkdir(folder, { recursive: true })
   if (created !== undefined) await syncTogether(disk, dirname(created))
+}
+
+/** Writes all of it: a disk that runs full takes a part, and says so only at the next write. */
+export const writeAll = async (
+  file: OpenFile,
+  buffers: ReadonlyArray<Uint8Array>,
+  from: number
+): Promise<void> => {
+  let rest = buffers
+  let at = from
+  while (rest.length > 0) {
+    const total = rest.reduce((sum, chunk) => sum + chunk.length, 0)
+    const { bytesWritten } = await file.writev(rest, at)
+    at += bytesWritten
+    rest = bytesWritten < total ? [Buffer.concat(rest).subarray(bytesWritten)] : []
+  }
 }
 
 /** What is read at once. */

@@ -36,8 +36,9 @@ export const make = (
   /** Counts what is to be written, or refuses it. */
   const take = (expected: number | undefined): Effect.Effect<void, Fatal> => {
     if (tooLittle(expected)) {
+      const next = known.free < min_free_bytes ? "" : `, too little for a file of ${size(expected ?? 0)}`
       const message =
-        `the disk of the output folder ${out} has ${size(known.free)} left; ` +
+        `the disk of the output folder ${out} has ${size(known.free)} left${next}; ` +
         `${size(min_free_bytes)} are kept free (storage.min_free_bytes)`
       return new Fatal({ reason: "disk-full", message })
     }

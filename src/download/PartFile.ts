@@ -10,7 +10,7 @@ import { createHash, hash, type Hash } from "node:crypto"
 import { dirname } from "node:path"
 import { reach } from "../FailPoint.ts"
 import type { DiskService, OpenFile } from "./Disk.ts"
-import { logPath, makeFolder } from "./Files.ts"
+import { logPath, makeFolder, writeAll } from "./Files.ts"
 import { type Identity, PartLog } from "./PartLog.ts"
 import type { Place, Placed } from "./Placing.ts"
 import { codeOf } from "./StorageError.ts"
@@ -278,15 +278,7 @@ export class PartFile {
       handle = this.#handle = await this.#open()
       this.#opened = true
     }
-    let rest = buffers
-    let at = from
-    while (rest.length > 0) {
-      const total = rest.reduce((sum, chunk) => sum + chunk.length, 0)
-      const { bytesWritten } = await handle.writev(rest, at)
-      at += bytesWritten
-      // A disk that runs full takes a part of it, and says so only at the next write.
-      rest = bytesWritten < total ? [Buffer.concat(rest).subarray(bytesWritten)] : []
-    }
+    await writeAll(handle, buffers, from)
     return handle
   }
 

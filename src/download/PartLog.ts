@@ -13,7 +13,7 @@ import { createHash, type Hash } from "node:crypto"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type { DiskService, OpenFile } from "./Disk.ts"
-import { logPath, removePart } from "./Files.ts"
+import { logPath, removePart, writeAll } from "./Files.ts"
 import type { Proven } from "./PartFile.ts"
 import { codeOf } from "./StorageError.ts"
 
@@ -97,13 +97,16 @@ export class PartLog {
 // Reading
 // ---------------------------------------------------------------------------------------------------------------
 
-/** Reads a log as far as it is one; `undefined` when it isn't there or says nothing. */
+/** What isn't there, or what the disk can't read any more. */
+const UNREADABLE = new Set(["ENOENT", "EIO"])
+
+/** Reads a log as far as it is one; `undefined` when it can't be read or says nothing. */
 export const readLog = async (disk: DiskService, part: string): Promise<Log | undefined> => {
   let text: string
   try {
     text = await disk.readFile(logPath(part), "utf8")
   } catch (cause) {
-    if (codeOf(cause) === "ENOENT") return undefined
+    if (UNREADABLE.has(codeOf(cause))) return undefined
     throw cause
   }
   const [first = "", ...rest] = text.split("\n")
@@ -147,6 +150,12 @@ const readRange = async (file: OpenFile, from: number, to: number): Promise<Uint
   return buffer.subarray(0, filled)
 }
 
+/** What the disk can't read any more is no part of anything. */
+const asNothing = (cause: unknown): Uint8Array => {
+  if (codeOf(cause) !== "EIO") throw cause
+  return new Uint8Array()
+}
+
 /**
  * Reads the part up to the last checkpoint that its content bears out, and copies it into `into`, if that is given.
  * Answers what is proven; 0 bytes: nothing.
@@ -168,11 +177,11 @@ const prove = async (
   for (const { bytes, sha256 } of sorted) {
     while (at < bytes) {
       const to = Math.min(bytes, at + BLOCK_BYTES)
-      const block = await readRange(from, at, to)
+      const block = await readRange(from, at, to).catch(asNothing)
       if (block.length < to - at) return proven
       running.sha256.update(block)
       running.md5?.update(block)
-      await into?.writev([block], at)
+      if (into !== undefined) await writeAll(into, [block], at)
       at = to
     }
     if (running.sha256.copy().digest("hex") !== sha256) return proven

@@ -253,8 +253,8 @@ export const removeUnplaced = async (disk: DiskService, root: string, part: stri
       if (await isLinked(disk, part, object)) await disk.unlink(object)
     }
   } catch (cause) {
-    // It was no object yet, or another process that has just started does the same.
-    if (codeOf(cause) !== "ENOENT") throw cause
+    // It was no object yet, or another process that has just started does the same, or nobody can read it any more.
+    if (codeOf(cause) !== "ENOENT" && codeOf(cause) !== "EIO") throw cause
   }
   await removePart(disk, part)
 }

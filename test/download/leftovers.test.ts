@@ -8,6 +8,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import { type DiskService, node } from "../../src/download/Disk.ts"
 import * as Storage from "../../src/download/Storage.ts"
 import { folder } from "./Rig.ts"
 import { inScope } from "./InScope.ts"
@@ -160,6 +161,44 @@ describe("what a try left", () => {
         yield* isRight(out, path)
       }),
     { fastCheck: { numRuns: 12 } }
+  )
+
+  it.scopedLive.each([
+    ["copied by a disk that runs full and has room again is copied whole", 17],
+    ["that the disk can read only the beginning of is gone on with from there", 8]
+  ] as const)("%s", ([, upTo]) =>
+    Effect.gen(function* () {
+      const out = yield* folder
+      yield* killed(out, 19 * MB)
+      let short = true
+      const disk: DiskService = {
+        ...node,
+        hasLinks: false,
+        open: async (path, flags) => {
+          const file = await node.open(path, flags)
+          return {
+            read: (buffer, offset, length, position) =>
+              flags === "r" && position >= upTo * MB
+                ? Promise.reject(Object.assign(new Error("a bad sector"), { code: "EIO" }))
+                : file.read(buffer, offset, length, position),
+            writev: (buffers, position) => {
+              const [first] = buffers
+              if (flags !== "w+" || !short || first === undefined) return file.writev(buffers, position)
+              short = false
+              return file.writev([first.subarray(0, 1000)], position)
+            },
+            appendFile: (text) => file.appendFile(text),
+            truncate: (bytes) => file.truncate(bytes),
+            sync: () => file.sync(),
+            close: () => file.close()
+          }
+        }
+      }
+      const { from, path } = yield* goOn(Storage.make({ out, min_free_bytes: 0 }, disk), 2)
+      expect(short).toBe(false)
+      expect(from).toBe(upTo === 8 ? 8 * MB : 16 * MB)
+      yield* isRight(out, path)
+    })
   )
 
   it.scopedLive("isn't touched by the one who left it without knowing", () =>

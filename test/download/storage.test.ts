@@ -220,6 +220,11 @@ describe("storage", () => {
       expect(yield* Effect.flip(service.check)).toMatchObject({ _tag: "Fatal", reason: "disk-full" })
       const error = yield* Effect.flip(Effect.scoped(inScope(service).receive(owner, from(big(10)))))
       expect(error).toMatchObject({ _tag: "Fatal", reason: "disk-full" })
+      const large = inScope(storage(out, 1)).receive(owner, from(big(10)), { expectedBytes: 1e18 })
+      expect(yield* Effect.flip(Effect.scoped(large))).toMatchObject({
+        reason: "disk-full",
+        message: expect.stringContaining(" left, too little for a file of 1000000.0 TB; 1 B are kept free")
+      })
       expect(yield* filesIn(out)).toEqual([])
     })
   )
