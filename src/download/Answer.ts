@@ -5,17 +5,19 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Fatal, Retry } from "../Failure.ts"
 import type { Response } from "../http/Http.ts"
+import { peek } from "../http/Start.ts"
 import type { Candidate } from "../resolver/Candidate.ts"
 import type { Bandwidth } from "./Bandwidth.ts"
 import { tooLarge, Watched } from "./Body.ts"
 import type { FetchSettings, Target } from "./Fetch.ts"
-import { FetchFailure, type HostWaits } from "./FetchFailure.ts"
+import { FetchFailure, fromHttp, type HostWaits } from "./FetchFailure.ts"
 import { isCheck, mayBeCheck } from "./HumanCheck.ts"
 import { isPage, readPage } from "./LandingPage.ts"
 import type { Receipt } from "./Manifest.ts"
 import type { Parts } from "./Parts.ts"
 import { identityOf, rest, wholeInRange } from "./Range.ts"
 import { askedUrl } from "./Route.ts"
+import { HEAD_BYTES, PDF, sniff } from "./Sniff.ts"
 import { challenge, type Meaning, meaning } from "./Status.ts"
 import type { Beginning, Part, StorageService } from "./Storage.ts"
 import { expectation, type Expected } from "./Verify.ts"
@@ -248,8 +250,11 @@ export const reading = (
         )
   })
 
-  const page = Effect.fnUntraced(function* (target: Target, url: string, response: Response) {
+  /** What is called a page may be the file itself. */
+  const page = Effect.fnUntraced(function* (target: Target, parts: Parts, url: string, called: Response) {
     const { artifact, candidate } = target
+    const { head, response } = yield* Effect.mapError(peek(called, HEAD_BYTES), fromHttp)
+    if (sniff(head) === PDF) return yield* content(target, parts, url, response)
     const read = yield* readPage(response, url, artifact, candidate, settings)
     return read._tag === "LeadsTo"
       ? yield* redirected(read.url, url, response)
@@ -265,7 +270,7 @@ export const reading = (
       if (said._tag !== "Wait") waiting.answered(url)
       if (said._tag !== "Body") return refusal(target, url, response, said)
       return target.candidate.kind === "landing" && isPage(response)
-        ? page(target, url, response)
+        ? page(target, parts, url, response)
         : content(target, parts, url, response)
     }
     return known.beginning === undefined && known.previous === undefined

@@ -1,4 +1,4 @@
-/** The beginning of a body, for answers that are read into memory. */
+/** The beginning of a body: for answers that are read into memory, and for those that it tells how to read. */
 import * as Effect from "effect/Effect"
 import type { Response } from "./Http.ts"
 import type { HttpError } from "./HttpError.ts"
@@ -29,6 +29,40 @@ export const readStart = (response: Response, limit: number): Effect.Effect<Star
     }
     read().then(
       (start) => resume(Effect.succeed(start)),
+      (cause: unknown) => resume(Effect.fail(response.bodyError(cause)))
+    )
+    return Effect.sync(response.abort)
+  })
+
+/** A body from its beginning, of which some pieces were taken already. */
+async function* resumed(
+  taken: ReadonlyArray<Uint8Array>,
+  rest: AsyncIterator<Uint8Array>
+): AsyncGenerator<Uint8Array, void> {
+  yield* taken
+  for (let step = await rest.next(); step.done !== true; step = await rest.next()) yield step.value
+}
+
+/** The first bytes of a body, at least `least` if there are as many, and the response with all of its body. */
+export const peek = (
+  response: Response,
+  least: number
+): Effect.Effect<{ readonly head: Uint8Array; readonly response: Response }, HttpError> =>
+  Effect.async((resume) => {
+    const rest = response.body[Symbol.asyncIterator]()
+    const read = async () => {
+      const taken: Array<Uint8Array> = []
+      let bytes = 0
+      while (bytes < least) {
+        const step = await rest.next()
+        if (step.done === true) break
+        taken.push(step.value)
+        bytes += step.value.length
+      }
+      return { head: Buffer.concat(taken), response: { ...response, body: resumed(taken, rest) } }
+    }
+    read().then(
+      (peeked) => resume(Effect.succeed(peeked)),
       (cause: unknown) => resume(Effect.fail(response.bodyError(cause)))
     )
     return Effect.sync(response.abort)

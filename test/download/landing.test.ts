@@ -2,6 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Behaviour from "../../src/demo/Behaviour.ts"
+import { pdf } from "../fixtures/Pdf.ts"
 import { world } from "./Fetching.ts"
 
 const page = (head = "") =>
@@ -27,6 +28,27 @@ describe("a page", () => {
         )
       })
     )
+  )
+})
+
+describe("a PDF that its server calls a page", () => {
+  it.live.each(["text/html; charset=utf-8", "application/xhtml+xml", ""])(
+    "(%j) is the file itself",
+    (type) => {
+      const body = pdf({ pages: [["words"]], padding: 100_000 })
+      return world(
+        { "a.test": Behaviour.respond({ headers: type === "" ? {} : { "content-type": type }, body }) },
+        ({ fetch, origin }) =>
+          Effect.gen(function* () {
+            const candidate = { kind: "landing", resolver: "landing_page" } as const
+            expect(yield* fetch(origin.url("a.test", "/page"), { candidate })).toMatchObject({
+              _tag: "Stored",
+              receipt: { bytes: body.length, content_type: "application/pdf" }
+            })
+          }),
+        { structure: true }
+      )
+    }
   )
 })
 
