@@ -96,6 +96,35 @@ const isAboutAnother = (first: string, wanted: string): boolean => {
 
 /** A title shorter than this, in letters and digits, is found in too many texts. */
 const TITLE_LENGTH = 12
+/** A title shorter than this may stand in the text, or in the title, of other works, too. */
+const TELLING_TITLE = 40
+
+/** Letters and digits, of which one that stands for a word counts as much as three. */
+const lengthOf = (bared: string): number =>
+  bared.length + 2 * (bared.match(/[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}]/gu)?.length ?? 0)
+
+/** A title without what marks its letters in HTML, MathML and TeX. */
+const unmarked = (title: string): string =>
+  title
+    .replaceAll(/<\/?[a-z][^<>]{0,200}>/gi, "")
+    .replaceAll(/&(?:amp|lt|gt|quot|apos|nbsp|#\w{1,7});/gi, " ")
+    .replaceAll(/\\[a-z]+/gi, " ")
+
+/** Whether a title stands in lines of its own, whose last may have the mark of a note behind it. */
+const stands = (text: string, wanted: string): boolean => {
+  const lines = text
+    .split("\n")
+    .map(bare)
+    .filter((line) => line !== "")
+  return lines.some((line, at) => {
+    let [joined, next] = [line, at + 1]
+    while (joined.length < wanted.length && wanted.startsWith(joined) && next < lines.length) {
+      joined += lines[next]
+      next += 1
+    }
+    return joined.startsWith(wanted) && joined.length <= wanted.length + 2
+  })
+}
 
 /** Which share of a title's words a text has. */
 const coverage = (title: string, text: string): number => {
@@ -132,8 +161,10 @@ interface Reading {
   readonly first: string
   readonly about: string
   readonly metaTitle: string
-  /** How much of the title the first page has, from 0 to 1. */
+  /** How much of the title the first page has, from 0 to 1; of one that isn't telling all or nothing. */
   readonly share: number
+  /** Whether the first page has the title as it is. */
+  readonly isTitled: boolean
   /** Whether the first page has DOIs that can't be the wanted one. */
   readonly hasOthers: boolean
 }
@@ -141,7 +172,11 @@ interface Reading {
 const readingOf = ({ arxiv, doi, title }: Wanted, said: Words): Reading => {
   const text = legible(ownText(said.text))
   const first = firstPage(text)
-  const long = title !== undefined && bare(title).length >= TITLE_LENGTH ? title : undefined
+  const wanted = unmarked(title ?? "")
+  const letters = bare(wanted)
+  const long = lengthOf(letters) >= TITLE_LENGTH ? wanted : undefined
+  const isTelling = lengthOf(letters) >= TELLING_TITLE
+  const isTitled = long !== undefined && (isTelling ? bare(first).includes(letters) : stands(first, letters))
   const own = doi === undefined ? [] : Mentions.ofDoi(first, doi)
   return {
     doi,
@@ -151,7 +186,8 @@ const readingOf = ({ arxiv, doi, title }: Wanted, said: Words): Reading => {
     first,
     about: legible(said.about),
     metaTitle: said.title,
-    share: long === undefined ? 0 : coverage(long, first),
+    share: long !== undefined && isTelling ? coverage(long, first) : Number(isTitled),
+    isTitled,
     hasOthers: Mentions.dois(first).some(
       (other) =>
         (doi === undefined || !Mentions.mayBeDoi(first, other, doi)) &&
@@ -202,10 +238,11 @@ const byArxiv = (reading: Reading): Verdict | undefined => {
   return isNamed ? confirmed("arxiv", 0.9) : undefined
 }
 
-const byTitle = ({ first, metaTitle, share, title }: Reading): Verdict | undefined => {
+const byTitle = ({ doi, hasOthers, isTitled, metaTitle, share, title }: Reading): Verdict | undefined => {
   if (title === undefined) return undefined
-  const wanted = bare(title)
-  if (bare(first).includes(wanted) || bare(metaTitle) === wanted) return confirmed("title", 0.95)
+  if (isTitled || bare(metaTitle) === bare(title)) return confirmed("title", 0.95)
+  // It is a likeness only, and the wanted DOI would stand where another one does.
+  if ((doi !== undefined && hasOthers) || lengthOf(bare(title)) < TELLING_TITLE) return undefined
   return Math.max(share, coverage(title, metaTitle)) >= 0.85 ? confirmed("title", 0.7) : undefined
 }
 
@@ -218,7 +255,7 @@ const unconfirmed = ({ about, doi, first, hasOthers, paper, text, title }: Readi
   if (title !== undefined) {
     return coverage(title, text) < 0.5 ? mismatch("title", hasOthers ? 0.9 : 0.75) : unknown("title")
   }
-  if (doi === undefined) return unknown("arxiv")
+  if (doi === undefined) return unknown(paper === undefined ? "title" : "arxiv")
   // It names the wanted work behind another one: either may be itself.
   if (Mentions.ofDoi(`${first}\n${about}`, doi).length > 0) return unknown("doi")
   // Publishers write a work's DOI into its metadata; but each version of a work may have one.

@@ -23,6 +23,9 @@ const SILENT = new Set([
   "related-object"
 ])
 
+/** Elements whose text stands in lines of its own. */
+const LINES = /^(?:(?:article-|book-|trans-|sub)?title|h[1-6]|p|div|li|t[dhr]|br|section|article|header)$/
+
 /** Names under which a page tells programs of other works. */
 const OF_OTHERS = new Set([
   "citation_reference",
@@ -68,7 +71,7 @@ export const wordsOf = (start: Uint8Array, options: MarkupOptions): Words => {
           if (!OF_OTHERS.has(key)) about.push(content)
           if (TITLES.has(key)) named ??= content
         }
-        text.push(" ")
+        text.push(LINES.test(name) ? "\n" : " ")
       },
       text: (piece) => {
         if (silent > 0) return
@@ -81,7 +84,7 @@ export const wordsOf = (start: Uint8Array, options: MarkupOptions): Words => {
       close: (name) => {
         if (SILENT.has(name)) silent -= 1
         if (inTitle > 0) inTitle -= 1
-        text.push(" ")
+        text.push(LINES.test(name) ? "\n" : " ")
       }
     },
     options

@@ -278,6 +278,41 @@ describe("a document", () => {
     })
   })
 
+  it.each([
+    ["Machine Learning", "T. Author\nMachine\nLearning1\nand its limits"],
+    ["Machine Learning", "REVIEW\nMachine Learn-\ning*\nT. Author"],
+    ["<i>E. coli</i> growth in H<sub>2</sub>O", "E. coli growth in H₂O\nT. Author"],
+    ["機械学習入門", "論文\n機械学習\n入門\n著者"],
+    [
+      "Search for $B^0_s \\to \\mu^+\\mu^-$ decays at $\\sqrt{s}$ = 13 TeV with the detector &amp; more",
+      "Search for B⁰ₛ → μ⁺μ⁻ decays at √s = 13 TeV with the detector and more"
+    ]
+  ])("is known by the title %j where it stands by itself", (title, text) => {
+    expect(identify({ title }, said(`${text}\n${BODY}`))).toMatchObject({
+      identity: "confirmed",
+      by: "title"
+    })
+  })
+
+  it.each([
+    ["Machine Learning", "Sudden Death of Machine Learning"],
+    ["Machine Learning", "Growing Tomatoes\nWe use machine learning here."],
+    ["Deep learning of images", "Images of the deep: learning from corals"],
+    ["機械学習入門", "機械学習入門の書評について"]
+  ])("is not known by the title %j in %j", (title, text) => {
+    const document = said(`${text}\ndoi:10.5555/own.2 on doi:10.5555/wanted.1\n${BODY}`)
+    expect(identify({ title }, document).identity).not.toBe("confirmed")
+    expect(identify({ title, doi: "10.5555/wanted.1" }, document).identity).not.toBe("confirmed")
+  })
+
+  it("with another DOI is not known by the words of the title alone", () => {
+    const document = said(
+      `Automata in Büchi: on the Flow of Difficult Coefficients\ndoi:10.5555/own.2\n${BODY}`
+    )
+    expect(identify({ title: TITLE, doi: "10.5555/wanted.1" }, document).identity).toBe("unknown")
+    expect(identify({ title: TITLE }, document).identity).toBe("confirmed")
+  })
+
   it("without a text layer tells nothing", () => {
     expect(identify({ title: TITLE }, said(""))).toEqual({
       identity: "unknown",

@@ -55,6 +55,14 @@ describe("the words of a page", () => {
     expect(said.text).not.toMatch(/cited|wrong|Another/)
   })
 
+  it("have titles in lines of their own, whatever their letters are marked with", () => {
+    expect(words("<div>Journal</div><h1>On <i>E.</i> coli</h1><p>Text").text).toMatch(
+      /^\s*Journal\s*\n\s*On E. coli\s*\n/
+    )
+    const article = "<a><article-title>On <italic>E.</italic> coli</article-title><p>Text</p></a>"
+    expect(words(article, true).text).toMatch(/^\s*On E. coli\s*\n/)
+  })
+
   it("are in the encoding the page names", () => {
     const page = Buffer.from(`<meta charset=iso-8859-1><title>Fluß</title>`, "latin1")
     expect(words(page).title).toBe("Fluß")
