@@ -146,11 +146,15 @@ export const csvRow = (values: ReadonlyArray<string | number | null>): string =>
 const FORMULA = /^[\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]/
 
 /**
- * Text that a spreadsheet would carry out gets an apostrophe before it, as spreadsheets themselves mark text: ids and URLs
- * come from lists and servers that others have written. JSON has every value exactly.
+ * Text that a spreadsheet would carry out gets an apostrophe before it, as spreadsheets themselves mark text, and what
+ * controls a terminal becomes a space: ids, types and licences come from lists and servers that others have written. JSON
+ * has every value exactly.
  */
-const harmless = (value: string | number | null): string | number | null =>
-  typeof value === "string" && FORMULA.test(value) ? `'${value}` : value
+const harmless = (value: string | number | null): string | number | null => {
+  if (typeof value !== "string") return value
+  const text = value.replaceAll(/\p{Cc}+/gu, " ")
+  return FORMULA.test(text) ? `'${text}` : text
+}
 
 /** The first line of a manifest as CSV. */
 export const csvHeader: string = csvRow(COLUMNS)

@@ -26,7 +26,7 @@ export const exportManifest = Command.make(
   {
     as: Options.choice("as", ["jsonl", "csv", "bibtex"]).pipe(
       Options.withDescription(
-        "One JSON object a line, CSV with a header, or BibTeX of what has a file. In CSV, text that a spreadsheet would carry out has an apostrophe before it. Default: jsonl."
+        "One JSON object a line, CSV with a header, or BibTeX of what has a file. In CSV, text that a spreadsheet would carry out has an apostrophe before it, and control characters are spaces. Default: jsonl."
       ),
       Options.withDefault("jsonl" as const)
     ),
