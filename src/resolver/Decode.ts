@@ -53,6 +53,16 @@ export const Id = Schema.Union(Schema.String, Schema.Number)
 export const fail = (name: string, outcome: Outcome, message: string): ResolverFailure =>
   new ResolverFailure({ outcome, message: `${name}: ${message}`, passing: false })
 
+/**
+ * A single record may be closed to us: that says nothing about who asks. An answer that speaks of a token does; some services
+ * refuse a token that is none, or has run out, with the same status.
+ */
+export const closedRecord = ({ status, text }: Answer): Outcome | undefined =>
+  status === 403 && !speaksOfToken(text) ? "no_open_access" : undefined
+
+/** Whether a refusal is one of the token that was sent. */
+export const speaksOfToken = (text: string): boolean => /token|oauth/i.test(text)
+
 /** Reads the answer's JSON in this shape. */
 export const decoder = <A, I>(name: string, schema: Schema.Schema<A, I>) => {
   const decode = Schema.decodeUnknownEither(Schema.parseJson(schema))

@@ -8,9 +8,9 @@ import { flag, key } from "../Setting.ts"
 import { at, encode } from "./Address.ts"
 import { workFirst } from "./Aside.ts"
 import { type Copy, fromCopies } from "./Candidate.ts"
-import { bareDoi, decoder, fail, list, maybe, orNone } from "./Decode.ts"
+import { bareDoi, closedRecord, decoder, fail, list, maybe, orNone } from "./Decode.ts"
 import { define } from "./Definition.ts"
-import type { Answer, Known, Outcome } from "./Resolver.ts"
+import type { Known } from "./Resolver.ts"
 
 const NAME = "figshare"
 
@@ -41,9 +41,6 @@ const decodeList = decoder(
   NAME,
   Schema.Array(Schema.Struct({ id: Schema.Number, doi: maybe(Schema.String) }))
 )
-
-/** A single article may be closed to us: that says nothing about who asks. */
-const judge = ({ status }: Answer): Outcome | undefined => (status === 403 ? "no_open_access" : undefined)
 
 // ---------------------------------------------------------------------------------------------------------------
 // Reading
@@ -109,7 +106,7 @@ export const definition = define({
       const search = Effect.gen(function* () {
         if (doi === undefined) return yield* fail(NAME, "not_found", "the artifact has no DOI")
         const found = yield* decodeList(
-          yield* get(at(base_url, `/v2/articles?doi=${encode(doi)}&page_size=3`), { judge })
+          yield* get(at(base_url, `/v2/articles?doi=${encode(doi)}&page_size=3`), { judge: closedRecord })
         )
         const article = found.find((each) => isAbout(each.doi, doi))
         if (article === undefined) return yield* fail(NAME, "not_found", "it doesn't know this work")
@@ -119,7 +116,7 @@ export const definition = define({
 
       return Effect.gen(function* () {
         const path = pathOf(artifact, known) ?? (yield* search)
-        const article = yield* decodeArticle(yield* get(at(base_url, path), { judge }))
+        const article = yield* decodeArticle(yield* get(at(base_url, path), { judge: closedRecord }))
         if (doi !== undefined && OWN_DOI.test(doi) && article.doi !== null && !isAbout(article.doi, doi)) {
           return yield* fail(NAME, "failed", "its answer is about another work")
         }

@@ -9,7 +9,7 @@ import type { Artifact } from "../Artifact.ts"
 import { at, encode, hasPdfSuffix } from "./Address.ts"
 import { arxivId } from "./Arxiv.ts"
 import { cleanUrl, type Copy, fromCopies } from "./Candidate.ts"
-import { bareDoi, decoder, fail, list, maybe, orNone } from "./Decode.ts"
+import { bareDoi, decoder, fail, list, maybe, orNone, speaksOfToken } from "./Decode.ts"
 import { define } from "./Definition.ts"
 
 const NAME = "openaire"
@@ -91,8 +91,10 @@ export const definition = define({
           return yield* fail(NAME, "not_found", "the artifact has no identifier it knows")
         const answer = yield* get(
           at(base_url, `/graph/v3/research-products?pid=${encode(pid)}&type=publication&pageSize=5`),
-          // It is documented for the rate.
-          { judge: ({ status }) => (status === 403 ? "rate_limited" : undefined) }
+          // It is documented for the rate; tokens run out within the hour.
+          {
+            judge: ({ status, text }) => (status === 403 && !speaksOfToken(text) ? "rate_limited" : undefined)
+          }
         )
         const { results } = yield* decode(answer)
         const products = (results ?? []).filter((product) => isAbout(product, pid))

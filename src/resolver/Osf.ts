@@ -8,9 +8,9 @@ import * as Schema from "effect/Schema"
 import type { Artifact } from "../Artifact.ts"
 import { at } from "./Address.ts"
 import { type Copy, fromCopies } from "./Candidate.ts"
-import { bareDoi, decoder, fail, maybe, orNone } from "./Decode.ts"
+import { bareDoi, closedRecord, decoder, fail, maybe, orNone } from "./Decode.ts"
 import { define } from "./Definition.ts"
-import type { Answer, Known, Outcome } from "./Resolver.ts"
+import type { Known } from "./Resolver.ts"
 
 const NAME = "osf"
 
@@ -45,9 +45,6 @@ const decode = decoder(
     })
   })
 )
-
-/** A single preprint may be closed to us: that says nothing about who asks. */
-const judge = ({ status }: Answer): Outcome | undefined => (status === 403 ? "no_open_access" : undefined)
 
 // ---------------------------------------------------------------------------------------------------------------
 // Reading
@@ -102,7 +99,7 @@ export const definition = define({
         if (guid === undefined) return yield* fail(NAME, "not_found", "the artifact is none of its preprints")
         const answer = yield* get(at(base_url, `/v2/preprints/${guid}/?embed=primary_file`), {
           accept: "application/vnd.api+json",
-          judge
+          judge: closedRecord
         })
         const { data } = yield* decode(answer)
         const own = data.links?.preprint_doi ?? null

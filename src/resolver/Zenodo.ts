@@ -8,9 +8,9 @@ import { flag, key } from "../Setting.ts"
 import { at, encode } from "./Address.ts"
 import { workFirst } from "./Aside.ts"
 import { type Copy, fromCopies } from "./Candidate.ts"
-import { address, decoder, fail, Id, list, maybe, orNone, sameDoi } from "./Decode.ts"
+import { address, closedRecord, decoder, fail, Id, list, maybe, orNone, sameDoi } from "./Decode.ts"
 import { define } from "./Definition.ts"
-import type { Answer, Known, Outcome } from "./Resolver.ts"
+import type { Known } from "./Resolver.ts"
 
 const NAME = "zenodo"
 
@@ -41,9 +41,6 @@ type RecordOf = typeof RecordOf.Type
 const decodeRecord = decoder(NAME, RecordOf)
 const decodeSearch = decoder(NAME, Schema.Struct({ hits: Schema.Struct({ hits: list(RecordOf) }) }))
 const decodeListing = decoder(NAME, Schema.Struct({ entries: Schema.Array(File) }))
-
-/** A single record may be closed to us: that says nothing about who asks. */
-const judge = ({ status }: Answer): Outcome | undefined => (status === 403 ? "no_open_access" : undefined)
 
 // ---------------------------------------------------------------------------------------------------------------
 // Reading
@@ -99,7 +96,9 @@ export const definition = define({
     ({ artifact, get, known }) => {
       const { doi } = artifact
       const lookUp = Effect.fnUntraced(function* (id: string) {
-        const record = yield* decodeRecord(yield* get(at(base_url, `/api/records/${id}`), { judge }))
+        const record = yield* decodeRecord(
+          yield* get(at(base_url, `/api/records/${id}`), { judge: closedRecord })
+        )
         // A page was named by somebody who should know; a DOI must be the record's.
         const wrong = isOwn(artifact) && doi !== undefined && record.doi !== null && !isAbout(record, doi)
         return wrong ? yield* fail(NAME, "failed", "its answer is about another work") : record
@@ -108,7 +107,7 @@ export const definition = define({
         if (doi === undefined) return yield* fail(NAME, "not_found", "the artifact has no DOI")
         const query = encode(`doi:"${doi.replace(/["\\]/g, "\\$&")}"`)
         const { hits } = yield* decodeSearch(
-          yield* get(at(base_url, `/api/records?q=${query}&size=3`), { judge })
+          yield* get(at(base_url, `/api/records?q=${query}&size=3`), { judge: closedRecord })
         )
         const record = (hits.hits ?? []).find((hit) => isAbout(hit, doi))
         return record ?? (yield* fail(NAME, "not_found", "it doesn't know this work"))
@@ -125,8 +124,9 @@ export const definition = define({
           record.files ??
           (number === undefined
             ? []
-            : (yield* decodeListing(yield* get(at(base_url, `/api/records/${number}/files`), { judge })))
-                .entries)
+            : (yield* decodeListing(
+                yield* get(at(base_url, `/api/records/${number}/files`), { judge: closedRecord })
+              )).entries)
         return yield* orNone(NAME, fromCopies(NAME, toCopies(record, files)))
       })
     }

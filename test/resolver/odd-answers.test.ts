@@ -113,6 +113,24 @@ describe("a refusal with 403", () => {
     })
   )
 
+  it.live.each([
+    ["zenodo", "10.5281/zenodo.1", "ZENODO_TOKEN", "no_open_access"],
+    ["figshare", "10.6084/m9.figshare.1", "FIGSHARE_TOKEN", "no_open_access"],
+    ["osf", "10.31235/osf.io/hqb2p", "OSF_TOKEN", "no_open_access"],
+    ["openaire", DOI, "OPENAIRE_TOKEN", "rate_limited"]
+  ] as const)("by %s is one of the token only if it says so", ([name, doi, variable, otherwise]) =>
+    Effect.gen(function* () {
+      const given = { artifact: { doi }, env: { [variable]: "s3cret" } }
+      for (const [message, ends] of [
+        ["OAuth token is invalid or expired", "config_error"],
+        ["Forbidden", otherwise]
+      ] as const) {
+        const refusal = Behaviour.respond({ status: 403, body: JSON.stringify({ message }) })
+        expect(yield* outcome(name, refusal, given)).toBe(ends)
+      }
+    })
+  )
+
   const first = "https://excluded.org/a.pdf"
   const second = "https://open.org/b.pdf"
   const ERROR = "org.archive.wayback.exception.AdministrativeAccessControlException: Blocked Site Error"

@@ -73,6 +73,7 @@ describe("a link", () => {
     "/toc.pdf",
     "/licence.pdf",
     "/poster.pdf",
+    "/pdf/preview/10.1007/x",
     "/slides.pdf",
     "/purchase/1.pdf",
     "/login?to=/1.pdf",
