@@ -1,7 +1,7 @@
 /**
  * Which addresses may be connected to: the public ones, and others only where whoever runs this has named them.
  *
- * It is the address of the connection itself that is looked at, after the name was looked up, so a name that changes its
+ * It is the very address that is connected to that is looked at, after the name was looked up, so a name that changes its
  * address between two looks gains nothing.
  */
 import { isIP } from "node:net"
@@ -31,10 +31,3 @@ export const literal = (url: URL): string | undefined => {
   const host = url.hostname.replace(/^\[|\]$/g, "")
   return isIP(host) === 0 ? undefined : host
 }
-
-/** Whether two addresses are one, however they are written. */
-export const isSame = (one: string | undefined, other: string): boolean =>
-  one !== undefined &&
-  ipaddr.isValid(one) &&
-  ipaddr.isValid(other) &&
-  ipaddr.process(one).toString() === ipaddr.process(other).toString()

@@ -1,11 +1,11 @@
 /**
  * The connections of a program, and where they may lead: to public addresses, and to those the settings give to a name.
  */
-import { lookup as systemLookup } from "node:dns"
+import { type LookupAddress, lookup as systemLookup } from "node:dns"
 import { isIP, type LookupFunction } from "node:net"
 import { Agent, buildConnector, type Dispatcher } from "undici"
 import { asciiHost } from "../Lane.ts"
-import { isPublic, isSame } from "./Addresses.ts"
+import { isPublic } from "./Addresses.ts"
 import type { HttpSettings } from "./Http.ts"
 import { ADDRESS_REFUSED } from "./HttpError.ts"
 import * as Proxies from "./Proxies.ts"
@@ -28,38 +28,32 @@ const addressesOf = (resolve: HttpSettings["resolve"]): AddressOf => {
   return (hostname) => addresses.get(asciiHost(hostname) ?? hostname)
 }
 
-/** Looks names up in the settings first; the name stays what TLS and the Host header say. */
-const lookupWith =
-  (addressOf: AddressOf): LookupFunction =>
-  (hostname, options, callback) => {
-    const address = addressOf(hostname)
-    if (address === undefined) systemLookup(hostname, options, callback)
-    else if (options.all === true) callback(null, [{ address, family: isIP(address) }])
-    else callback(null, address, isIP(address))
-  }
-
 /** Why there is no connection to an address that may not be asked. */
 export const refusal = () => Object.assign(new Error("address refused"), { code: ADDRESS_REFUSED })
 
-/** Connects to public addresses, and to those the settings give to a name; `anywhere`: to all. */
-const connectorWith = (
-  connect: buildConnector.connector,
-  addressOf: AddressOf,
-  anywhere: boolean
-): buildConnector.connector => {
-  const may = (hostname: string, address: string) =>
-    anywhere || isPublic(address) || isSame(addressOf(hostname), address)
-  return (options, callback) => {
-    connect(options, (error, socket) => {
-      if (error !== null) callback(error, null)
-      else if (may(options.hostname, socket.remoteAddress ?? "")) callback(null, socket)
-      else {
-        socket.destroy()
-        callback(refusal(), null)
-      }
-    })
+/**
+ * Looks names up in the settings first; the name stays what TLS and the Host header say. Of what the name service says, the
+ * public addresses count, so that others aren't even knocked at; `anywhere`: all.
+ */
+const lookupWith =
+  (addressOf: AddressOf, anywhere: boolean): LookupFunction =>
+  (hostname, options, callback) => {
+    const answer = (addresses: ReadonlyArray<LookupAddress>) => {
+      const [first] = addresses
+      if (first === undefined) callback(refusal(), "", 0)
+      else if (options.all === true) callback(null, [...addresses])
+      else callback(null, first.address, first.family)
+    }
+    const address = addressOf(hostname)
+    if (address !== undefined) answer([{ address, family: isIP(address) }])
+    else if (anywhere) systemLookup(hostname, options, callback)
+    else {
+      systemLookup(hostname, { ...options, all: true }, (error, found) => {
+        if (error === null) answer(found.filter((each) => isPublic(each.address)))
+        else callback(error, "", 0)
+      })
+    }
   }
-}
 
 /** Connections; through proxies if there are any. A proxy connects for us, wherever it may. `anywhere`: to all addresses. */
 export const make = (
@@ -68,12 +62,12 @@ export const make = (
   proxies: Proxies.Proxies | undefined
 ): Dispatcher => {
   const addressOf = addressesOf(settings.resolve)
-  const connecting: buildConnector.BuildOptions = {
+  const connecting = (toAny: boolean): buildConnector.BuildOptions => ({
     timeout: settings.connect_timeout_seconds * 1000,
-    lookup: lookupWith(addressOf)
-  }
+    lookup: lookupWith(addressOf, toAny)
+  })
   const options: Agent.Options = {
-    connect: connectorWith(buildConnector(connecting), addressOf, anywhere),
+    connect: buildConnector(connecting(anywhere)),
     headersTimeout: settings.first_byte_timeout_seconds * 1000,
     bodyTimeout: settings.idle_timeout_seconds * 1000,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -82,5 +76,5 @@ export const make = (
     pipelining: 1,
     allowH2: false
   }
-  return proxies === undefined ? new Agent(options) : Proxies.agent(proxies, options, connecting)
+  return proxies === undefined ? new Agent(options) : Proxies.agent(proxies, options, connecting(true))
 }

@@ -59,6 +59,15 @@ export const parseHttpDate = (text: string, now: number): Option.Option<number> 
   return Option.none()
 }
 
+/** The zone of a date that isn't in one of HTTP's formats, but says when all the same. */
+const ZONED = /\d:\d{2}.*(?:Z|UTC|[+-]\d{2}:?\d{2})$/i
+
+/** An HTTP date, or another one that servers send by mistake: with `+0000`, or as ISO 8601 has it. */
+const parseDate = (text: string, now: number): Option.Option<number> =>
+  Option.orElse(parseHttpDate(text, now), () =>
+    Option.filter(Option.some(Date.parse(ZONED.test(text) ? text : "")), (at) => !Number.isNaN(at))
+  )
+
 /**
  * The time a `Retry-After` value names, as milliseconds since the epoch, at most `maxSeconds` from `now`.
  * `None`: garbage, negative, or a date that has passed.
@@ -67,7 +76,7 @@ export const parse = (value: string, now: number, maxSeconds: number): Option.Op
   const text = value.trim()
   const latest = now + maxSeconds * 1000
   if (/^\d+(?:\.\d+)?$/.test(text)) return Option.some(Math.min(now + Math.ceil(Number(text) * 1000), latest))
-  return parseHttpDate(text, now).pipe(
+  return parseDate(text, now).pipe(
     Option.filter((at) => at > now),
     Option.map((at) => Math.min(at, latest))
   )
@@ -78,10 +87,10 @@ const SMALLEST_EPOCH_SECONDS = 1_000_000_000
 /** Above this a Unix time is in milliseconds. */
 const SMALLEST_EPOCH_MILLIS = 100_000_000_000
 
-/** The time a `RateLimit-Reset` or `X-RateLimit-Reset` value names; seconds to wait, or a Unix time. */
+/** The time a `RateLimit-Reset` or `X-RateLimit-Reset` value names; seconds to wait, a Unix time, or a date. */
 export const parseReset = (value: string, now: number, maxSeconds: number): Option.Option<number> => {
   const text = value.trim()
-  if (!/^\d+(?:\.\d+)?$/.test(text)) return Option.none()
+  if (!/^\d+(?:\.\d+)?$/.test(text)) return parse(text, now, maxSeconds)
   const number = Number(text)
   const at =
     number >= SMALLEST_EPOCH_MILLIS

@@ -153,7 +153,7 @@ const cases: ReadonlyArray<Case> = [
     redirect("http://169.254.169.254/latest/meta-data/")
   ],
   ["a redirect to another address of this machine", /^address-refused$/, redirect("http://127.0.0.2:1/")],
-  ["a redirect to this machine by its name", /^address-refused$|^connect$/, redirect("http://localhost:9/")],
+  ["a redirect to this machine by its name", /^address-refused$/, redirect("http://localhost:9/")],
   ["a redirect to this machine in IPv6", /^address-refused$/, redirect("http://[::1]:9/")],
   ["a redirect to this machine in other numbers", /^address-refused$/, redirect("http://0x7f000002/")],
   ["a redirect to a private network", /^address-refused$/, redirect("http://10.0.0.1/")],

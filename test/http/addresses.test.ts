@@ -11,6 +11,7 @@ import { isPublic, type NamedBy } from "../../src/http/Addresses.ts"
 import * as Http from "../../src/http/Http.ts"
 import { readStart } from "../../src/http/Start.ts"
 import { settings } from "../download/Rig.ts"
+import { listening } from "./Listening.ts"
 
 /** A server on loopback that answers every request with its line and host, until the scope ends. */
 const echo = Effect.acquireRelease(
@@ -129,6 +130,23 @@ describe("a host of this machine", () => {
       expect(seen).toEqual([])
       expect(yield* ask(url, "list", { allow_private_hosts: true })).toBe("here")
       expect(yield* ask(url, "configuration")).toBe("here")
+    })
+  )
+
+  it.scopedLive("isn't even knocked at by its name", () =>
+    Effect.gen(function* () {
+      let knocks = 0
+      const port = yield* listening(
+        net.createServer((socket) => {
+          knocks += 1
+          socket.destroy()
+        })
+      )
+      // Neither is there a difference to be seen between a port that is open and one that isn't.
+      for (const url of [`http://localhost:${port}/`, `https://localhost:${port}/`, "http://localhost:1/"]) {
+        expect(yield* ask(url, "server"), url).toBe("address-refused")
+      }
+      expect(knocks).toBe(0)
     })
   )
 

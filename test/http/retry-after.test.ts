@@ -41,6 +41,11 @@ describe("Retry-After", () => {
     ["Tue, 24 Nov 2026 12:00:30 GMT", 30],
     ["Tuesday, 24-Nov-26 12:00:30 GMT", 30],
     ["Tue Nov 24 12:00:30 2026", 30],
+    ["Tue, 24 Nov 2026 12:00:30 +0000", 30],
+    ["Tue, 24 Nov 2026 13:00:30 +0100", 30],
+    ["Tue, 24 Nov 2026 12:00:30 UTC", 30],
+    ["2026-11-24T12:00:30Z", 30],
+    ["2026-11-24T07:00:30.000-05:00", 30],
     ["  7 ", 7],
     ["1.5", 1.5],
     ["0", 0]
@@ -71,7 +76,11 @@ describe("Retry-After", () => {
     "Tue, 31 Feb 2027 12:00:00 GMT",
     "Tue, 24 Nov 2026 25:00:00 GMT",
     "Tue, 24 Xyz 2026 12:00:30 GMT",
-    "Mon, 23 Nov 2026 12:00:00 GMT"
+    "Mon, 23 Nov 2026 12:00:00 GMT",
+    "2026-11-23T12:00:00Z",
+    "Tue, 24 Nov 2026 12:00:30",
+    "12:30 UTC",
+    "2026-13-24T12:00:30Z"
   ])("takes %j for no hint", (text) => {
     expect(RetryAfter.parse(text, NOW, WEEK)).toEqual(Option.none())
   })
@@ -85,6 +94,7 @@ describe("rate limit resets", () => {
     ["seconds, with the older name", { "x-ratelimit-reset": "30" }],
     ["a Unix time", { "x-ratelimit-reset": String(NOW / 1000 + 30) }],
     ["a Unix time in milliseconds", { "x-ratelimit-reset": String(NOW + 30_000) }],
+    ["a date", { "x-ratelimit-reset": "2026-11-24T12:00:30Z" }],
     ["what Retry-After says, if it can be read", { "retry-after": "30", "x-ratelimit-reset": "3600" }],
     ["the reset, if Retry-After can't be read", { "retry-after": "later", "ratelimit-reset": "30" }],
     ["of a policy that is used up", { ratelimit: '"default";r=0;t=30' }],
