@@ -112,7 +112,8 @@ const around = /^[([{<"'“‘]+|[)\]}>"'”’.,;]+$/g
 /** A whole text in brackets or quotation marks, as URLs stand in texts. */
 const wrapped = /^(?:<(.+)>|\((.+)\)|\[(.+)\]|"(.+)"|'(.+)'|“(.+)”|‘(.+)’)[.,;]?$/
 
-const bareNumber = /^\s*0*([1-9]\d{0,8})\s*$/
+// Some tables have made a fraction of it.
+const bareNumber = /^\s*0*([1-9]\d{0,8})(?:\.0)?\s*$/
 
 const firstMatch = (forms: ReadonlyArray<RegExp>, text: string): Option.Option<string> => {
   const trimmed = visible(text)

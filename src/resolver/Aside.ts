@@ -1,7 +1,6 @@
 /**
- * What stands beside a work, told by its words: supplements, covers, licences, previews, exports of the
- * citation. A whole word counts,
- * not a part of one: recovery is no cover, and landslides are no slides.
+ * What stands beside a work, told by its words: supplements, covers, licences, previews, exports of the citation. A whole
+ * word counts, not a part of one: recovery is no cover, and landslides are no slides.
  */
 
 const ASIDE =

@@ -67,7 +67,10 @@ export const order = ({ kinds, prefer }: Preferences): Order.Order<Candidate> =>
   return Order.combineAll(prefer === "version" ? [kind, version, host] : [kind, host, version])
 }
 
-/** The candidates worth a request, each URL once, best first. */
+/** Nobody has more copies of a work; who names more would keep a job at them for ever. */
+const MAX_CANDIDATES = 100
+
+/** The candidates worth a request, each URL once, best first; of more than a hundred the best hundred. */
 export const rank = (
   candidates: ReadonlyArray<Candidate>,
   preferences: Preferences = DEFAULTS
@@ -76,4 +79,4 @@ export const rank = (
     candidates
       .filter((candidate) => kindRank(kindOf(candidate), preferences.kinds) !== undefined)
       .toSorted(order(preferences))
-  )
+  ).slice(0, MAX_CANDIDATES)

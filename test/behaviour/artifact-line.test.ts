@@ -120,6 +120,11 @@ describe("what is accepted", () => {
       { id: "a", urls: ["http://a.org/"] }
     ],
     [
+      "a PMID that a table made a fraction of is one",
+      { pmid: "12.0" },
+      { id: "pmid:12", urls: [], pmid: "12" }
+    ],
+    [
       "the first identifier gives the id, before the URL",
       { url: "http://a.org/1", pmid: 12, doi: "doi:10.1234/X" },
       { id: "doi:10.1234/x", urls: ["http://a.org/1"], doi: "10.1234/x", pmid: "12" }

@@ -68,6 +68,12 @@ describe("the order of candidates", () => {
     }
   })
 
+  it("has the best hundred of what is said to be more copies of a work than there can be", () => {
+    const many = Array.from({ length: 5000 }, (_, n) => of(`submitted ${n}`, { version: "submittedVersion" }))
+    const ranked = rank([...many, of("published", { version: "publishedVersion" })])
+    expect(urls(ranked)).toEqual(["published", ...urls(many).slice(0, 99)])
+  })
+
   it("is the published version, the accepted one, an unknown one, the submitted one", () => {
     const ranked = rank([
       of("submitted", { kind: "pdf", version: "submittedVersion" }),
