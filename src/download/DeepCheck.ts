@@ -15,6 +15,7 @@ import { inspect, type InspectSettings } from "./Inspect.ts"
 import type { Receipt } from "./Manifest.ts"
 import { HEAD_BYTES, PDF, PDF_TAIL, sniff } from "./Sniff.ts"
 import { Storage } from "./Storage.ts"
+import { cutOff } from "./Verify.ts"
 
 /** Why a stored file isn't what it should be. `refused`: a run of these settings wouldn't have kept it. */
 export interface Doubt {
@@ -67,6 +68,8 @@ export const make = (
         if (receipt.path.endsWith(PDF.extension) && type !== PDF) {
           return Option.some({ reason: "not-a-pdf", message: `it is ${type.mediaType}`, refused: true })
         }
+        const cut = type === PDF ? cutOff(head, bytes) : undefined
+        if (cut !== undefined) return Option.some({ reason: "damaged-pdf", message: cut, refused: true })
         // An expected hash that is met leaves nothing to ask.
         if (artifact.sha256 === receipt.sha256) return Option.none()
         const document = {

@@ -18,7 +18,7 @@ import { type Evidence, identify } from "./Identity.ts"
 import { utf16 } from "./Encoding.ts"
 import { obstacle, REFUSALS } from "./PageKind.ts"
 import { coverSheet, expectedPages } from "./Pages.ts"
-import { type ContentType, hasPdfEnd, HTML, PDF, sniff, XML } from "./Sniff.ts"
+import { type ContentType, hasPdfEnd, HTML, isBlank, PDF, PDF_TAIL, sniff, XML } from "./Sniff.ts"
 
 /** How closely a document is looked at. */
 export interface InspectSettings {
@@ -55,6 +55,26 @@ const refuse = (reason: string, message: string) => new FetchFailure({ class: "t
 
 const UNREAD: Evidence = { identity: "unknown", by: "unread", confidence: 0 }
 
+/** The last bytes of a file before the blanks and zeros that some servers fill files up with. */
+const lastOf = async (path: string, bytes: number): Promise<Uint8Array> => {
+  const file = await open(path, "r")
+  try {
+    const block = Buffer.allocUnsafe(64 * 1024)
+    for (let end = bytes; end > 0;) {
+      const from = Math.max(0, end - block.length)
+      const { bytesRead } = await file.read(block, 0, end - from, from)
+      let last = bytesRead
+      while (last > 0 && isBlank(block.subarray(last - 1, last))) last -= 1
+      if (last >= PDF_TAIL || (last > 0 && from === 0)) return block.subarray(0, last)
+      // A block that has too little before its blanks is read again, with what stands before it.
+      end = last > 0 ? from + last : from
+    }
+    return new Uint8Array(0)
+  } finally {
+    await file.close()
+  }
+}
+
 const inspectPdf = Effect.fnUntraced(function* (
   reader: PdfReaderService,
   settings: InspectSettings,
@@ -62,7 +82,10 @@ const inspectPdf = Effect.fnUntraced(function* (
   document: Document
 ) {
   const { bytes, inspect, tail } = document
-  if (settings.structure && !hasPdfEnd(tail)) return yield* refuse("damaged-pdf", "the PDF has no end")
+  if (settings.structure && !hasPdfEnd(tail)) {
+    const end = isBlank(tail.subarray(-1)) ? yield* inspect((at) => lastOf(at, bytes)) : tail
+    if (!hasPdfEnd(end)) return yield* refuse("damaged-pdf", "the PDF has no end")
+  }
   if (bytes > MOST_BYTES) return UNREAD
   const path = yield* inspect((at) => Promise.resolve(at))
   const facts = yield* reader

@@ -108,3 +108,17 @@ export const sniff = (head: Uint8Array): ContentType => {
 
 /** Whether a PDF ends as one should. */
 export const hasPdfEnd = (tail: Uint8Array): boolean => latin1(tail.subarray(-PDF_TAIL)).includes("%%EOF")
+
+/** Nothing but blanks and zeros. */
+export const isBlank = (bytes: Uint8Array): boolean =>
+  bytes.every((byte) => byte === 0 || byte === 0x20 || (byte >= 0x09 && byte <= 0x0d))
+
+/**
+ * How long a PDF is by what stands before its first object, where its first page comes first (ISO 32000, annex F). The
+ * end of that page looks like the end of a file.
+ */
+export const linearizedLength = (head: Uint8Array): number | undefined => {
+  const [parameters = ""] = /<<[^<>]*\/Linearized\b[^<>]*>>/.exec(latin1(head.subarray(0, HEAD_BYTES))) ?? []
+  const [, length] = /\/L\s+(\d{1,15})\b/.exec(parameters) ?? []
+  return length === undefined ? undefined : Number(length)
+}

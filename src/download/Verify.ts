@@ -8,7 +8,17 @@ import type { Artifact } from "../Artifact.ts"
 import { type Candidate, DIRECT } from "../resolver/Candidate.ts"
 import type { FileKind } from "../resolver/Ranking.ts"
 import { pageKind, REFUSALS } from "./PageKind.ts"
-import { BINARY, type ContentType, hasPdfEnd, HTML, PDF, sniff, XML } from "./Sniff.ts"
+import {
+  BINARY,
+  type ContentType,
+  hasPdfEnd,
+  HTML,
+  isBlank,
+  linearizedLength,
+  PDF,
+  sniff,
+  XML
+} from "./Sniff.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -140,9 +150,13 @@ const refuseOther = (kind: FileKind, type: ContentType): Refusal =>
     `what came instead of the ${NAMES[kind]} ${type === BINARY ? "is of no known type" : `is ${type.mediaType}`}`
   )
 
-/** Nothing but blanks and zeros. */
-const isBlank = (bytes: Uint8Array): boolean =>
-  bytes.every((byte) => byte === 0 || byte === 0x20 || (byte >= 0x09 && byte <= 0x0d))
+/** What a PDF says that was cut off behind its first page. `head`: its first bytes. */
+export const cutOff = (head: Uint8Array, bytes: number): string | undefined => {
+  const length = linearizedLength(head)
+  return length !== undefined && bytes < length
+    ? `the PDF is cut off: it has ${bytes} bytes, and says that it has ${length}`
+    : undefined
+}
 
 /** The content's type, or why it isn't taken. */
 export const verify = (expected: Expected, content: Content): ContentType | Refusal => {
@@ -154,9 +168,12 @@ export const verify = (expected: Expected, content: Content): ContentType | Refu
     return refuse("empty-body", "the answer has no content")
   }
   if (kind !== undefined && kind !== "html" && type === HTML) return refusePage(head, finalUrl, expected)
-  if (kind === "pdf" && type === PDF && !content.lengthKnown && !hasPdfEnd(tail)) {
+  // What was filled up with blanks may end before them: then it is looked at as a document.
+  if (kind === "pdf" && type === PDF && !content.lengthKnown && !hasPdfEnd(tail) && !isBlank(tail)) {
     return truncated("the PDF has no end, and the answer didn't say how long it is")
   }
+  const cut = type === PDF ? cutOff(head, bytes) : undefined
+  if (cut !== undefined) return content.lengthKnown ? refuse("damaged-pdf", cut) : truncated(cut)
   if (expected.size !== undefined && bytes !== expected.size) {
     const message = `${bytes} bytes came, ${expected.size} were expected`
     return !content.lengthKnown && bytes < expected.size

@@ -55,6 +55,16 @@ it.live("a whole document that is the right one is no problem", () =>
   })
 )
 
+it.live("a document that was cut off behind its first page is refused", () =>
+  Effect.gen(function* () {
+    const cut = Buffer.concat([
+      Buffer.from("%PDF-1.7\n9 0 obj\n<< /Linearized 1 /L 99999 >>\nendobj\n"),
+      right
+    ])
+    expect(yield* doubt("off", cut)).toEqual({ reason: "damaged-pdf", refused: true })
+  })
+)
+
 it.live("another work is doubted where it is warned of, refused where its identity is required", () =>
   Effect.gen(function* () {
     expect(yield* doubt("off", other)).toBeUndefined()

@@ -43,6 +43,11 @@ const fetched = (
     changes
   )
 
+const header = (length: number) =>
+  Buffer.from(`%PDF-1.7\n99 0 obj\n<< /Linearized 1 /O 4 /L ${String(length).padStart(9)} /N 2 >>\nendobj\n`)
+const linearized = (more: number) =>
+  Buffer.concat([header(header(0).length + paper(TITLE).length + more), paper(TITLE)])
+
 const strict: Changes = { structure: true, identity: "require" }
 
 describe("a PDF", () => {
@@ -66,6 +71,40 @@ describe("a PDF", () => {
       const { contents, end } = yield* fetched(serve(body), { structure: true, identity: "warn" })
       expect(end).toMatchObject({ left: { class: "try-next", reason: "damaged-pdf" } })
       expect(contents).toEqual([])
+    })
+  )
+
+  const filled = (length: number, sign: string, more = "") =>
+    Buffer.concat([paper(TITLE), Buffer.alloc(length, sign), Buffer.from(more)])
+  const padded: ReadonlyArray<readonly [string, Buffer, boolean]> = [
+    ["zeros", filled(200_000, "\0"), true],
+    ["line ends", filled(2049, "\r\n"), true],
+    ["zeros, just after a block", filled(64 * 1024 - 100, "\0"), true],
+    ["a cut rest", filled(3000, "0 obj "), false],
+    ["a cut rest, and zeros", filled(3000, "0 obj ", "\0".repeat(5000)), false]
+  ]
+  it.live.each(padded)("filled up with %s is kept if it ends before blanks", ([, body, kept]) =>
+    Effect.gen(function* () {
+      const { end } = yield* fetched(serve(body), strict)
+      expect(end._tag).toBe(kept ? "Right" : "Left")
+      if (kept) expect((yield* fetched(Behaviour.unsized(serve(body)), strict)).end._tag).toBe("Right")
+      else expect(end).toMatchObject({ left: { reason: "damaged-pdf" } })
+    })
+  )
+
+  it.live("whose first page comes first is as long as it says, or cut off", () =>
+    Effect.gen(function* () {
+      // What was changed later has a further part behind it.
+      for (const more of [0, -100]) {
+        expect((yield* fetched(serve(linearized(more)), strict)).end._tag).toBe("Right")
+      }
+      const cut = serve(linearized(5000))
+      expect((yield* fetched(cut, strict)).end).toMatchObject({
+        left: { class: "try-next", reason: "damaged-pdf" }
+      })
+      expect((yield* fetched(Behaviour.unsized(cut), strict)).end).toMatchObject({
+        left: { class: "retry", reason: "truncated" }
+      })
     })
   )
 
