@@ -29,6 +29,7 @@ import type { Receipt } from "./Manifest.ts"
 import * as Plan from "./Plan.ts"
 import { askedUrl } from "./Route.ts"
 import { Storage, type StorageService } from "./Storage.ts"
+import type { Tried } from "./Tried.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // One job
@@ -38,7 +39,7 @@ import { Storage, type StorageService } from "./Storage.ts"
 type Left = { readonly plan: Plan.Plan } | { readonly outcome: Handler.Outcome }
 
 /** Of a failed step, what the plan keeps. */
-type Lesson = Pick<Plan.Tried, "class" | "reason" | "message" | "not_before">
+type Lesson = Pick<Tried, "class" | "reason" | "message" | "not_before">
 
 const lessonOf = (failure: FetchFailure): Lesson => ({
   class: failure.class,

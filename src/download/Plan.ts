@@ -17,25 +17,11 @@ import { Candidate, DIRECT, distinct, Version } from "../resolver/Candidate.ts"
 import { Cookie } from "../http/Cookies.ts"
 import { Receipt } from "./Manifest.ts"
 import type { Known } from "../resolver/Resolver.ts"
+import { describe, mayPass, Tried } from "./Tried.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
 // ---------------------------------------------------------------------------------------------------------------
-
-/**
- * A candidate, or a resolver where `url` is `null`, that led to nothing. `retry`: it may do later. `wait`: it asks to be
- * left alone until `not_before`.
- */
-export const Tried = Schema.Struct({
-  url: Schema.NullOr(Schema.String),
-  resolver: Schema.String,
-  class: Schema.Literal("retry", "wait", "try-next", "skip"),
-  reason: Schema.String,
-  message: Schema.String,
-  /** The other side asked not to be tried before this time. */
-  not_before: Schema.optionalWith(Schema.Int, { exact: true })
-})
-export type Tried = typeof Tried.Type
 
 /** The target of a redirect that waits for its host's lane. */
 export const Hop = Schema.Struct({
@@ -217,16 +203,23 @@ export const unresolved = (plan: Plan, resolver: string, tried: Omit<Tried, "url
   tried: [...plan.tried, { url: null, resolver, ...tried }]
 })
 
-const mayPass = (tried: Tried): boolean => tried.class === "retry" || tried.class === "wait"
-
-/** The plan of the job's next try: only what failed in a way that may pass, in the same order. */
+/**
+ * The plan of the job's next try: only what failed in a way that may pass, in the same order; but what asked to be left alone
+ * holds up nobody who hasn't.
+ */
 export const again = (plan: Plan): Plan => {
   const passing = plan.tried.filter(mayPass)
   const resolvers = new Set(passing.flatMap(({ resolver, url }) => (url === null ? [resolver] : [])))
   // A resolver that answers only now may name further pages.
   const reopen = resolvers.size > 0 ? openers(plan) : new Set<string>()
   return {
-    candidates: plan.candidates.filter(({ url }) => passing.some((tried) => tried.url === url)),
+    candidates: plan.candidates
+      .flatMap((candidate) => {
+        const tried = passing.find(({ url }) => url === candidate.url)
+        return tried === undefined ? [] : [{ candidate, at: tried.not_before ?? 0 }]
+      })
+      .toSorted((a, b) => a.at - b.at)
+      .map(({ candidate }) => candidate),
     cursor: 0,
     tried: plan.tried.filter((tried) => !mayPass(tried)),
     asked: plan.asked.filter((name) => !resolvers.has(name) && !reopen.has(name)),
@@ -238,18 +231,6 @@ export const again = (plan: Plan): Plan => {
 // ---------------------------------------------------------------------------------------------------------------
 // The end
 // ---------------------------------------------------------------------------------------------------------------
-
-/** How many tries a message names. */
-const NAMED = 5
-
-const describe = (tried: ReadonlyArray<Tried>): string => {
-  const [only] = tried
-  if (only !== undefined && tried.length === 1) {
-    return only.url === null ? only.message : `${only.url}: ${only.message}`
-  }
-  const named = tried.slice(0, NAMED).map(({ reason, resolver, url }) => `${url ?? resolver}: ${reason}`)
-  return [...named, ...(tried.length > NAMED ? [`and ${tried.length - NAMED} more`] : [])].join("; ")
-}
 
 /** Said where a file was to be looked at again and nothing came of it. */
 const FILE_KEPT = "; the file it had before stays in the manifest"

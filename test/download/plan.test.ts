@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
 import * as Plan from "../../src/download/Plan.ts"
+import type { Tried } from "../../src/download/Tried.ts"
 
 const RESOLVERS = ["one", "two"]
 const anyUrl = FastCheck.constantFrom("http://a/1", "http://a/2", "http://b/1", "http://b/2", "http://c/1")
@@ -18,7 +19,7 @@ const anyWorld = FastCheck.record({
 })
 type World = typeof anyWorld extends FastCheck.Arbitrary<infer A> ? A : never
 
-const lesson = (how: Plan.Tried["class"]) => ({ class: how, reason: how, message: how })
+const lesson = (how: Tried["class"]) => ({ class: how, reason: how, message: how })
 
 /** Runs a plan to its end and lists what was asked for, in order. */
 const run = (from: Plan.Plan, { answers, endings }: World) => {
@@ -122,6 +123,15 @@ describe("a plan", () => {
     // What else may pass is tried again before, and isn't held up.
     const failing = Plan.verdict(Plan.unresolved(plan, "four", { ...lesson("retry"), not_before: 5 }))
     expect(failing).toMatchObject({ _tag: "Retry", notBefore: 5, plan: { asked: ["two"] } })
+  })
+
+  it("tries nobody again who asked to be left alone before those who didn't", () => {
+    let plan = Plan.start(["http://a/1", "http://b/1", "http://c/1", "http://d/1"])
+    plan = Plan.failed(plan, { ...lesson("wait"), not_before: 9 })
+    plan = Plan.failed(plan, { ...lesson("wait"), not_before: 7 })
+    plan = Plan.failed(Plan.failed(plan, lesson("retry")), lesson("retry"))
+    const urls = Plan.again(plan).candidates.map(({ url }) => url)
+    expect(urls).toEqual(["http://c/1", "http://d/1", "http://b/1", "http://a/1"])
   })
 
   it("says what a job without any candidate lacks", () => {
