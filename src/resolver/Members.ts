@@ -9,6 +9,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { HttpService, HttpSettings } from "../http/Http.ts"
 import * as HttpCache from "../http/HttpCache.ts"
+import { isMail } from "../Setting.ts"
 import type { Improve } from "./Definition.ts"
 import * as Get from "./Get.ts"
 import * as Identity from "./Identity.ts"
@@ -152,12 +153,15 @@ export const make = (settings: ResolversSettings, http: HttpService): Effect.Eff
         secret: Option.map(secret, Redacted.value)
       }))
     )
-    const confidential = Identity.confidential(
-      enabled.flatMap(({ definition, secret, section }) => [
+    const { contact } = settings.http
+    const confidential = Identity.confidential([
+      // Every request says it, in its User-Agent.
+      ...(contact !== null && isMail(contact) ? [contact] : []),
+      ...enabled.flatMap(({ definition, secret, section }) => [
         ...addresses(definition, section),
         ...Option.toArray(secret)
       ])
-    )
+    ])
     return enabled.map(({ definition, secret, section }): Member => {
       const { credential, name } = definition
       const lacks = lack(definition, section, secret)

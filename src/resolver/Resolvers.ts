@@ -246,15 +246,15 @@ export const makeWith = (
             Effect.zipRight(found(member, artifact, known))
           )
       const { candidates, pages } = sorted(member, artifact, all)
-      if (candidates.length === 0 && pages.length === 0) {
-        const message = `${name}: it knows nothing of a kind that is wanted (download.kinds)`
-        return yield* new ResolverFailure({ outcome: "no_open_access", message })
-      }
-      if (candidates.length === 0 && !opensPages) {
-        const message = `${name}: it knows landing pages only, such as ${pages[0]?.url ?? "none"}`
-        return yield* new ResolverFailure({ outcome: "no_open_access", message })
-      }
-      return { candidates, pages }
+      const [page] = pages
+      if (candidates.length > 0 || (page !== undefined && opensPages)) return { candidates, pages }
+      const why =
+        page !== undefined
+          ? `it knows landing pages only, such as ${page.url}`
+          : all.some(({ url }) => !member.confidential.hides(url))
+            ? "it knows nothing of a kind that is wanted (download.kinds)"
+            : "it names only URLs with your key or address in them"
+      return yield* new ResolverFailure({ outcome: "no_open_access", message: `${name}: ${why}` })
     })
 
     return {

@@ -168,6 +168,19 @@ describe("what says who asks", () => {
     })
   )
 
+  it.live("is told to be in what a service names, where that is why nothing is left of it", () =>
+    Effect.gen(function* () {
+      const page = Behaviour.redirect(`http://elsewhere.test:{port}/?email=${MAIL}`)
+      const { results } = yield* world(["doi_redirect"], page, {
+        contact: MAIL,
+        env: { CROSSREF_MAILTO: MAIL }
+      })
+      expect(results).toMatchObject([
+        { left: { message: "doi_redirect: it names only URLs with your key or address in them" } }
+      ])
+    })
+  )
+
   it.live("is asked for once, by the name of its setting, and nobody is asked without", () =>
     Effect.gen(function* () {
       const names: ReadonlyArray<Name> = ["unpaywall", "crossref", "pmc", "core"]
