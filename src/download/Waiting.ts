@@ -27,7 +27,7 @@ export interface Waiting {
   readonly answered: (url: string) => void
 }
 
-/** The refusal of a file in a row, each after its wait, at which it is set aside. */
+/** The refusal in a row, each after its wait, of one file or of all its host's, at which a file is set aside. */
 const ASIDE_AT = 3
 /** The one at which a host that forbids is taken at its word: who means the rate says so by another status. */
 const FORBIDDEN_AT = 2
@@ -51,24 +51,24 @@ export const make = (
       return Math.ceil(until + draw * Math.max(0, most))
     })
 
-  /** What it means for the file, beyond that its host waits: until `earliest`, or a little longer. */
+  /** What it means for the file, beyond that its host waits: by its row, and a little longer. */
   const ofFile = (
     { id, status, url }: Refused,
     { message, reason }: { readonly message: string; readonly reason: string },
-    earliest: number,
+    host: Refusals.Row,
     until: number
   ): FetchFailure | undefined => {
     const file = `${status} ${id} ${url}`
     // Each time its host has waited, however long that was.
-    const { count } = files.refused(file, now(), 0, earliest)
+    const { count } = files.refused(file, now(), 0, host.until)
     if (status === 403) {
       if (count < FORBIDDEN_AT) return undefined
       files.answered(file)
       return new FetchFailure({ class: "try-next", reason, message })
     }
-    if (count < ASIDE_AT) return undefined
+    if (Math.max(count, host.count) < ASIDE_AT) return undefined
     // As long again is for the others, and longer each time.
-    const ms = Math.min(Refusals.LONGEST_WAIT_MS, (until - now()) * 2 ** (count - ASIDE_AT))
+    const ms = Math.min(Refusals.LONGEST_WAIT_MS, (until - now()) * 2 ** Math.max(0, count - ASIDE_AT))
     return new FetchFailure({ class: "wait", reason, message, notBefore: Math.ceil(until + ms) })
   }
 
@@ -77,9 +77,9 @@ export const make = (
       const { message, reason } = said
       const lane = hostLane(refused.url)
       const ownMs = said.until === undefined ? firstMs : Math.max(SHORTEST_WAIT_MS, said.until - now())
-      const { until: earliest } = hosts.refused(lane, now(), ownMs, said.until)
-      return Effect.map(withJitter(earliest), (until) => {
-        const over = ofFile(refused, said, earliest, until)
+      const host = hosts.refused(lane, now(), ownMs, said.until)
+      return Effect.map(withJitter(host.until), (until) => {
+        const over = ofFile(refused, said, host, until)
         // That was an answer.
         if (over?.class === "try-next") hosts.answered(lane)
         return new HostWaits({ reason, message, until, over })

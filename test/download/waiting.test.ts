@@ -87,10 +87,17 @@ describe("a file that is refused again and again", () => {
     expect(over).toEqual([undefined, undefined, ["wait", 1000], ["wait", 2000]])
   })
 
-  it("isn't for what others of its host met, nor for what came while a wait was on", () => {
-    const { refuse, refuseAndWait } = rig()
-    for (let n = 0; n < 3; n++) expect(refuse("/bad", { ms: 1000 }).over).toBeUndefined()
-    for (let n = 0; n < 5; n++) expect(refuseAndWait(`/${n}`, { ms: 1000 }).over).toBeUndefined()
+  it("isn't for what came while a wait was on", () => {
+    const { refuse } = rig()
+    for (let n = 0; n < 9; n++) expect(refuse("/bad", { ms: 1000 }).over).toBeUndefined()
+  })
+
+  it("is set aside at once where its host has refused all others, too", () => {
+    const { refuseAndWait, waiting } = rig()
+    const over = Array.from({ length: 4 }, (_, n) => refuseAndWait(`/${n}`, { ms: 1000 }).over?.class)
+    expect(over).toEqual([undefined, undefined, "wait", "wait"])
+    waiting.answered("http://a.test/x")
+    expect(refuseAndWait("/x", { ms: 1000 }).over).toBeUndefined()
   })
 
   it("is forbidden for good at the second time, which is an answer of its host", () => {
