@@ -44,6 +44,9 @@ export const isArxivPdf = (url: string): boolean => url.startsWith("https://arxi
 /** Whether the URL is one of doi.org, which leads to the page of a work. */
 export const isDoiPage = (url: string): boolean => /^https?:\/\/(?:dx\.|www\.)?doi\.org\//i.test(url)
 
+/** Whether the URL is a handle's, which repositories give to the pages of their items. */
+export const isHandlePage = (url: string): boolean => /^https?:\/\/hdl\.handle\.net\//i.test(url)
+
 /** Whether the path of a URL ends as those of PDFs do. Proves nothing, and its absence proves nothing either. */
 export const hasPdfSuffix = (url: string): boolean =>
   URL.canParse(url) && /\.pdf$/i.test(new URL(url).pathname)

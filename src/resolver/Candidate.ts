@@ -5,7 +5,7 @@
  * fragment. Which candidates are worth a request, and in which order, is decided in one place, `Ranking`.
  */
 import * as Schema from "effect/Schema"
-import { cleanUrl, isArxivPdf, isDoiPage, pmcPageOfBlocked } from "./Address.ts"
+import { cleanUrl, isArxivPdf, isDoiPage, isHandlePage, pmcPageOfBlocked } from "./Address.ts"
 import { normaliseLicense } from "./License.ts"
 
 export { cleanUrl } from "./Address.ts"
@@ -74,7 +74,8 @@ const toCandidate = (resolver: string, copy: Copy): ReadonlyArray<Candidate> => 
   // What lies behind a check for humans is only good for telling which article it is.
   const page = pmcPageOfBlocked(clean)
   const arxiv = isArxivPdf(clean)
-  const kind = page !== undefined || isDoiPage(clean) ? "landing" : arxiv ? "pdf" : copy.kind
+  const isPage = page !== undefined || isDoiPage(clean) || isHandlePage(clean)
+  const kind = isPage ? "landing" : arxiv ? "pdf" : copy.kind
   const version = isVersion(copy.version) ? copy.version : arxiv ? "submittedVersion" : undefined
   const host_type = isHostType(copy.host_type) ? copy.host_type : arxiv ? "repository" : undefined
   const license =

@@ -60,8 +60,9 @@ const of = (url: string, kind: Candidate.CandidateKind = "pdf") =>
   Candidate.fromCopies("r", [{ url, kind }])[0]
 
 describe("a copy", () => {
-  it("at doi.org is a page, whatever it is said to be", () => {
+  it("at doi.org or a handle is a page, whatever it is said to be", () => {
     expect(of("https://doi.org/10.1/x")).toMatchObject({ kind: "landing" })
+    expect(of("http://hdl.handle.net/2027/1")).toMatchObject({ kind: "landing" })
   })
 
   it("behind PMC's check for humans is only good for the article's page", () => {

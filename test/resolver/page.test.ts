@@ -25,6 +25,10 @@ describe("a tag for the PDF", () => {
     ["blank, on a page with a base", '<base href="/"><meta name="citation_pdf_url" content=" ">'],
     ["the page itself", `<meta name="citation_pdf_url" content="${URL}">`],
     ["no address", '<meta name="citation_pdf_url" content="javascript:void(0)">'],
+    [
+      "the item's handle",
+      '<meta name="DC.format" content="application/pdf"><meta name="DC.identifier" content="http://hdl.handle.net/1/2">'
+    ],
     ["a link to nothing", '<link rel="alternate" type="application/pdf" href="">']
   ])("that is %s hides no link on the page", (_, tags) => {
     expect(urls(tags + link)).toEqual(["https://repo.test/files/1.pdf"])
