@@ -170,8 +170,10 @@ export const identify = (text: string): Either.Either<Identifier, string> => {
   return Option.match(known(visible(trimmed)), {
     onSome: Either.right,
     onNone: () => {
-      const inside = (wrapped.exec(trimmed)?.find((part, index) => index > 0 && part) ?? trimmed).trim()
-      return Option.match(known(visible(inside)), { onSome: Either.right, onNone: () => urlOrReason(inside) })
+      const inside = wrapped.exec(trimmed)?.find((part, index) => index > 0 && part)
+      if (inside === undefined) return urlOrReason(trimmed)
+      const bare = inside.trim()
+      return Option.match(known(visible(bare)), { onSome: Either.right, onNone: () => urlOrReason(bare) })
     }
   })
 }
