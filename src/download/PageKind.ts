@@ -13,11 +13,12 @@ import { decoderOf } from "./Encoding.ts"
  * - `consent`: it asks to agree to something first, cookies for one.
  * - `missing`: it says that there is nothing here, whatever its status.
  * - `maintenance`: it says that the site is being worked on.
+ * - `error`: it says that the server failed or refuses, whatever its status.
  * - `page`: any other.
  */
-export type PageKind = "challenge" | "login" | "consent" | "missing" | "maintenance" | "page"
+export type PageKind = "challenge" | "login" | "consent" | "missing" | "maintenance" | "error" | "page"
 
-/** What is no document, besides: `leads-on` has a program that goes to another page, `blank` shows nothing. */
+/** What is no document, besides: `leads-on` goes to another page, or shows a file, `blank` shows nothing. */
 export type Obstacle = PageKind | "leads-on" | "blank"
 
 /** A title or a heading that has one of these in it. */
@@ -34,7 +35,7 @@ const SIGNS: ReadonlyArray<readonly [kind: PageKind, sign: RegExp]> = [
   ],
   [
     "challenge",
-    /challenge-form|__cf_chl|cf-challenge|cf_captcha_kind|cloudpmc-viewer-pow|incapsula incident|_incapsula_resource|_imperva|ddos-guard|captcha-delivery\.com|px-captcha|perfdrive\.com|awswaf|anubis_challenge|aws-waf-token|verify(?:ing)? (?:that )?you are (?:a )?human|enable javascript and cookies to continue/i
+    /challenge-form|__cf_chl|cf-challenge|cf_captcha_kind|cloudpmc-viewer-pow|incapsula incident|_incapsula_resource|_imperva|ddos-guard|captcha-delivery\.com|px-captcha|perfdrive\.com|awswaf|anubis_(?:challenge|version)|aws-waf-token|verify(?:ing)? (?:that )?you are (?:a )?human|enable javascript and cookies to continue/i
   ],
   [
     "missing",
@@ -45,7 +46,7 @@ const SIGNS: ReadonlyArray<readonly [kind: PageKind, sign: RegExp]> = [
   [
     "login",
     titled(
-      "\\blog[ -]?in\\b|\\bsign[ -]?in\\b|\\blog on\\b|authentication|institutional (?:access|login)|get access|subscribe|access denied|restricted access|purchase"
+      "\\blog[ -]?in\\b|\\bsign[ -]?in\\b|\\blog on\\b|authentication|institutional (?:access|login)|get access|subscribe|access denied|restricted access|purchase|(?:select|find|choose) your (?:institution|organi[sz]ation)"
     )
   ],
   [
@@ -54,7 +55,11 @@ const SIGNS: ReadonlyArray<readonly [kind: PageKind, sign: RegExp]> = [
   ],
   [
     "login",
-    /type\s{0,9}=\s{0,9}["']?password|name\s{0,9}=\s{0,9}["']?(?:SAMLRequest|SAMLResponse)|shibboleth|openathens|get access<|(?:buy|purchase|rent) (?:this )?(?:article|chapter|pdf)|log ?in to (?:view|read|access|download)/i
+    /type\s{0,9}=\s{0,9}["']?password|name\s{0,9}=\s{0,9}["']?(?:SAMLRequest|SAMLResponse)|shibboleth|openathens|get access<|(?:buy|purchase|rent) (?:this )?(?:article|chapter|pdf)|log ?in to (?:view|read|access|download)|preview of subscription content/i
+  ],
+  [
+    "missing",
+    /you (?:have )?(?:requested|are looking for|were looking for)[^<]{0,60}(?:not (?:be )?found|(?:does(?: no|n['’])t|no longer) exist|(?:is|was)(?: no|n['’])t available)/i
   ],
   ["challenge", /captcha/i],
   [
@@ -102,8 +107,13 @@ const WHOLE_TITLES: ReadonlyArray<readonly [kind: PageKind, sign: RegExp, words:
     ],
     [
       "maintenance",
-      /maintenance/,
-      "site website web server system systems service services scheduled planned routine down for under in maintenance mode currently undergoing temporarily temporary unavailable offline closed we we're we'll are be back soon page the this is our sorry due to"
+      /maintenance|be back (?:soon|shortly)/,
+      "site website web server system systems service services scheduled planned routine down for under in maintenance mode currently undergoing temporarily temporary unavailable offline closed we we're we'll are be back soon shortly page the this is our sorry due to"
+    ],
+    [
+      "error",
+      /\b[45]\d\d\b|forbidden|internal server error|bad gateway|service (?:temporarily )?unavailable|gateway time-?out|too many requests|bad request|request rejected/,
+      "http error status code 400 401 403 405 410 429 500 501 502 503 504 520 521 522 523 524 bad request rejected unauthorized forbidden access denied internal server gateway timeout time out timed connection origin web is unreachable service temporarily unavailable too many requests sorry oops the this your to"
     ]
   ] as const
 ).map(([kind, sign, words]) => [kind, sign, new Set(words.split(" "))] as const)
@@ -183,6 +193,10 @@ const SHOWN = /<(?:img|picture|object|embed|iframe|frame|svg|math|audio|video|ca
 const LEADS_ON =
   /\blocation(?:\.href)?\s{0,9}=\s{0,9}["'`]|\blocation\.(?:replace|assign)\s{0,9}\(|<meta\b[^<>]{0,200}http-equiv\s{0,9}=\s{0,9}["']?refresh\b[^<>]{0,200}url\s{0,9}=/i
 
+/** What shows a file, and has nothing else to show. */
+const SHOWS_FILE =
+  /<(?:embed|object|i?frame)\b[^<>]{0,400}(?:application\/(?:x-)?pdf|\.pdf\b|\/viewer\.html)/i
+
 /** Characters of text up to which a page that leads on is nothing but that. */
 const LEADING_TEXT = 300
 
@@ -225,7 +239,7 @@ export const obstacle = (page: Uint8Array, finalUrl: string, whole: boolean): Ob
     .map((of) => kindOf(of.slice(0, SIGN_CHARACTERS), url))
     .find((kind) => kind !== "page")
   if (signed !== undefined) return signed
-  if (shown.length < LEADING_TEXT && LEADS_ON.test(text)) return "leads-on"
+  if (shown.length < LEADING_TEXT && (LEADS_ON.test(text) || SHOWS_FILE.test(markup))) return "leads-on"
   const isBlank = textOf(without(markup, "noscript|title")) === ""
   return whole && isBlank && !SHOWN.test(markup) ? "blank" : "page"
 }
@@ -238,6 +252,7 @@ export const REFUSALS: Readonly<Record<Exclude<Obstacle, "page">, readonly [reas
     consent: ["consent-page", "a page that asks to agree to something first"],
     missing: ["not-found-page", "a page that says there is nothing here"],
     maintenance: ["maintenance-page", "a page that says the site is being worked on"],
+    error: ["error-page", "a page that tells of an error"],
     "leads-on": ["redirect-page", "a page that only leads to another one"],
     blank: ["empty-page", "a page without any text"]
   }

@@ -58,6 +58,11 @@ const MAX_REFRESH_SECONDS = 10
 // Constructor
 // ---------------------------------------------------------------------------------------------------------------
 
+/** Elements that show another document in the page. */
+const FRAMES = new Set(["embed", "object", "iframe", "frame"])
+const PDF_TYPE = /^\s*application\/(?:x-)?pdf\b/i
+const PDF_PATH = /^[^?#]*\.pdf(?:[?#]|$)/i
+
 const refreshTarget = (content: string): string | undefined => {
   const [, seconds, target] =
     /^\s*(\d{1,5})(?:\.\d*)?\s*[;,]\s*(?:url\s*=\s*|(?!url\s*=))(\S.*)$/i.exec(content) ?? []
@@ -93,6 +98,13 @@ export const collector = (): Collector => {
     links.push({ href, rel: (rel ?? "").toLowerCase().split(/\s+/), type: (type ?? "").toLowerCase() })
   }
 
+  /** A file that the page shows is as good as a link to it. */
+  const onFrame = ({ data, src, type = "" }: Readonly<Record<string, string>>) => {
+    const href = src ?? data
+    if (href === undefined || anchors.length >= MAX_LINKS) return
+    if (PDF_TYPE.test(type) || PDF_PATH.test(href)) anchors.push({ href, words: "pdf" })
+  }
+
   const closeAnchor = () => {
     if (anchor !== undefined && anchors.length < MAX_LINKS) anchors.push(anchor)
     anchor = undefined
@@ -103,6 +115,7 @@ export const collector = (): Collector => {
       open: (name, attributes) => {
         if (name === "meta") onMeta(attributes)
         else if (name === "link") onLink(attributes)
+        else if (FRAMES.has(name)) onFrame(attributes)
         else if (name === "base") base ??= attributes["href"]
         else if (name === "a") {
           closeAnchor()

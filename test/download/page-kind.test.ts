@@ -198,6 +198,36 @@ describe("a page", () => {
       page("<title>Journal</title>", "<h1>Down for scheduled maintenance</h1>"),
       "maintenance-page"
     ],
+    [
+      "of maintenance that ends",
+      page("<title>We'll be back soon!</title>", "<p>So long.</p>"),
+      "maintenance-page"
+    ],
+    ["of a refusal", page("<title>403 Forbidden</title>", "<h1>403 Forbidden</h1><hr>nginx"), "error-page"],
+    ["of a refusal in a heading", page("", "<h1>Too many requests</h1><p>Slow down.</p>"), "error-page"],
+    ["of a firewall", page("<title>Request Rejected</title>", "<p>Your support ID is: 1</p>"), "error-page"],
+    ["of a failure", page("<title>502 Bad Gateway | Journal</title>", other), "error-page"],
+    [
+      "of what isn't there",
+      page("<title>Journal</title>", "<p>The article you requested could not be found.</p>"),
+      "not-found-page"
+    ],
+    [
+      "to choose an institution",
+      page("<title>Select your institution</title>", "<ul><li>University of A</ul>"),
+      "login-page"
+    ],
+    [
+      "of a preview",
+      page("<title>Orbits</title>", "<p>This is a preview of subscription content.</p>"),
+      "login-page"
+    ],
+    [
+      "that shows a file",
+      page("<title>Orbits</title>", '<embed src="/file" type="application/pdf">'),
+      "redirect-page"
+    ],
+    ["that shows a file in a frame", page("", '<iframe src="/a/paper.pdf?x=1"></iframe>'), "redirect-page"],
     ["of nothing at all", "<html></html>", "empty-page"],
     [
       "of a program alone",
@@ -295,6 +325,12 @@ describe("a page", () => {
     ],
     ["of pictures", page("<title>Orbits</title>", '<img src="1.png"><img src="2.png">')],
     ["in UTF-16", wide(page("<title>Orbits</title>", paragraph), "\uFEFF")],
+    ["about requests", page("<title>Too many requests: a history of queues</title>", paragraph.repeat(60))],
+    ["about a number", page("<title>500 days of orbits | Journal</title>", paragraph)],
+    [
+      "beside a file that it shows",
+      page("<title>Orbits</title>", `${paragraph.repeat(6)}<iframe src="a.pdf">`)
+    ],
     ["in Japanese", page("<title>軌道</title>", "<p>軌道について</p>")]
   ]
   it.live.each(articles)("that is an article %s is a document", ([, body]) =>

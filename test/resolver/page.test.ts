@@ -97,6 +97,18 @@ describe("a link", () => {
   })
 })
 
+describe("a file that a page shows", () => {
+  it.each([
+    ['<embed type="application/pdf" src="/file/1">', ["https://repo.test/file/1"]],
+    ['<object data="/file/1" type="application/pdf"></object>', ["https://repo.test/file/1"]],
+    ['<iframe src="/a/1.pdf?x=1#page=2"></iframe>', ["https://repo.test/a/1.pdf?x=1"]],
+    ['<iframe src="/cookies"></iframe><iframe src="/supplement.pdf"></iframe><embed src="/1.swf">', []],
+    [`${tag("/told.pdf")}<iframe src="/1.pdf"></iframe>`, ["https://repo.test/told.pdf"]]
+  ])("by %s may be the work, if nothing better is told", (html, files) => {
+    expect(urls(html)).toEqual(files)
+  })
+})
+
 describe("a page that leads on", () => {
   it.each([
     ["0;url=/2", "https://repo.test/2"],
