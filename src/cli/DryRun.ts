@@ -27,13 +27,9 @@ interface Planned {
 /** What a run makes of a payload that can't be read. */
 const BAD_PAYLOAD = "its payload can't be read: a run ends it in error (bad-payload)"
 
-/** The first service that gave no answer, and may know more. */
-const silent = ({ asked }: Preview.Preview): Preview.Asked | undefined =>
-  asked.find(({ outcome }) => outcome === "rate_limited" || outcome === "failed")
-
 /** Why nobody has named a source: what may be otherwise in a run before what won't. */
 const whyNone = (preview: Preview.Preview): string =>
-  (silent(preview) ?? preview.asked.at(-1))?.message ?? "nobody to ask"
+  (Preview.silent(preview)[0] ?? preview.asked.at(-1))?.message ?? "nobody to ask"
 
 /** A line of the table: a candidate of a job, or the job without any. */
 const rowsOf = ({ job, plan }: Planned) => {
@@ -80,7 +76,7 @@ export const dryRun = (format: Output.Format, limit: number) =>
           jobs += 1
           if (plan === undefined) unreadable += 1
           else if (plan.preview.candidates.length === 0) without += 1
-          if (plan !== undefined && silent(plan.preview) !== undefined) open += 1
+          if (plan !== undefined && Preview.silent(plan.preview).length > 0) open += 1
         }).pipe(Effect.zipRight(Effect.suspend(() => live(`${jobs} looked at`))))
       )
     )

@@ -36,6 +36,10 @@ export interface Preview {
   readonly candidates: ReadonlyArray<Candidate>
 }
 
+/** Those that gave no answer now, and may know more. */
+export const silent = ({ asked }: Preview): ReadonlyArray<Asked> =>
+  asked.filter(({ outcome }) => outcome === "rate_limited" || outcome === "failed")
+
 // ---------------------------------------------------------------------------------------------------------------
 // Preview
 // ---------------------------------------------------------------------------------------------------------------

@@ -123,9 +123,22 @@ describe("resolve", () => {
 
   it.live("ends with 3 when nobody knows where to get it", () =>
     Effect.gen(function* () {
-      const { code, stdout } = yield* given(Behaviour.status(404), ["unpaywall"], "10.1234/paper")
+      const { code, stderr, stdout } = yield* given(Behaviour.status(404), ["unpaywall"], "10.1234/paper")
       expect(code).toBe(3)
       expect(stdout).toContain("not_found")
+      expect(stderr).toContain("Nobody knows where to get it.")
+    })
+  )
+
+  it.live("doesn't say of those who gave no answer that they know nothing", () =>
+    Effect.gen(function* () {
+      const broken = Behaviour.status(500)
+      const some = yield* given(broken, ["unpaywall", "core"], "10.1234/x")
+      expect(some.code).toBe(3)
+      expect(some.stderr).toContain("Nobody who has answered knows where to get it; 1 of 2 gave no answer.")
+      const none = yield* given(broken, ["unpaywall"], "10.1234/x")
+      expect(none.code).toBe(3)
+      expect(none.stderr).toContain("Nobody who was asked has answered.")
     })
   )
 

@@ -14,8 +14,19 @@ import * as Planning from "../Planning.ts"
 import { clean, cut } from "../Text.ts"
 import * as Setup from "../Setup.ts"
 
-const table = ({ asked, candidates }: Preview.Preview) =>
+/** Why there is no candidate: who gave no answer may know one. */
+const none = (preview: Preview.Preview): string => {
+  const silent = Preview.silent(preview).length
+  const { length } = preview.asked
+  if (silent === 0) return "Nobody knows where to get it."
+  return silent === length
+    ? "Nobody who was asked has answered."
+    : `Nobody who has answered knows where to get it; ${silent} of ${length} gave no answer.`
+}
+
+const table = (preview: Preview.Preview) =>
   Effect.gen(function* () {
+    const { asked, candidates } = preview
     if (asked.length > 0) {
       yield* Output.table(
         Stream.fromIterable(asked),
@@ -40,7 +51,7 @@ const table = ({ asked, candidates }: Preview.Preview) =>
         { title: "resolver", value: ({ candidate }) => candidate.resolver },
         { title: "url", value: ({ candidate }) => candidate.url }
       ],
-      "Nobody knows where to get it."
+      none(preview)
     )
   })
 
