@@ -17,7 +17,7 @@ const Report = Schema.parseJson(
 )
 
 it("nothing is lost, and nothing that the backup knows is asked for again", async () => {
-  const behaviour = delayed(60, files({ size: 3_000 }))
+  const behaviour = delayed(150, files({ size: 3_000 }))
   const stage = await Stage.make({
     hosts: Object.fromEntries(HOSTS.map((host) => [host, behaviour]))
   })
