@@ -5,19 +5,9 @@
  * is synced, a name once its folder is.
  */
 import { createReadStream } from "node:fs"
-import {
-  copyFile,
-  link,
-  mkdir,
-  readdir,
-  readFile,
-  rm,
-  stat,
-  statfs,
-  unlink,
-  writeFile
-} from "node:fs/promises"
+import { copyFile, link, readdir, readFile, rm, stat, statfs, unlink, writeFile } from "node:fs/promises"
 import * as Context from "effect/Context"
+import * as Folder from "../Folder.ts"
 import { openFile, rename } from "./Descriptor.ts"
 
 /** An open file, or an open folder, which can only be synced. */
@@ -83,7 +73,7 @@ export interface DiskService {
 /** Node's. */
 export const node: DiskService = {
   open: openFile,
-  mkdir,
+  mkdir: Folder.make,
   createReadStream,
   readFile,
   writeFile,

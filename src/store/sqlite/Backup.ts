@@ -10,6 +10,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
+import * as Folder from "../../Folder.ts"
 import type { WorkQueueError } from "../../WorkQueue.ts"
 import { APPLICATION_ID } from "./Opening.ts"
 import { attempt, integrity, open, pragma, rows, schemaOf } from "./ReadOnly.ts"
@@ -126,7 +127,7 @@ export const backup = ({
     }
     const partial = `${target}.${process.pid}.partial`
     yield* onDisk(to, async () => {
-      await fs.mkdir(path.dirname(target), { recursive: true })
+      await Folder.make(path.dirname(target))
       await fs.rm(partial, { force: true })
     })
     const { jobs, schema } = yield* Effect.gen(function* () {

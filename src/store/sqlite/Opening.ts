@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
+import * as Folder from "../../Folder.ts"
 import { WorkQueueError } from "../../WorkQueue.ts"
 import type { DatabaseOptions } from "./Database.ts"
 import { SCHEMA_VERSION, migrate } from "./Migrations.ts"
@@ -69,7 +70,7 @@ const unwrap = (defect: unknown): unknown =>
 /** Makes the folder of the file. */
 export const prepareFolder = (file: string) =>
   Effect.tryPromise({
-    try: () => fs.mkdir(path.dirname(path.resolve(file)), { recursive: true }),
+    try: () => Folder.make(path.dirname(path.resolve(file))),
     catch: (cause) =>
       new WorkQueueError({
         reason: "unavailable",
