@@ -81,10 +81,10 @@ const lonelyDoi = (text: string): Normalised => {
 const asciiLowerCase = (text: string): string => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 
 /**
- * Signs that DOIs have and URLs and tables escape: brackets, colons, slashes. A `%` itself is none of them, so that what
+ * Signs that DOIs have and URLs and tables escape: brackets, colons, slashes, dots. A `%` itself is none of them, so that what
  * is unescaped once stays as it is.
  */
-const ESCAPED = /%(?:2[1346-9bcf]|3[a-f]|40|5[bd]|7[bd])/gi
+const ESCAPED = /%(?:2[1346-9a-f]|3[a-f]|40|5[bdf]|7[bde])/gi
 
 /** A DOI out of a URL or a table is often escaped, or half of it. */
 const signsDecoded = (text: string): string => text.replace(ESCAPED, decodeURIComponent)

@@ -209,7 +209,11 @@ describe("what says who asks", () => {
     Effect.gen(function* () {
       const { lines } = yield* world(["unpaywall", "core", "semantic_scholar"], Behaviour.status(404), {
         contact: MAIL,
-        env: { UNPAYWALL_EMAIL: "mailto:someone", CORE_API_KEY: `Bearer ${SECRET}`, S2_API_KEY: SECRET }
+        env: {
+          UNPAYWALL_EMAIL: "mailto:someone@example.org",
+          CORE_API_KEY: `Bearer ${SECRET}`,
+          S2_API_KEY: SECRET
+        }
       })
       expect(lines.filter((line) => line.includes("it isn't used"))).toEqual([
         expect.stringContaining("UNPAYWALL_EMAIL is no mail address"),
