@@ -146,7 +146,9 @@ export const definition = define({
         const query = `ids=${encode(id)}&idtype=${type}&format=json&tool=${encode(tool)}&email=${encode(email)}`
         const answer = yield* get(at(base_url, `/tools/idconv/api/v1/articles/?${query}`))
         const { records } = yield* decodeConverted(answer)
-        const record = (records ?? []).find((each) =>
+        if (records === null)
+          return yield* fail(NAME, "failed", "its converter's answer says nothing of a work")
+        const record = records.find((each) =>
           type === "doi" ? each.doi !== null && sameDoi(each.doi, id) : String(each.pmid) === id
         )
         const pmcid = record?.pmcid ?? ""

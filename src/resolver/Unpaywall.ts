@@ -76,7 +76,11 @@ export const candidates = (
     if (answer.doi !== null && !sameDoi(answer.doi, doi)) {
       return Either.left(fail(NAME, "failed", "its answer is about another work"))
     }
-    const { best_oa_location, oa_locations } = answer
+    const { best_oa_location, is_oa, oa_locations } = answer
+    if (is_oa === null && best_oa_location === null && oa_locations === null) {
+      // An error, with the status of an answer.
+      return Either.left(fail(NAME, "failed", "its answer says nothing of a work"))
+    }
     const locations = [...(best_oa_location === null ? [] : [best_oa_location]), ...(oa_locations ?? [])]
     return orNone(NAME, fromCopies(NAME, locations.map(toCopy)))
   })

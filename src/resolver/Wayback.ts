@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import { baseUrl, integer, key, oneOf } from "../Setting.ts"
 import { at, encode } from "./Address.ts"
 import { type Copy, fromCopies } from "./Candidate.ts"
-import { decoder, fail, maybe } from "./Decode.ts"
+import { decoder, fail, Id, maybe } from "./Decode.ts"
 import { define } from "./Definition.ts"
 import type { Answer, Known, Request, ResolverFailure } from "./Resolver.ts"
 
@@ -30,8 +30,8 @@ const decodeAvailable = decoder(
       closest: maybe(
         Schema.Struct({
           available: maybe(Schema.Boolean),
-          timestamp: maybe(Schema.String),
-          status: maybe(Schema.String)
+          timestamp: maybe(Id),
+          status: maybe(Id)
         })
       )
     })
@@ -80,11 +80,12 @@ const inIndex = (answer: Answer): Captures =>
   })
 
 const inAvailable = (answer: Answer, url: string): Captures =>
-  Either.map(decodeAvailable(answer), ({ archived_snapshots: { closest } }) =>
-    closest?.available === true && closest.status === "200" && TIMESTAMP.test(closest.timestamp ?? "")
-      ? [{ timestamp: closest.timestamp ?? "", original: url }]
+  Either.map(decodeAvailable(answer), ({ archived_snapshots: { closest } }) => {
+    const [status, timestamp] = [String(closest?.status ?? ""), String(closest?.timestamp ?? "")]
+    return closest?.available === true && status === "200" && TIMESTAMP.test(timestamp)
+      ? [{ timestamp, original: url }]
       : []
-  )
+  })
 
 /** Names that no public host has (RFC 6761, RFC 9476), and the archive's own. */
 const NOT_PUBLIC = /(?:^|\.)(?:test|example|invalid|localhost|local|internal|alt|onion|archive\.org)$/

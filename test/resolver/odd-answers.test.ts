@@ -63,6 +63,32 @@ describe("a list with something in it that can't be understood", () => {
   )
 })
 
+describe("an error with the status of an answer", () => {
+  const error = Behaviour.json({ status: "error", error: true, message: "the database is down", total: null })
+  const asked: ReadonlyArray<readonly [Name, Options]> = [
+    ["unpaywall", {}],
+    ["openalex", {}],
+    ["crossref", {}],
+    ["europe_pmc", {}],
+    ["semantic_scholar", {}],
+    ["hal", {}],
+    ["doaj", {}],
+    ["core", { env: { CORE_API_KEY: "key-of-core" } }],
+    ["openaire", {}],
+    ["pmc", { artifact: { pmid: "1" } }],
+    ["zenodo", { artifact: { doi: "10.5281/zenodo.1" } }],
+    ["figshare", { artifact: { doi: "10.6084/m9.figshare.1" } }],
+    ["osf", { artifact: { doi: "10.31235/osf.io/hqb2p" } }],
+    ["doi_redirect", { section: { method: "handle" } }],
+    ["wayback", { known: { failed: ["https://a.org/x.pdf"] } }],
+    ["wayback", { known: { failed: ["https://a.org/x.pdf"] }, section: { index: "available" } }]
+  ]
+
+  it.live.each(asked)("from %s is none", ([name, options]) =>
+    Effect.map(outcome(name, error, options), (ends) => expect(ends).toBe("failed"))
+  )
+})
+
 describe("an empty address of a PDF", () => {
   it.live("leaves the page that stands beside it", () =>
     Effect.gen(function* () {
