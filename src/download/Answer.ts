@@ -104,8 +104,8 @@ const OF_THE_CONTENT = new Set([401, 404, 410])
 /** Whether a request for all of it may get what this one for a range of it was refused. */
 const isOfTheRange = (status: number, said: Meaning): boolean =>
   said._tag === "TryNext" &&
-  status >= 400 &&
-  status < 500 &&
+  // Some take If-Range for the condition that 304 answers.
+  (status === 304 || (status >= 400 && status < 500)) &&
   said.reason !== "challenge" &&
   !OF_THE_CONTENT.has(status)
 

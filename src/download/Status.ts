@@ -6,7 +6,8 @@
  * | 200, 203                               | a body                                                                |
  * | 301, 302, 303, 307, 308 with Location  | a redirect, to be followed when Retry-After says                      |
  * | any other that checks for a human       | the next candidate; a failure of the host                             |
- * | 429; 403, 503 with Retry-After         | the host waits, at least as long as it asks for                       |
+ * | 429; 403, 503 with Retry-After, or a   | the host waits, at least as long as it asks for                       |
+ * | rate limit of which nothing remains    |                                                                       |
  * | 202, 206, 408, 425, other 5xx          | may go well later                                                     |
  * | 501, 505, everything else              | the next candidate                                                    |
  */
@@ -76,6 +77,10 @@ export const challenge = (status: number): Extract<Meaning, { readonly _tag: "Tr
   message: `the server checks for a human (HTTP ${status})`
 })
 
+/** Whether nothing remains of the rate that is allowed: some say so with 403 instead of 429. */
+const isUsedUp = (header: Response["header"]): boolean =>
+  /^\s*0+\s*$/.test(header("ratelimit-remaining") ?? header("x-ratelimit-remaining") ?? "")
+
 /** Reads the head of an answer. `maxSeconds` bounds what a server may ask to wait. */
 export const meaning = (
   response: Pick<Response, "status" | "header">,
@@ -114,7 +119,10 @@ export const meaning = (
     return wait(Option.getOrUndefined(RetryAfter.hint(header, now, maxSeconds)))
   }
   const asked = retryAfter()
-  if ((status === 403 || status === 503) && Option.isSome(asked)) return wait(asked.value)
+  if (status === 403 || status === 503) {
+    const until = isUsedUp(header) ? RetryAfter.hint(header, now, maxSeconds) : asked
+    if (Option.isSome(until)) return wait(until.value)
+  }
   if (PASSING.has(status) || (status >= 500 && !LASTING.has(status))) {
     return { _tag: "Retry", reason, message, notBefore: Option.getOrUndefined(asked) }
   }

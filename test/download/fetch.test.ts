@@ -90,6 +90,10 @@ describe("a candidate", () => {
     [429, "Held", { "retry-after": "3" }],
     [503, "Held", { "retry-after": "3" }],
     [403, "Held", { "retry-after": "3" }],
+    [403, "Held", { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "3" }],
+    [403, "try-next", { "x-ratelimit-remaining": "9", "x-ratelimit-reset": "3" }],
+    [403, "try-next", { "x-ratelimit-remaining": "0" }],
+    [503, "Held", { "ratelimit-remaining": "0", "ratelimit-reset": "3" }],
     [403, "try-next", { "retry-after": "some day" }]
   ] as const)("answered with %s is %s %j", ([status, expected, headers]) =>
     Effect.gen(function* () {

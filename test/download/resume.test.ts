@@ -114,7 +114,7 @@ describe("a download that broke off", () => {
     })
   )
 
-  it.live.each([400, 403, 405, 412, 416])("is fetched anew when its range is refused with %d", (code) =>
+  it.live.each([304, 400, 403, 405, 412, 416])("is fetched anew when its range is refused with %d", (code) =>
     Effect.gen(function* () {
       const refused = Behaviour.tries(1, Behaviour.status(code), whole)
       const { result, seen, sha256 } = yield* twice(Behaviour.tries(1, Behaviour.truncated(whole), refused))
