@@ -4,21 +4,18 @@
  * A file that is damaged is refused and the next candidate tried. What its words say about which work it is becomes
  * evidence in its receipt; only where the identity is required does it decide.
  */
-import { createReadStream } from "node:fs"
 import { open } from "node:fs/promises"
-import { TextDecoder } from "node:util"
 import * as Effect from "effect/Effect"
-import { SaxesParser } from "saxes"
 import type { Artifact } from "../Artifact.ts"
 import type { Fatal, Retry } from "../Failure.ts"
 import { hostLane } from "../Lane.ts"
 import type { PdfReaderService } from "../pdf/PdfReader.ts"
 import { FetchFailure } from "./FetchFailure.ts"
 import { type Evidence, identify } from "./Identity.ts"
-import { utf16 } from "./Encoding.ts"
 import { obstacle, REFUSALS } from "./PageKind.ts"
 import { coverSheet, expectedPages } from "./Pages.ts"
 import { type ContentType, hasPdfEnd, HTML, isBlank, PDF, PDF_TAIL, sniff, XML } from "./Sniff.ts"
+import { faultOfXml, tellsOfError } from "./Xml.ts"
 
 /** How closely a document is looked at. */
 export interface InspectSettings {
@@ -117,64 +114,6 @@ const inspectPdf = Effect.fnUntraced(function* (
   } satisfies Evidence
 })
 
-/**
- * Elements of XML that may be open at once, and attributes of one: the parser holds all of them, and only XML made to
- * fill the memory has more. libxml2 has limits of this kind, too.
- */
-const MOST_OPEN = 2048
-const MOST_ATTRIBUTES = 10_000
-
-/** Its DTD may know an entity of any name, and isn't read. */
-const anyEntity = (known: Record<string, string>): Record<string, string> =>
-  new Proxy(known, {
-    get: (_, name) =>
-      typeof name !== "string" ? undefined : (known[name] ?? (ENTITY_NAME.test(name) ? "" : undefined))
-  })
-
-const ENTITY_NAME = /^[\p{L}_:][\p{L}\p{M}\p{N}_:.·-]*$/u
-
-/** What is wrong with XML, with the place. */
-const faultOfXml = async (path: string): Promise<string | undefined> => {
-  const parser = new SaxesParser()
-  let fault: string | undefined
-  parser.ENTITIES = anyEntity(parser.ENTITIES)
-  parser.on("error", ({ message }) => {
-    fault ??= message
-  })
-  let [depth, attributes] = [0, 0]
-  parser.on("opentagstart", () => {
-    attributes = 0
-    depth += 1
-    if (depth > MOST_OPEN) throw new Error(`more than ${MOST_OPEN} elements are open at once`)
-  })
-  parser.on("closetag", () => {
-    depth -= 1
-  })
-  parser.on("attribute", () => {
-    attributes += 1
-    if (attributes > MOST_ATTRIBUTES)
-      throw new Error(`an element has more than ${MOST_ATTRIBUTES} attributes`)
-  })
-  /** What the parser throws is the document's fault, not the file system's. */
-  const parse = (step: () => unknown) => {
-    try {
-      step()
-    } catch (cause) {
-      fault ??= cause instanceof Error ? cause.message : String(cause)
-    }
-  }
-  let decoder: TextDecoder | undefined
-  const chunks: AsyncIterable<Uint8Array> = createReadStream(path)
-  for await (const chunk of chunks) {
-    decoder ??= new TextDecoder(utf16(chunk))
-    const text = decoder.decode(chunk, { stream: true })
-    parse(() => parser.write(text))
-    if (fault !== undefined) return fault
-  }
-  parse(() => parser.close())
-  return fault
-}
-
 /** What a parser says may quote the document, which has names as long as it likes. */
 const readable = (fault: string): string =>
   fault
@@ -219,6 +158,9 @@ const inspectText = Effect.fnUntraced(function* (
   const isPage = type === HTML || sniff(start) === HTML
   const refused = isPage ? refuseNoDocument(start, finalUrl, start.length >= bytes) : undefined
   if (refused !== undefined) return yield* refused
+  if (type === XML && tellsOfError(start)) {
+    return yield* refuse("error-page", "a message of an error came instead of the document")
+  }
   if (settings.identity === "off") return undefined
   // Loaded by whoever reads a page: most runs don't.
   const { wordsOf } = yield* Effect.promise(() => import("./Markup.ts"))

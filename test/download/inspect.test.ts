@@ -174,6 +174,29 @@ const nested = (depth: number) => `${"<a>".repeat(depth)}${"</a>".repeat(depth)}
 const attributed = (count: number) => `<a ${Array.from({ length: count }, (_, n) => `b${n}="" `).join("")}/>`
 const titled = (body: string) => `<?xml version="1.0"?><x><article-title>${TITLE}</article-title>${body}</x>`
 
+describe("XML that tells of an error", () => {
+  it.live.each([
+    "<Error><Code>AccessDenied</Code></Error>",
+    "<!-- <article> --><service-error><statusText>no</statusText></service-error>",
+    '<OAI-PMH xmlns="http://www.openarchives.org/OAI/2.0/"><error code="idDoesNotExist"/></OAI-PMH>'
+  ])("is no document: %s", (body) =>
+    Effect.gen(function* () {
+      const xml = serve(`<?xml version="1.0"?>\n${body}`, "application/xml")
+      for (const structure of [true, false]) {
+        const { end } = yield* fetched(xml, { structure, identity: "off" }, "/article.xml", {})
+        expect(end).toMatchObject({ left: { class: "try-next", reason: "error-page" } })
+      }
+    })
+  )
+
+  it.live("is told from an article about errors", () =>
+    Effect.gen(function* () {
+      const body = "<article><title>Errors</title><error code='1'/></article>"
+      expect((yield* fetched(serve(body, "application/xml"), strict, "/a.xml", {})).end._tag).toBe("Right")
+    })
+  )
+})
+
 describe("XML made to fill the memory", () => {
   const kinds: ReadonlyArray<readonly [string, string, string, string]> = [
     ["open elements", nested(1000), nested(3000), "open at once"],
