@@ -102,8 +102,9 @@ export const dryRun = (format: Output.Format, limit: number) =>
       "Nothing is queued."
     )
     if (jobs > 0) {
+      const { queued } = yield* queue.stats
       yield* Output.note(
-        `${jobs} looked at, ${without} without a source${unreadable === 0 ? "" : `, ${unreadable} with a payload that can't be read`}${open === 0 ? "" : `, ${open} for which not every service answered`}. Nothing was downloaded, and the queue is as it was.`
+        `${jobs}${queued > jobs ? ` of ${queued} queued jobs` : ""} looked at, ${without} without a source${unreadable === 0 ? "" : `, ${unreadable} with a payload that can't be read`}${open === 0 ? "" : `, ${open} for which not every service answered`}. Nothing was downloaded, and the queue is as it was.`
       )
     }
   }).pipe(Effect.ensuring(Effect.flatMap(Output.Output, ({ live }) => live(""))), Planning.withResolvers)

@@ -29,7 +29,7 @@ export const EXIT_MEANINGS: { readonly [name in keyof typeof ExitCode]: string }
   fault: "an internal fault",
   usage: "a wrong command line, configuration or input",
   failedJobs:
-    "drained, and some jobs are in error; `verify`: files are missing or damaged; `doctor`: warnings",
+    "drained, and some jobs are in error; `verify`: files are missing or damaged; `resolve`: no source is known; `doctor`: warnings",
   deferred: "drained as far as allowed; the rest waits, and the summary says until when",
   fatal: "the disk or the queue can't be used; `doctor`: errors",
   sighup: "its terminal is gone (SIGHUP); ended cleanly",

@@ -152,6 +152,8 @@ it("a dry run shows what would be tried, and leaves the queue and the host alone
   expect(shown.stdout.split("\n").slice(0, 2).join("\n")).toMatch(
     /^id +# +kind .*url\npapers\.test-0 +1 .*http:\/\/papers\.test/
   )
+  const fewer = await stage.program("queue", "run", "--dry-run", "--limit", "2")
+  expect(fewer.stderr).toContain("2 of 3 queued jobs looked at, 0 without a source")
   const { stdout } = await stage.program("queue", "run", "--dry-run", "--limit", "2", "--format", "json")
   expect(JSON.parse(stdout)).toMatchObject([
     { id: "papers.test-0", lane: "host:papers.test", candidates: [{ resolver: "direct" }] },
