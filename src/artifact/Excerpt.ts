@@ -12,6 +12,9 @@ const unprintable = /[\p{C}\p{Zl}\p{Zp}]/u
 /** Characters that stand in no identifier: controls, line separators, halves of surrogate pairs. */
 export const forbidden = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u
 
+// Most texts have nothing of it, and long lists are made of those.
+const beyondAscii = /[\u0080-\uffff]/
+
 // What word processors and typesetters make of a hyphen, and the sign for minus.
 const dashes = /[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]/g
 
@@ -20,10 +23,12 @@ const dashes = /[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]/g
  * the hyphen it was before it was set: no identifier has another.
  */
 export const visible = (text: string): string =>
-  text
-    .replace(/\p{Cf}/gu, "")
-    .replace(dashes, "-")
-    .trim()
+  beyondAscii.test(text)
+    ? text
+        .replace(/\p{Cf}/gu, "")
+        .replace(dashes, "-")
+        .trim()
+    : text.trim()
 
 /** "x is no DOI". */
 export const isNo = (kind: string, text: string): string => `${excerpt(text)} is no ${kind}`
