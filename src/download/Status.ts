@@ -92,7 +92,7 @@ export const meaning = (
   const message = `${NAMES[status] ?? "no file came"} (HTTP ${status})`
   const retryAfter = () =>
     Option.fromNullable(header("retry-after")).pipe(
-      Option.flatMap((value) => RetryAfter.parse(value, now, maxSeconds))
+      Option.flatMap((value) => RetryAfter.parse(value, now, maxSeconds, RetryAfter.serverNow(header, now)))
     )
   const wait = (until: number | undefined): Meaning => ({
     _tag: "Wait",

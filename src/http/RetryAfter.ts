@@ -2,7 +2,8 @@
  * How long a server asks us to stay away: `Retry-After` in seconds or as an HTTP date, else the reset time of its
  * rate limit, in the form of today's draft (`RateLimit: "default";r=0;t=20`) or in an older one.
  *
- * What can't be read, is negative or lies in the past is no hint. A hint is a lower bound; it is cut only at the
+ * Times of the day are by the server's clock, which may be another than ours; its answer's `Date` says what that shows. What
+ * can't be read, is negative or lies in the past is no hint. A hint is a lower bound; it is cut only at the
  * configured maximum, so that a broken server can't park a host for years.
  */
 import * as Option from "effect/Option"
@@ -68,17 +69,28 @@ const parseDate = (text: string, now: number): Option.Option<number> =>
     Option.filter(Option.some(Date.parse(ZONED.test(text) ? text : "")), (at) => !Number.isNaN(at))
   )
 
+type Header = (name: string) => string | undefined
+
+/** What a server's clock shows at `now`, by what it says of its answer; `now` where it doesn't. */
+export const serverNow = (header: Header, now: number): number =>
+  Option.getOrElse(parseHttpDate(header("date")?.trim() ?? "", now), () => now)
+
 /**
- * The time a `Retry-After` value names, as milliseconds since the epoch, at most `maxSeconds` from `now`.
- * `None`: garbage, negative, or a date that has passed.
+ * The time a `Retry-After` value names, as milliseconds since the epoch, at most `maxSeconds` from `now`. Dates are meant by
+ * the server's clock, which shows `theirs`. `None`: garbage, negative, or a date that has passed.
  */
-export const parse = (value: string, now: number, maxSeconds: number): Option.Option<number> => {
+export const parse = (
+  value: string,
+  now: number,
+  maxSeconds: number,
+  theirs = now
+): Option.Option<number> => {
   const text = value.trim()
   const latest = now + maxSeconds * 1000
   if (/^\d+(?:\.\d+)?$/.test(text)) return Option.some(Math.min(now + Math.ceil(Number(text) * 1000), latest))
   return parseDate(text, now).pipe(
-    Option.filter((at) => at > now),
-    Option.map((at) => Math.min(at, latest))
+    Option.filter((at) => at > theirs),
+    Option.map((at) => Math.min(now + at - theirs, latest))
   )
 }
 
@@ -88,15 +100,20 @@ const SMALLEST_EPOCH_SECONDS = 1_000_000_000
 const SMALLEST_EPOCH_MILLIS = 100_000_000_000
 
 /** The time a `RateLimit-Reset` or `X-RateLimit-Reset` value names; seconds to wait, a Unix time, or a date. */
-export const parseReset = (value: string, now: number, maxSeconds: number): Option.Option<number> => {
+export const parseReset = (
+  value: string,
+  now: number,
+  maxSeconds: number,
+  theirs = now
+): Option.Option<number> => {
   const text = value.trim()
-  if (!/^\d+(?:\.\d+)?$/.test(text)) return parse(text, now, maxSeconds)
+  if (!/^\d+(?:\.\d+)?$/.test(text)) return parse(text, now, maxSeconds, theirs)
   const number = Number(text)
   const at =
     number >= SMALLEST_EPOCH_MILLIS
-      ? number
+      ? now + number - theirs
       : number >= SMALLEST_EPOCH_SECONDS
-        ? number * 1000
+        ? now + number * 1000 - theirs
         : now + number * 1000
   return at < now ? Option.none() : Option.some(Math.min(Math.ceil(at), now + maxSeconds * 1000))
 }
@@ -128,13 +145,10 @@ export const parseRateLimit = (value: string, now: number, maxSeconds: number): 
 }
 
 /** The hint of an answer that refuses a request for its rate: `Retry-After` first, then the resets. */
-export const hint = (
-  header: (name: string) => string | undefined,
-  now: number,
-  maxSeconds: number
-): Option.Option<number> =>
-  Option.fromNullable(header("retry-after")).pipe(
-    Option.flatMap((value) => parse(value, now, maxSeconds)),
+export const hint = (header: Header, now: number, maxSeconds: number): Option.Option<number> => {
+  const theirs = serverNow(header, now)
+  return Option.fromNullable(header("retry-after")).pipe(
+    Option.flatMap((value) => parse(value, now, maxSeconds, theirs)),
     Option.orElse(() =>
       Option.fromNullable(header("ratelimit")).pipe(
         Option.flatMap((value) => parseRateLimit(value, now, maxSeconds))
@@ -142,7 +156,8 @@ export const hint = (
     ),
     Option.orElse(() =>
       Option.fromNullable(header("ratelimit-reset") ?? header("x-ratelimit-reset")).pipe(
-        Option.flatMap((value) => parseReset(value, now, maxSeconds))
+        Option.flatMap((value) => parseReset(value, now, maxSeconds, theirs))
       )
     )
   )
+}

@@ -227,7 +227,8 @@ export const make = (http: HttpService, cache: HttpCache.HttpCache, service: Ser
       const to = target(answer, url, hops)
       if (typeof to !== "string") return yield* to
       const now = yield* Clock.currentTimeMillis
-      const asked = RetryAfter.parse(answer.header("retry-after") ?? "", now, maxRetryAfterSeconds)
+      const theirs = RetryAfter.serverNow(answer.header, now)
+      const asked = RetryAfter.parse(answer.header("retry-after") ?? "", now, maxRetryAfterSeconds, theirs)
       const waitMs = Option.match(asked, { onNone: () => 0, onSome: (at) => at - now })
       if (waitMs > LONGEST_SLEEP_MS) return yield* limited(answer, waitMs)
       if (waitMs > 0) yield* Effect.sleep(waitMs)

@@ -86,6 +86,30 @@ describe("Retry-After", () => {
   })
 })
 
+describe("a server whose clock is wrong, or ours", () => {
+  const DAY = 86_400_000
+  it.prop(
+    "is left alone for as long as it means",
+    [FastCheck.integer({ min: -DAY, max: DAY }), FastCheck.integer({ min: 1, max: 86_400 })],
+    ([skew, seconds]) => {
+      const theirs = Math.floor((NOW + skew) / 1000) * 1000
+      const until = theirs + seconds * 1000
+      const named = [
+        { "retry-after": new Date(until).toUTCString() },
+        { "retry-after": new Date(until).toISOString() },
+        { "x-ratelimit-reset": String(until / 1000) },
+        { "x-ratelimit-reset": String(until) },
+        { "retry-after": String(seconds) }
+      ]
+      for (const one of named) {
+        const headers: Record<string, string> = { date: new Date(theirs).toUTCString(), ...one }
+        const hint = RetryAfter.hint((name) => headers[name], NOW, WEEK)
+        expect(hint, JSON.stringify(one)).toEqual(Option.some(NOW + seconds * 1000))
+      }
+    }
+  )
+})
+
 describe("rate limit resets", () => {
   const hint = (headers: Record<string, string>) => RetryAfter.hint((name) => headers[name], NOW, WEEK)
 
