@@ -39,7 +39,11 @@ export const toWorkQueueError = (file: string, error: SqlError): WorkQueueError 
   }
   if (code === "SQLITE_NOTADB") return of("foreign", `${file} is not a contentdownload queue`)
   if (/^SQLITE_(READONLY|CANTOPEN|IOERR|PERM|AUTH)/.test(code)) {
-    return of("unavailable", `the queue ${file} can't be used: ${detail} (${code})`)
+    // Whoever reads a database with a write-ahead log may have to make the log's index beside it.
+    const hint = /^SQLITE_(READONLY|CANTOPEN|PERM)/.test(code)
+      ? "; the file and its folder have to be writable, also for who only reads it"
+      : ""
+    return of("unavailable", `the queue ${file} can't be used: ${detail} (${code})${hint}`)
   }
   if (isUnbuiltDriver(error.cause)) {
     return of(

@@ -23,6 +23,18 @@ it("a driver that isn't built says how it is", () => {
   expect(told(new Error("something else")).reason).toBe("internal")
 })
 
+it("a queue that can't be written says that it has to be, also to be read", () => {
+  for (const [code, message] of [
+    ["SQLITE_CANTOPEN", "unable to open database file"],
+    ["SQLITE_READONLY_DIRECTORY", "attempt to write a readonly database"]
+  ] as const) {
+    expect(told(Object.assign(new Error(message), { code }))).toMatchObject({
+      reason: "unavailable",
+      message: `the queue q.sqlite can't be used: ${message} (${code}); the file and its folder have to be writable, also for who only reads it`
+    })
+  }
+})
+
 it.scopedLive("opening a queue puts no span into the program's traces", () =>
   Effect.gen(function* () {
     const at = yield* file
