@@ -11,6 +11,8 @@ import type { Artifact } from "../Artifact.ts"
 import type { PdfFacts } from "../pdf/PdfReader.ts"
 import * as Mentions from "./Mentions.ts"
 import { legible } from "./Mentions.ts"
+import * as Titles from "./Titles.ts"
+import { bare } from "./Titles.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -37,24 +39,6 @@ export type Words = Pick<PdfFacts, "text" | "title" | "about">
 // ---------------------------------------------------------------------------------------------------------------
 // Text
 // ---------------------------------------------------------------------------------------------------------------
-
-/** Letters and digits alone, without accents, ligatures taken apart: what is left of a text however it was set. */
-export const bare = (text: string): string =>
-  text
-    .normalize("NFKD")
-    .replaceAll(/\p{M}/gu, "")
-    .toLowerCase()
-    .replaceAll(/[^\p{L}\p{N}]+/gu, "")
-
-const words = (text: string): ReadonlyArray<string> =>
-  text
-    .normalize("NFKD")
-    .replaceAll(/\p{M}/gu, "")
-    .toLowerCase()
-    // A word parted at the end of a line. Each blank can be matched in one way only, however many there are.
-    .replaceAll(/(\p{L})[-\u00ad\u2010][^\S\n]*\n\s*(?=\p{Ll})/gu, "$1")
-    .split(/[^\p{L}\p{N}]+/u)
-    .filter((word) => word.length > 2)
 
 /** The first page, where a work names itself; later pages name others. */
 const firstPage = (text: string): string => text.split("\f", 1)[0] ?? ""
@@ -94,46 +78,6 @@ const isAboutAnother = (first: string, wanted: string): boolean => {
 // Evidence
 // ---------------------------------------------------------------------------------------------------------------
 
-/** A title shorter than this, in letters and digits, is found in too many texts. */
-const TITLE_LENGTH = 12
-/** A title shorter than this may stand in the text, or in the title, of other works, too. */
-const TELLING_TITLE = 40
-
-/** Letters and digits, of which one that stands for a word counts as much as three. */
-const lengthOf = (bared: string): number =>
-  bared.length + 2 * (bared.match(/[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}]/gu)?.length ?? 0)
-
-/** A title without what marks its letters in HTML, MathML and TeX. */
-const unmarked = (title: string): string =>
-  title
-    .replaceAll(/<\/?[a-z][^<>]{0,200}>/gi, "")
-    .replaceAll(/&(?:amp|lt|gt|quot|apos|nbsp|#\w{1,7});/gi, " ")
-    .replaceAll(/\\[a-z]+/gi, " ")
-
-/** Whether a title stands in lines of its own, whose last may have the mark of a note behind it. */
-const stands = (text: string, wanted: string): boolean => {
-  const lines = text
-    .split("\n")
-    .map(bare)
-    .filter((line) => line !== "")
-  return lines.some((line, at) => {
-    let [joined, next] = [line, at + 1]
-    while (joined.length < wanted.length && wanted.startsWith(joined) && next < lines.length) {
-      joined += lines[next]
-      next += 1
-    }
-    return joined.startsWith(wanted) && joined.length <= wanted.length + 2
-  })
-}
-
-/** Which share of a title's words a text has. */
-const coverage = (title: string, text: string): number => {
-  const wanted = new Set(words(title))
-  if (wanted.size === 0) return 0
-  const there = new Set(words(text))
-  return Array.from(wanted).filter((word) => there.has(word)).length / wanted.size
-}
-
 /** Text of which nothing can be told: a scan with a stamp on it. */
 const LITTLE_TEXT = 200
 
@@ -172,11 +116,14 @@ interface Reading {
 const readingOf = ({ arxiv, doi, title }: Wanted, said: Words): Reading => {
   const text = legible(ownText(said.text))
   const first = firstPage(text)
-  const wanted = unmarked(title ?? "")
+  const wanted = Titles.unmarked(title ?? "")
   const letters = bare(wanted)
-  const long = lengthOf(letters) >= TITLE_LENGTH ? wanted : undefined
-  const isTelling = lengthOf(letters) >= TELLING_TITLE
-  const isTitled = long !== undefined && (isTelling ? bare(first).includes(letters) : stands(first, letters))
+  const long = Titles.lengthOf(letters) >= Titles.TITLE_LENGTH ? wanted : undefined
+  const isTelling = Titles.lengthOf(letters) >= Titles.TELLING_TITLE
+  const isTitled =
+    long !== undefined &&
+    (isTelling ? bare(first).includes(letters) : Titles.stands(first, letters)) &&
+    Titles.hasNumbers(first, wanted)
   const own = doi === undefined ? [] : Mentions.ofDoi(first, doi)
   return {
     doi,
@@ -186,7 +133,7 @@ const readingOf = ({ arxiv, doi, title }: Wanted, said: Words): Reading => {
     first,
     about: legible(said.about),
     metaTitle: said.title,
-    share: long !== undefined && isTelling ? coverage(long, first) : Number(isTitled),
+    share: long !== undefined && isTelling ? Titles.coverage(long, first) : Number(isTitled),
     isTitled,
     hasOthers: Mentions.dois(first).some(
       (other) =>
@@ -238,12 +185,25 @@ const byArxiv = (reading: Reading): Verdict | undefined => {
   return isNamed ? confirmed("arxiv", 0.9) : undefined
 }
 
-const byTitle = ({ doi, hasOthers, isTitled, metaTitle, share, title }: Reading): Verdict | undefined => {
+const byTitle = ({
+  doi,
+  first,
+  hasOthers,
+  isTitled,
+  metaTitle,
+  share,
+  title
+}: Reading): Verdict | undefined => {
   if (title === undefined) return undefined
   if (isTitled || bare(metaTitle) === bare(title)) return confirmed("title", 0.95)
-  // It is a likeness only, and the wanted DOI would stand where another one does.
-  if ((doi !== undefined && hasOthers) || lengthOf(bare(title)) < TELLING_TITLE) return undefined
-  return Math.max(share, coverage(title, metaTitle)) >= 0.85 ? confirmed("title", 0.7) : undefined
+  // What follows is a likeness only, and the wanted DOI would stand where another one does.
+  if (doi !== undefined && hasOthers) return undefined
+  const mayBeOther =
+    Titles.lengthOf(bare(title)) < Titles.TELLING_TITLE ||
+    !Titles.hasNumbers(`${first}\n${metaTitle}`, title) ||
+    Titles.lacksNotice(`${first}\n${metaTitle}`, title)
+  if (mayBeOther) return undefined
+  return Math.max(share, Titles.coverage(title, metaTitle)) >= 0.85 ? confirmed("title", 0.7) : undefined
 }
 
 /** What a document tells in which nothing confirms that it is the wanted work. */
@@ -253,7 +213,7 @@ const unconfirmed = ({ about, doi, first, hasOthers, paper, text, title }: Readi
     return mismatch("arxiv", 0.95)
   }
   if (title !== undefined) {
-    return coverage(title, text) < 0.5 ? mismatch("title", hasOthers ? 0.9 : 0.75) : unknown("title")
+    return Titles.coverage(title, text) < 0.5 ? mismatch("title", hasOthers ? 0.9 : 0.75) : unknown("title")
   }
   if (doi === undefined) return unknown(paper === undefined ? "title" : "arxiv")
   // It names the wanted work behind another one: either may be itself.
@@ -271,7 +231,10 @@ export const identify = (artifact: Wanted, said: Words): Verdict => {
   if (doi === undefined && arxiv === undefined && title === undefined) return unknown("nothing-known")
   const reading = readingOf(artifact, said)
   const { about, first, hasOthers, text } = reading
-  if (reading.title !== undefined && isAboutAnother(bare(first), bare(reading.title))) {
+  const isOther =
+    reading.title !== undefined &&
+    (isAboutAnother(bare(first), bare(reading.title)) || Titles.accompanies(first, reading.title))
+  if (isOther) {
     return mismatch("title", 0.8)
   }
   const stamped = byStamp(reading)

@@ -3,7 +3,8 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as Identifier from "../../src/artifact/Identifier.ts"
-import { bare, identify } from "../../src/download/Identity.ts"
+import { identify } from "../../src/download/Identity.ts"
+import { bare } from "../../src/download/Titles.ts"
 
 const TITLE = "On the Difficult Coefficients of Flow in Büchi Automata"
 const BODY = "We study what follows from the definition, in several steps and with many words. ".repeat(10)
@@ -303,6 +304,48 @@ describe("a document", () => {
     const document = said(`${text}\ndoi:10.5555/own.2 on doi:10.5555/wanted.1\n${BODY}`)
     expect(identify({ title }, document).identity).not.toBe("confirmed")
     expect(identify({ title, doi: "10.5555/wanted.1" }, document).identity).not.toBe("confirmed")
+  })
+
+  it.each([
+    "Supporting Information",
+    "Supporting Information for",
+    "Electronic Supplementary Material (ESI) for Soft Matter.\nThis journal is © 2020",
+    "Journal of Flow\nSupplementary Information",
+    "Supplemental Materials and Methods",
+    "Online Appendix to",
+    "Peer Review File"
+  ])("that begins with %j comes with the work, and is another one", (label) => {
+    const document = said(`${label}\n${TITLE}\nA. Author\ndoi:10.5555/wanted.1\n${BODY}`)
+    expect(identify({ title: TITLE, doi: "10.5555/wanted.1" }, document)).toMatchObject({
+      identity: "mismatch",
+      by: "title"
+    })
+    const own = `Supporting Information for: ${TITLE}`
+    expect(identify({ title: own }, said(`${own}\n${BODY}`)).identity).toBe("confirmed")
+    const linked = said(`${TITLE}\nA. Author\nA Journal\n${label}\n${BODY}`)
+    expect(identify({ title: TITLE }, linked).identity).toBe("confirmed")
+  })
+
+  const numbered: ReadonlyArray<readonly [title: string, printed: string, is: boolean]> = [
+    [`${TITLE}: Part I`, `${TITLE}: Part II`, false],
+    [`${TITLE} II`, `${TITLE} III`, false],
+    [`${TITLE} 1`, `${TITLE} 12`, false],
+    [`${TITLE}. I. A Survey`, `${TITLE}. II. A Survey`, false],
+    [`${TITLE}: Part II`, `${TITLE}:\nPart II1`, true],
+    [`${TITLE}: Part I`, `${TITLE} (Part I)\nIntroduction`, true],
+    [`${TITLE} of CO2 at 13 TeV`, `${TITLE} of CO₂ at 13\nTeV`, true]
+  ]
+  it.each(numbered)(
+    "with the title %j wanted and %j printed is told by its numbers",
+    (title, printed, is) => {
+      expect(identify({ title }, said(`${printed}\n${BODY}`)).identity === "confirmed").toBe(is)
+    }
+  )
+
+  it("without what makes the title that of a notice is not known by it", () => {
+    const notice = `Correction to: ${TITLE}`
+    expect(identify({ title: notice }, said(`${TITLE}\n${BODY}`)).identity).not.toBe("confirmed")
+    expect(identify({ title: notice }, said(`CORRECTION\n${TITLE}\n${BODY}`)).identity).toBe("confirmed")
   })
 
   it("with another DOI is not known by the words of the title alone", () => {

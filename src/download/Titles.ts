@@ -1,0 +1,100 @@
+/**
+ * Titles as they are found in the text of a document: set in lines, with ligatures, hyphens and marks, inside of other
+ * titles, and above what only comes with the work.
+ */
+
+/** Letters and digits alone, without accents, ligatures taken apart: what is left of a text however it was set. */
+export const bare = (text: string): string =>
+  text
+    .normalize("NFKD")
+    .replaceAll(/\p{M}/gu, "")
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}]+/gu, "")
+
+const words = (text: string): ReadonlyArray<string> =>
+  text
+    .normalize("NFKD")
+    .replaceAll(/\p{M}/gu, "")
+    .toLowerCase()
+    // A word parted at the end of a line. Each blank can be matched in one way only, however many there are.
+    .replaceAll(/(\p{L})[-\u00ad\u2010][^\S\n]*\n\s*(?=\p{Ll})/gu, "$1")
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word.length > 2)
+
+/** A title shorter than this, in letters and digits, is found in too many texts. */
+export const TITLE_LENGTH = 12
+/** A title shorter than this may stand in the text, or in the title, of other works, too. */
+export const TELLING_TITLE = 40
+
+/** Letters and digits, of which one that stands for a word counts as much as three. */
+export const lengthOf = (bared: string): number =>
+  bared.length + 2 * (bared.match(/[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}]/gu)?.length ?? 0)
+
+/** A title without what marks its letters in HTML, MathML and TeX. */
+export const unmarked = (title: string): string =>
+  title
+    .replaceAll(/<\/?[a-z][^<>]{0,200}>/gi, "")
+    .replaceAll(/&(?:amp|lt|gt|quot|apos|nbsp|#\w{1,7});/gi, " ")
+    .replaceAll(/\\[a-z]+/gi, " ")
+
+/** Whether a title stands in lines of its own, whose last may have the mark of a note behind it. */
+export const stands = (text: string, wanted: string): boolean => {
+  const lines = text
+    .split("\n")
+    .map(bare)
+    .filter((line) => line !== "")
+  return lines.some((line, at) => {
+    let [joined, next] = [line, at + 1]
+    while (joined.length < wanted.length && wanted.startsWith(joined) && next < lines.length) {
+      joined += lines[next]
+      next += 1
+    }
+    return joined.startsWith(wanted) && /^\d{0,2}$/.test(joined.slice(wanted.length))
+  })
+}
+
+/** Which share of a title's words a text has. */
+export const coverage = (title: string, text: string): number => {
+  const wanted = new Set(words(title))
+  if (wanted.size === 0) return 0
+  const there = new Set(words(text))
+  return Array.from(wanted).filter((word) => there.has(word)).length / wanted.size
+}
+
+/** A number by itself, and the word before it. */
+const NUMBERED = /([\p{L}\p{N}]+)[^\p{L}\p{N}]+(\d{1,4}|[ivx]{1,5})(?![\p{L}\p{N}])/giu
+
+/** Whether a text has each number of a title as it is there: parts of one work differ in nothing else. */
+export const hasNumbers = (text: string, title: string): boolean => {
+  const plain = text.normalize("NFKD")
+  return Array.from(title.normalize("NFKD").matchAll(NUMBERED)).every(([, before = "", number = ""]) => {
+    // What is set high or low may stand at the word, whose beginning may stand in the line before.
+    const behind = /\d/.test(number)
+      ? `[^\\p{L}\\p{N}]*${number}(?!\\d)`
+      : `[^\\p{L}\\p{N}]+${number}(?!\\p{L})`
+    return new RegExp(`${before.slice(-3)}${behind}`, "iu").test(plain)
+  })
+}
+
+/** What stands above the title of a work in what comes with it. */
+const ACCOMPANIES =
+  /^(?:(?:electronic|online)?(?:supplement(?:ary|al)?|supporting)(?:materials?|informations?|data|appendix|and|methods|notes?|tables?|figures?|files?|esi|si)+(?:$|for|to)|onlineappendix(?:$|for|to)|peerreviewfile$)/
+
+/** Whether a page begins as one that comes with a work, such as its supplement, and a title doesn't. */
+export const accompanies = (page: string, title: string): boolean =>
+  !ACCOMPANIES.test(bare(title)) &&
+  page
+    .split("\n", 20)
+    .map(bare)
+    .filter((line) => line !== "")
+    .slice(0, 3)
+    .some((line) => ACCOMPANIES.test(line))
+
+/** Titles of notices about another work, which have its title behind this. */
+const NOTICE = /^(?:erratum|corrigendum|correction|addendum|retraction|comment|reply|response)/
+
+/** Whether a text lacks what makes a title that of a notice. */
+export const lacksNotice = (text: string, title: string): boolean => {
+  const [notice] = NOTICE.exec(bare(title)) ?? []
+  return notice !== undefined && !bare(text).includes(notice)
+}
