@@ -9,6 +9,8 @@ const MAX_NODES = 1000
 const TYPES =
   /^(?:https?:\/\/schema\.org\/)?(?:ScholarlyArticle|MedicalScholarlyArticle|Article|Report|Thesis|Dataset)$/
 
+const PDF = /^(?:application\/(?:x-)?)?pdf\b/i
+
 interface Node {
   readonly [name: string]: unknown
 }
@@ -20,18 +22,19 @@ const isNode = (value: unknown): value is Node =>
 const several = (value: unknown): ReadonlyArray<unknown> =>
   value === undefined || value === null ? [] : Array.isArray(value) ? value : [value]
 
-const text = (value: unknown): string | undefined => {
+const text = (value: unknown, depth = 0): string | undefined => {
   if (typeof value === "string") return value
-  if (!isNode(value)) return undefined
-  return text(value["@id"] ?? value["url"] ?? value["@value"])
+  if (!isNode(value) || depth > MAX_DEPTH) return undefined
+  return text(value["@id"] ?? value["url"] ?? value["@value"], depth + 1)
 }
 
 /** Every node in the block, also in `@graph`, in lists and in other nodes; not endlessly. */
 const nodes = (root: unknown): ReadonlyArray<Node> => {
   const found: Array<Node> = []
   const waiting: Array<readonly [value: unknown, depth: number]> = [[root, 0]]
-  for (let next = waiting.shift(); next !== undefined && found.length < MAX_NODES; next = waiting.shift()) {
-    const [value, depth] = next
+  // It grows while it is gone through.
+  for (const [value, depth] of waiting) {
+    if (found.length >= MAX_NODES) break
     if (depth > MAX_DEPTH) continue
     if (Array.isArray(value)) for (const each of value.slice(0, MAX_NODES)) waiting.push([each, depth + 1])
     else if (isNode(value)) {
@@ -46,12 +49,19 @@ const nodes = (root: unknown): ReadonlyArray<Node> => {
 
 const isWork = (node: Node): boolean => several(node["@type"]).some((type) => TYPES.test(text(type) ?? ""))
 
+// The truth values of schema.org are written as texts, too.
+const isPaid = ({ isAccessibleForFree: free }: Node): boolean =>
+  free === false || /^(?:https?:\/\/schema\.org\/)?false$/i.test(text(free) ?? "")
+
 const filesOf = (node: Node): ReadonlyArray<Copy> =>
   ["encoding", "associatedMedia", "distribution"]
     .flatMap((name) => several(node[name]))
     .filter(isNode)
-    .filter((file) => /^application\/pdf\b/i.test(text(file["encodingFormat"] ?? file["fileFormat"]) ?? ""))
-    .map((file) => ({ url: text(file["contentUrl"]), kind: "pdf", license: text(node["license"]) }))
+    .filter((file) =>
+      several(file["encodingFormat"] ?? file["fileFormat"]).some((format) => PDF.test(text(format) ?? ""))
+    )
+    .flatMap((file) => several(file["contentUrl"]))
+    .map((url) => ({ url: text(url), kind: "pdf", license: text(several(node["license"])[0]) }))
 
 const parse = (block: string): unknown => {
   try {
@@ -67,7 +77,5 @@ export const copies = (blocks: ReadonlyArray<string>): ReadonlyArray<Copy> =>
   blocks
     .flatMap((block) => nodes(parse(block)))
     .filter(isWork)
-    .toSorted(
-      (a, b) => Number(a["isAccessibleForFree"] === false) - Number(b["isAccessibleForFree"] === false)
-    )
+    .toSorted((a, b) => Number(isPaid(a)) - Number(isPaid(b)))
     .flatMap(filesOf)

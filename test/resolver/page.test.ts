@@ -109,6 +109,57 @@ describe("a file that a page shows", () => {
   })
 })
 
+describe("a work in JSON-LD", () => {
+  const file = "https://repo.test/1.pdf"
+
+  it.each<readonly [string, object]>([
+    ["one", { encoding: { encodingFormat: "application/pdf", contentUrl: file } }],
+    ["several formats", { encoding: [{ encodingFormat: ["application/pdf"], contentUrl: [file] }] }],
+    ["a short format", { associatedMedia: { fileFormat: "PDF", contentUrl: file } }],
+    [
+      "several licences",
+      { license: ["CC BY"], encoding: { encodingFormat: "application/pdf", contentUrl: file } }
+    ]
+  ])("names its file by %s", (_, work) => {
+    const block = JSON.stringify({ "@type": "ScholarlyArticle", ...work })
+    expect(urls(`<script type="application/ld+json">${block}</script>`)).toEqual([file])
+  })
+
+  it.each([false, "False", "http://schema.org/False"])("that is said to be free by %j comes last", (free) => {
+    const works = [
+      {
+        "@type": "Article",
+        isAccessibleForFree: free,
+        encoding: { encodingFormat: "pdf", contentUrl: "/paid" }
+      },
+      { "@type": "Article", isAccessibleForFree: true, encoding: { encodingFormat: "pdf", contentUrl: file } }
+    ]
+    const blocks = works.map((work) => `<script type="application/ld+json">${JSON.stringify(work)}</script>`)
+    expect(urls(blocks.join(""))).toEqual([file, "https://repo.test/paid"])
+  })
+
+  it.each([
+    `${'{"@id":'.repeat(60_000)}"x"${"}".repeat(60_000)}`,
+    `${"[".repeat(200_000)}${"]".repeat(200_000)}`,
+    '{"toString":1,"valueOf":1}'
+  ])("may be nested as it likes, and of any shape", (value) => {
+    for (const name of ["@type", "license", "isAccessibleForFree", "encoding", "@graph", "hasPart"]) {
+      const block = `{"@type":"Article","${name}":${value}}`
+      expect(urls(`<script type="application/ld+json">[${block},${block}]</script>`)).toEqual([])
+      const odd = `{"@type":"Article","encoding":{"encodingFormat":"pdf","contentUrl":${value}}}`
+      expect(urls(`<script type="application/ld+json">${odd}</script>`)).toEqual([])
+    }
+  })
+
+  it("names no file of another kind", () => {
+    const block = JSON.stringify({
+      "@type": "Article",
+      encoding: { encodingFormat: "pdfx", contentUrl: file }
+    })
+    expect(urls(`<script type="application/ld+json">${block}</script>`)).toEqual([])
+  })
+})
+
 describe("a page that leads on", () => {
   it.each([
     ["0;url=/2", "https://repo.test/2"],
