@@ -21,7 +21,7 @@ const MOST_UNPACKED = 256 * 1024 * 1024
 let unpacked = 0
 
 // What is unpacked goes into arrays that are made anew, twice as large, each time they are full.
-globalThis.Uint8Array = new Proxy(Uint8Array, {
+const Counted = new Proxy(Uint8Array, {
   construct: (target, parameters, made) => {
     const [length] = parameters
     if (typeof length === "number") {
@@ -31,6 +31,8 @@ globalThis.Uint8Array = new Proxy(Uint8Array, {
     return Reflect.construct(target, parameters, made)
   }
 })
+// By definition and not assignment, which the compiler would take for a type of this project's own.
+Reflect.defineProperty(globalThis, "Uint8Array", { value: Counted })
 
 /** @param {unknown} value */
 const textOf = (value) => (typeof value === "string" ? value : "")
