@@ -213,7 +213,8 @@ const unconfirmed = ({ about, doi, first, hasOthers, paper, text, title }: Readi
     return mismatch("arxiv", 0.95)
   }
   if (title !== undefined) {
-    return Titles.coverage(title, text) < 0.5 ? mismatch("title", hasOthers ? 0.9 : 0.75) : unknown("title")
+    const mayBeThere = Titles.coverage(title, text) >= 0.5 || !Titles.hasScript(text, title)
+    return mayBeThere ? unknown("title") : mismatch("title", hasOthers ? 0.9 : 0.75)
   }
   if (doi === undefined) return unknown(paper === undefined ? "title" : "arxiv")
   // It names the wanted work behind another one: either may be itself.

@@ -55,6 +55,9 @@ export const expectedPages = ({ metadata = {} }: Pick<Artifact, "metadata">): nu
 const COVER_WORDS =
   /cover (?:page|sheet)|this is (?:the|an) (?:author['’]?s?|accepted|submitted|pre-?print|post-?print|peer[- ]reviewed)|to cite this|citation for published version|please cite|downloaded from|general rights|terms of use|link to publication|full text (?:is )?available|institutional repository|take-?down policy/gi
 
+/** Characters of text from which on one page is a document of its own: pages about one have less. */
+const DOCUMENT_TEXT = 3000
+
 /**
  * How sure it is, from 0 to 1, that this is a page about a document, or its first page alone: one page of the words that
  * such pages have, or one or two where the work has many. `undefined`: it isn't one.
@@ -63,6 +66,7 @@ export const coverSheet = (pages: number, text: string, expected?: number): numb
   if (pages > 2 || (expected !== undefined && pages >= expected)) return undefined
   const signs = new Set(Array.from(text.matchAll(COVER_WORDS), ([match]) => match.toLowerCase())).size
   if (expected !== undefined && expected >= 4 * pages) return signs > 0 ? 0.95 : 0.75
-  if (pages !== 1) return undefined
+  // A letter of one page may have a line that says where it was downloaded from.
+  if (pages !== 1 || text.length >= DOCUMENT_TEXT) return undefined
   return signs >= 2 ? 0.9 : signs === 1 ? 0.7 : undefined
 }

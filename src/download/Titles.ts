@@ -98,3 +98,15 @@ export const lacksNotice = (text: string, title: string): boolean => {
   const [notice] = NOTICE.exec(bare(title)) ?? []
   return notice !== undefined && !bare(text).includes(notice)
 }
+
+const SCRIPTS = ["Latin", "Han", "Hangul", "Cyrillic", "Greek", "Arabic", "Hebrew", "Devanagari", "Thai"].map(
+  (name) => new RegExp(`\\p{sc=${name}}`, "gu")
+)
+
+/** Whether a text has as many letters of a title's script as the title has: else it may be there in another language. */
+export const hasScript = (text: string, title: string): boolean => {
+  const counts = SCRIPTS.map((script) => title.match(script)?.length ?? 0)
+  const most = Math.max(...counts)
+  const script = SCRIPTS[counts.indexOf(most)]
+  return script === undefined || (text.match(script)?.length ?? 0) >= most
+}

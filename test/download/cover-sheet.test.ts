@@ -16,6 +16,11 @@ describe("a page alone", () => {
     expect(coverSheet(9, COVER)).toBeUndefined()
   })
 
+  it("is the document where it has as much text as one", () => {
+    expect(coverSheet(1, `${COVER}\n${TEXT.repeat(40)}`)).toBeUndefined()
+    expect(coverSheet(1, `${COVER}\n${TEXT.repeat(40)}`, 12)).toBe(0.95)
+  })
+
   it("is one where many are expected, and none where one is", () => {
     expect(coverSheet(1, TEXT, 12)).toBe(0.75)
     expect(coverSheet(1, COVER, 12)).toBe(0.95)

@@ -342,6 +342,15 @@ describe("a document", () => {
     }
   )
 
+  it("whose title is in a script that it hasn't may be the wanted one in another language", () => {
+    const russian = said(
+      `Об орбитах комет\ndoi:10.5555/orbity.1\n${"Мы изучаем то, что следует. ".repeat(20)}`
+    )
+    expect(identify({ title: TITLE }, russian)).toEqual({ identity: "unknown", by: "title", confidence: 0 })
+    expect(identify({ title: "Выращивание томатов в темноте" }, russian).identity).toBe("mismatch")
+    expect(identify({ title: "深層学習による画像認識の研究動向" }, said(BODY)).identity).toBe("unknown")
+  })
+
   it("without what makes the title that of a notice is not known by it", () => {
     const notice = `Correction to: ${TITLE}`
     expect(identify({ title: notice }, said(`${TITLE}\n${BODY}`)).identity).not.toBe("confirmed")
