@@ -63,6 +63,13 @@ class Descriptor implements OpenFile {
     this.#synced = true
   }
 
+  /** At once, as with all that takes no longer than a way through the pool of threads. */
+  isAt(path: string): boolean {
+    const there = fs.lstatSync(path, { throwIfNoEntry: false })
+    const { dev, ino } = fs.fstatSync(this.#fd)
+    return there !== undefined && there.ino === ino && there.dev === dev
+  }
+
   async close(): Promise<void> {
     const fd = this.#fd
     this.#fd = CLOSED

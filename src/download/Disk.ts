@@ -27,6 +27,8 @@ export interface OpenFile {
   readonly truncate: (bytes: number) => Promise<void>
   readonly sync: () => Promise<void>
   readonly close: () => Promise<void>
+  /** Whether it still is what stands at the path. Left out: nobody else writes there. */
+  readonly isAt?: (path: string) => boolean
 }
 
 /** What a file system says of a file. `dev` and `ino` are the same for all names of a file, `nlink` is their number. */

@@ -13,7 +13,7 @@ import type { DiskService, OpenFile } from "./Disk.ts"
 import { logPath, makeFolder, writeAll } from "./Files.ts"
 import { type Identity, PartLog } from "./PartLog.ts"
 import type { Place, Placed } from "./Placing.ts"
-import { codeOf } from "./StorageError.ts"
+import { codeOf, partRemoved } from "./StorageError.ts"
 
 /** What is collected before it is written: enough for few system calls, small enough for many workers. */
 const BUFFER_BYTES = 256 * 1024
@@ -177,6 +177,11 @@ export class PartFile {
     const handle = await this.#flush()
     await handle.sync()
     reach("synced")
+    // What somebody has put in its place doesn't get its name, and isn't its own to remove.
+    if (handle.isAt?.(this.#path) === false) {
+      this.#opened = false
+      throw partRemoved(this.#path)
+    }
     await handle.close()
     this.#handle = undefined
     const placed = await place({ path: this.#path, bytes: this.#bytes, sha256 }, folder, names)

@@ -10,7 +10,7 @@ import { dirname, join } from "node:path"
 import { reach } from "../FailPoint.ts"
 import type { DiskService } from "./Disk.ts"
 import { compare, hashFile, linkPath, makeFolder, removePart, renameDurably, syncFolder } from "./Files.ts"
-import { codeOf, PART_REMOVED } from "./StorageError.ts"
+import { codeOf, partRemoved } from "./StorageError.ts"
 import { objectName } from "./StoredName.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -65,9 +65,7 @@ const inFolder = async (
     if (codeOf(cause) !== "ENOENT") throw cause
     await makeFolder(disk, folder)
     await act().catch((again: unknown) => {
-      throw codeOf(again) === "ENOENT"
-        ? Object.assign(new Error(`${part} was removed`), { code: PART_REMOVED })
-        : again
+      throw codeOf(again) === "ENOENT" ? partRemoved(part) : again
     })
   }
 }

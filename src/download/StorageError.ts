@@ -25,7 +25,11 @@ const REASONS: Readonly<Record<string, readonly [string, string]>> = {
 }
 
 /** The code for a part that somebody removed while it was written. */
-export const PART_REMOVED = "PART_REMOVED"
+const PART_REMOVED = "PART_REMOVED"
+
+/** What is thrown for such a part. */
+export const partRemoved = (part: string): Error =>
+  Object.assign(new Error(`${part} was removed`), { code: PART_REMOVED })
 
 /** The code for a link below the output folder, or a path, that leads out of it. */
 export const LEADS_OUTSIDE = "LEADS_OUTSIDE"

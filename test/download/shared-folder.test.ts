@@ -13,6 +13,7 @@ import { filesIn, folder } from "./Rig.ts"
 import { inScope } from "./InScope.ts"
 
 const owner = { id: "paper-1", job: 1, token: 1 }
+const nothing = (): void => undefined
 const content = Buffer.alloc(1_000_000, "0123456789abcdef")
 
 const source = (
@@ -71,6 +72,46 @@ describe("queues that share an output folder", () => {
       })
     )
   }
+
+  it.scopedLive("never give the name of the one's file to the other's, where they can't be told apart", () =>
+    Effect.gen(function* () {
+      const out = yield* folder
+      const half = () => {
+        const gate = { begun: nothing, goOn: nothing }
+        const begun = new Promise<void>((done) => (gate.begun = done))
+        const rest = new Promise<void>((done) => (gate.goOn = done))
+        const chunks = (async function* () {
+          yield content.subarray(0, 600_000)
+          // It is asked for more when that is on the disk.
+          gate.begun()
+          await rest
+          yield content.subarray(600_000)
+        })()
+        const storing = inScope(Storage.make({ out, min_free_bytes: 0 }))
+          .receive(
+            owner,
+            source(chunks, () => gate.goOn())
+          )
+          .pipe(
+            Effect.flatMap((part) => part.keep(".bin")),
+            Effect.scoped
+          )
+        return Effect.gen(function* () {
+          const fiber = yield* Effect.fork(storing)
+          yield* Effect.promise(() => begun)
+          return { fiber, goOn: Effect.sync(() => gate.goOn()) }
+        })
+      }
+      const first = yield* half()
+      const second = yield* half()
+      yield* first.goOn
+      expect(yield* Effect.flip(Fiber.join(first.fiber))).toMatchObject({ reason: "part-removed" })
+      yield* second.goOn
+      const path = yield* Fiber.join(second.fiber)
+      expect(readFileSync(join(out, path)).equals(content)).toBe(true)
+      expect(yield* filesIn(out)).toEqual([path])
+    })
+  )
 
   it.scopedLive(
     "keep their unfinished files apart, also over links, and find them where both were moved",
