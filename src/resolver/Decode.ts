@@ -23,26 +23,35 @@ export const address = maybe(
   })
 )
 
-/** A list that may be missing or null: then null. What can't be understood in it is left out, unless that is all of it. */
-export const list = <A, I>(item: Schema.Schema<A, I>) => {
+/** No answer has more of anything that is looked at; reading each of millions would hold up everything else. */
+const MAX_ITEMS = 1000
+
+/** A list of anything. */
+export const AnyList = Schema.declare((value: unknown): value is ReadonlyArray<unknown> =>
+  Array.isArray(value)
+)
+
+/** A list. What can't be understood in it is left out, unless that is all of it. */
+export const items = <A, I>(item: Schema.Schema<A, I>) => {
   const decode = Schema.decodeUnknownOption(item)
-  return maybe(
-    Schema.transformOrFail(Schema.Array(Schema.Unknown), Schema.Array(Schema.typeSchema(item)), {
-      strict: true,
-      decode: (values, _, ast) => {
-        const given = values.filter((value) => value !== null)
-        const understood = given.flatMap((value) => Option.toArray(decode(value)))
-        return given.length > 0 && understood.length === 0
-          ? ParseResult.fail(new ParseResult.Type(ast, values))
-          : ParseResult.succeed(understood)
-      },
-      encode: (items) => ParseResult.succeed(items)
-    })
-  )
+  return Schema.transformOrFail(AnyList, Schema.Array(Schema.typeSchema(item)), {
+    strict: true,
+    decode: (values, _, ast) => {
+      const given = values.slice(0, MAX_ITEMS).filter((value) => value !== null)
+      const understood = given.flatMap((value) => Option.toArray(decode(value)))
+      return given.length > 0 && understood.length === 0
+        ? ParseResult.fail(new ParseResult.Type(ast, values))
+        : ParseResult.succeed(understood)
+    },
+    encode: (all) => ParseResult.succeed(all)
+  })
 }
 
+/** A list that may be missing or null: then null. */
+export const list = <A, I>(item: Schema.Schema<A, I>) => maybe(items(item))
+
 /** A text, or several. */
-export const Texts = Schema.Union(Schema.String, Schema.Array(Schema.String))
+export const Texts = Schema.Union(Schema.String, items(Schema.String))
 export const texts = (value: typeof Texts.Type | null): ReadonlyArray<string> =>
   value === null ? [] : typeof value === "string" ? [value] : value
 

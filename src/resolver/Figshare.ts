@@ -8,7 +8,7 @@ import { flag, key } from "../Setting.ts"
 import { at, encode } from "./Address.ts"
 import { workFirst } from "./Aside.ts"
 import { type Copy, fromCopies } from "./Candidate.ts"
-import { bareDoi, closedRecord, decoder, fail, list, maybe, orNone } from "./Decode.ts"
+import { bareDoi, closedRecord, decoder, fail, items, list, maybe, orNone } from "./Decode.ts"
 import { define } from "./Definition.ts"
 import type { Known } from "./Resolver.ts"
 
@@ -37,10 +37,7 @@ const Article = Schema.Struct({
 type Article = typeof Article.Type
 
 const decodeArticle = decoder(NAME, Article)
-const decodeList = decoder(
-  NAME,
-  Schema.Array(Schema.Struct({ id: Schema.Number, doi: maybe(Schema.String) }))
-)
+const decodeList = decoder(NAME, items(Schema.Struct({ id: Schema.Number, doi: maybe(Schema.String) })))
 
 // ---------------------------------------------------------------------------------------------------------------
 // Reading

@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import { baseUrl, integer, key, oneOf } from "../Setting.ts"
 import { at, encode } from "./Address.ts"
 import { type Copy, fromCopies } from "./Candidate.ts"
-import { decoder, fail, Id, maybe } from "./Decode.ts"
+import { AnyList, decoder, fail, Id, items, maybe } from "./Decode.ts"
 import { define } from "./Definition.ts"
 import type { Answer, Known, Request, ResolverFailure } from "./Resolver.ts"
 
@@ -21,7 +21,7 @@ const NAME = "wayback"
 // Answers
 // ---------------------------------------------------------------------------------------------------------------
 
-const decodeRows = decoder(NAME, Schema.Array(Schema.Array(Schema.String)))
+const decodeRows = decoder(NAME, items(AnyList))
 
 const decodeAvailable = decoder(
   NAME,
@@ -63,7 +63,10 @@ const TIMESTAMP = /^\d{14}$/
 /** The captures of an index's answer, the latest first, each content once. The first row names the columns. */
 const inIndex = (answer: Answer): Captures =>
   Either.map(decodeRows(answer), ([head = [], ...rows]) => {
-    const cell = (row: ReadonlyArray<string>, name: string) => row[head.indexOf(name)] ?? ""
+    const cell = (row: ReadonlyArray<unknown>, name: string) => {
+      const value = row[head.indexOf(name)]
+      return typeof value === "string" ? value : ""
+    }
     const seen = new Set<string>()
     return rows
       .toSorted((a, b) => (cell(a, "timestamp") < cell(b, "timestamp") ? 1 : -1))

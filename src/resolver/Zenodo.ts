@@ -8,7 +8,7 @@ import { flag, key } from "../Setting.ts"
 import { at, encode } from "./Address.ts"
 import { workFirst } from "./Aside.ts"
 import { type Copy, fromCopies } from "./Candidate.ts"
-import { address, closedRecord, decoder, fail, Id, list, maybe, orNone, sameDoi } from "./Decode.ts"
+import { address, closedRecord, decoder, fail, Id, items, list, maybe, orNone, sameDoi } from "./Decode.ts"
 import { define } from "./Definition.ts"
 import type { Known } from "./Resolver.ts"
 
@@ -40,7 +40,7 @@ type RecordOf = typeof RecordOf.Type
 
 const decodeRecord = decoder(NAME, RecordOf)
 const decodeSearch = decoder(NAME, Schema.Struct({ hits: Schema.Struct({ hits: list(RecordOf) }) }))
-const decodeListing = decoder(NAME, Schema.Struct({ entries: Schema.Array(File) }))
+const decodeListing = decoder(NAME, Schema.Struct({ entries: items(File) }))
 
 // ---------------------------------------------------------------------------------------------------------------
 // Reading

@@ -2,7 +2,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
 import * as Behaviour from "../../src/demo/Behaviour.ts"
+import { decoder, items } from "../../src/resolver/Decode.ts"
 import type { Name } from "../../src/resolver/Registry.ts"
 import { ask, type Options, sample } from "./Asking.ts"
 
@@ -103,6 +105,22 @@ describe("an empty address of a PDF", () => {
       ])
     })
   )
+})
+
+describe("a list of many more than there can be", () => {
+  it("is read for its beginning, so that it holds up nothing else", () => {
+    let seen = 0
+    const counted = Schema.Number.pipe(
+      Schema.filter(() => {
+        seen += 1
+        return true
+      })
+    )
+    const text = JSON.stringify(Array.from({ length: 100_000 }, (_, n) => n))
+    expect(decoder("r", items(counted))({ text })).toMatchObject({ right: { length: 1000 } })
+    // Once as it comes and once as it is taken.
+    expect(seen).toBeLessThanOrEqual(2000)
+  })
 })
 
 describe("a long answer", () => {
