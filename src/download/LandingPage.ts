@@ -87,7 +87,9 @@ export const readPage = (
       resolver: candidate.resolver,
       linkHeader: response.header("link")
     })
-    if (doi !== undefined && artifact.doi !== undefined && !isOf(doi, artifact.doi)) {
+    // A repository's copy of the work may have a DOI of its own.
+    const isCopy = candidate.host_type === "repository"
+    if (doi !== undefined && artifact.doi !== undefined && !isCopy && !isOf(doi, artifact.doi)) {
       return yield* fail("wrong-page", `this page is about another work, ${doi}`)
     }
     const preferences = { kinds: settings.download.kinds, prefer: settings.resolvers.prefer }

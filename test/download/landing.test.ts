@@ -31,6 +31,28 @@ describe("a page", () => {
   )
 })
 
+describe("a page about another DOI", () => {
+  it.live.each(["publisher", "repository"] as const)(
+    "is one of a copy, if it is at a repository (%s)",
+    (at) => {
+      const body = page('<meta name="citation_doi" content="10.1101/2020.01.01.123456">')
+      return world(
+        { "a.test": Behaviour.respond({ headers: { "content-type": "text/html" }, body }) },
+        ({ fetch, origin }) =>
+          Effect.gen(function* () {
+            const url = origin.url("a.test", "/page")
+            const asked = fetch(url, {
+              artifact: { doi: "10.5555/wanted.1" },
+              candidate: { kind: "landing", host_type: at }
+            })
+            if (at === "repository") expect(yield* asked).toMatchObject({ _tag: "Opened" })
+            else expect(yield* Effect.flip(asked)).toMatchObject({ reason: "wrong-page" })
+          })
+      )
+    }
+  )
+})
+
 describe("a PDF that its server calls a page", () => {
   it.live.each(["text/html; charset=utf-8", "application/xhtml+xml", ""])(
     "(%j) is the file itself",
