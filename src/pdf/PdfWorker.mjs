@@ -81,7 +81,8 @@ parentPort?.on("message", ({ pages, path }) => {
     (facts) => parentPort?.postMessage({ facts }),
     (cause) =>
       parentPort?.postMessage({
-        name: cause instanceof Error ? cause.name : "Error",
+        // The parser takes what it is refused for damage, by a name of its own.
+        name: unpacked > MOST_UNPACKED ? "RangeError" : cause instanceof Error ? cause.name : "Error",
         message: cause instanceof Error ? cause.message : String(cause),
         ...(typeof cause?.syscall === "string" ? { code: String(cause.code) } : {})
       })

@@ -125,6 +125,13 @@ describe("a PDF that unpacks to", () => {
     [1, "has its text"],
     [150, "is read no further"]
   ]
+  it.live("more than there is memory for isn't said to be damaged", () =>
+    Effect.gen(function* () {
+      const text = inflated(150).toString("latin1").replace("/Contents [4 0 R]", "/Contents 4 0 R")
+      expect(yield* Effect.flip(read(Buffer.from(text, "latin1")))).toMatchObject({ reason: "gave-up" })
+    }).pipe(Effect.provide(PdfReader.layer))
+  )
+
   it.live.each(sizes)("%i MB %s", ([megabytes]) =>
     Effect.gen(function* () {
       const end = yield* Effect.either(read(inflated(megabytes)))
