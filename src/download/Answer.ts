@@ -12,12 +12,12 @@ import { tooLarge, Watched } from "./Body.ts"
 import type { FetchSettings, Target } from "./Fetch.ts"
 import { FetchFailure, fromHttp, type HostWaits } from "./FetchFailure.ts"
 import { isCheck, mayBeCheck } from "./HumanCheck.ts"
-import { isPage, readPage } from "./LandingPage.ts"
+import { isPage, mayBeAbout, readPage } from "./LandingPage.ts"
 import type { Receipt } from "./Manifest.ts"
 import type { Parts } from "./Parts.ts"
 import { identityOf, rest, wholeInRange } from "./Range.ts"
 import { askedUrl } from "./Route.ts"
-import { HEAD_BYTES, PDF, sniff } from "./Sniff.ts"
+import { HEAD_BYTES, HTML, PDF, sniff } from "./Sniff.ts"
 import { challenge, type Meaning, meaning } from "./Status.ts"
 import type { Beginning, Part, StorageService } from "./Storage.ts"
 import { expectation, type Expected } from "./Verify.ts"
@@ -254,7 +254,11 @@ export const reading = (
   const page = Effect.fnUntraced(function* (target: Target, parts: Parts, url: string, called: Response) {
     const { artifact, candidate } = target
     const { head, response } = yield* Effect.mapError(peek(called, HEAD_BYTES), fromHttp)
-    if (sniff(head) === PDF) return yield* content(target, parts, url, response)
+    const type = sniff(head)
+    // A candidate that nobody has called a page is one only by its bytes.
+    if (type === PDF || (candidate.kind !== "landing" && type !== HTML)) {
+      return yield* content(target, parts, url, response)
+    }
     const read = yield* readPage(response, url, artifact, candidate, settings)
     return read._tag === "LeadsTo"
       ? yield* redirected(read.url, url, response)
@@ -269,7 +273,7 @@ export const reading = (
     const whole = (): ReturnType<Read> => {
       if (said._tag !== "Wait") waiting.answered(url)
       if (said._tag !== "Body") return refusal(target, url, response, said)
-      return target.candidate.kind === "landing" && isPage(response)
+      return isPage(response) && mayBeAbout(target, url, settings.download.kinds)
         ? page(target, parts, url, response)
         : content(target, parts, url, response)
     }

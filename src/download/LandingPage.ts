@@ -6,12 +6,15 @@
  */
 import * as Effect from "effect/Effect"
 import type { Artifact } from "../Artifact.ts"
+import { identifierKeys } from "../artifact/Fields.ts"
 import { ToUtf8 } from "../http/Charset.ts"
 import type { Response } from "../http/Http.ts"
-import type { Candidate } from "../resolver/Candidate.ts"
+import { type Candidate, DIRECT } from "../resolver/Candidate.ts"
+import { NAME as LANDING_PAGE } from "../resolver/LandingPage.ts"
 import { type Preferences, rank } from "../resolver/Ranking.ts"
 import { FetchFailure, fromHttp } from "./FetchFailure.ts"
 import { pageKind, REFUSALS } from "./PageKind.ts"
+import { expectation } from "./Verify.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -34,6 +37,22 @@ const HEAD_BYTES = 64 * 1024
 export const isPage = (response: Pick<Response, "header">): boolean => {
   const type = response.header("content-type")?.trim() ?? ""
   return type === "" || /^(?:text\/html|application\/xhtml\+xml)\b/i.test(type)
+}
+
+/**
+ * Whether a page that comes from `url` is one about the work, and not what is wanted: where it was named as such, or where
+ * the list names a URL beside a work, pages aren't wanted, and nothing says what kind of file it should be.
+ */
+export const mayBeAbout = (
+  { artifact, candidate }: { readonly artifact: Artifact; readonly candidate: Candidate },
+  url: string,
+  kinds: Preferences["kinds"]
+): boolean => {
+  if (candidate.kind === "landing") return true
+  if (candidate.resolver !== DIRECT || kinds.includes("html")) return false
+  if (!identifierKeys.some((key) => artifact[key] !== undefined)) return false
+  const { kind, sha256, size } = expectation(artifact, candidate, [candidate.url, url], undefined)
+  return kind === undefined && sha256 === undefined && size === undefined
 }
 
 /** What the page is about is passed on to the files it names, unless it says better. */
@@ -84,7 +103,8 @@ export const readPage = (
     }).pipe(Effect.onInterrupt(() => Effect.sync(response.abort)))
     const { candidates, doi, leadsTo } = read(page.end(), {
       url,
-      resolver: candidate.resolver,
+      // What a server names isn't the list's own.
+      resolver: candidate.resolver === DIRECT ? LANDING_PAGE : candidate.resolver,
       linkHeader: response.header("link")
     })
     // A repository's copy of the work may have a DOI of its own.

@@ -12,7 +12,8 @@ import type { Candidate } from "./Candidate.ts"
 import { fail } from "./Decode.ts"
 import { define } from "./Definition.ts"
 
-const NAME = "landing_page"
+/** Who names what stands on a page. */
+export const NAME = "landing_page"
 
 /** PMC's pages name only files behind a check for humans. */
 const isReadable = ({ url }: Candidate): boolean => pmcidOfPage(url) === undefined

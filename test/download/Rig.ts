@@ -24,6 +24,7 @@ export const folder = Effect.acquireRelease(
 interface Changes {
   readonly http?: Partial<DownloadSettings["http"]>
   readonly maxBytes?: number
+  readonly kinds?: DownloadSettings["download"]["kinds"]
   readonly structure?: boolean
   readonly robots?: boolean
   readonly identity?: "off" | "warn" | "require"
@@ -58,7 +59,7 @@ export const settings = (out: string, changes: Changes = {}): DownloadSettings =
   download: {
     out,
     max_bytes: changes.maxBytes ?? 10_000_000,
-    kinds: ["pdf"],
+    kinds: changes.kinds ?? ["pdf"],
     structure: changes.structure ?? false,
     identity: changes.identity ?? "off"
   },

@@ -1,9 +1,15 @@
 /** Pages that name files, in the encodings and with the redirects of older servers. */
+import { createHash } from "node:crypto"
+import { gzipSync } from "node:zlib"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import type { Artifact } from "../../src/Artifact.ts"
 import * as Behaviour from "../../src/demo/Behaviour.ts"
+import type { Preferences } from "../../src/resolver/Ranking.ts"
 import { pdf } from "../fixtures/Pdf.ts"
 import { world } from "./Fetching.ts"
+
+type Kinds = Preferences["kinds"]
 
 const page = (head = "") =>
   `<html><head>${head}<title>Über</title></head><body><a href="/päper.pdf">PDF</a></body></html>`
@@ -92,5 +98,78 @@ describe("a redirect in bytes of UTF-8", () => {
           })
         })
     )
+  )
+})
+
+/** What becomes of an answer at the own URL of an artifact. */
+const asked = (
+  body: Buffer,
+  artifact: Partial<Artifact>,
+  { kinds, path = "/article", type = "text/html" }: { kinds?: Kinds; path?: string; type?: string } = {}
+) =>
+  world(
+    { "a.test": Behaviour.respond({ headers: { "content-type": type }, body }) },
+    ({ fetch, origin }) => Effect.either(fetch(origin.url("a.test", path), { artifact })),
+    kinds === undefined ? {} : { kinds }
+  )
+
+describe("a page at a URL that the list names beside a work", () => {
+  const about = Buffer.from(
+    `<!doctype html><html><head><meta name="citation_pdf_url" content="/1.pdf"></head><body>${"Words. ".repeat(200)}</body></html>`
+  )
+  const plain = Buffer.from(
+    `<!doctype html><html><head><title>A work</title></head><body>${"Words. ".repeat(200)}</body></html>`
+  )
+  const work = { doi: "10.5555/wanted.1" }
+  const stored = { right: { _tag: "Stored", receipt: { content_type: "text/html", bytes: about.length } } }
+
+  it.live.each([work, { arxiv: "2101.03961" }, { pmid: "12" }, { pmcid: "PMC12" }, { openalex: "W12" }])(
+    "is read for the files it names, which aren't the list's own (%j)",
+    (artifact) =>
+      Effect.gen(function* () {
+        const end = yield* asked(about, artifact)
+        expect(end).toMatchObject({ right: { _tag: "Opened", candidates: [{ resolver: "landing_page" }] } })
+      })
+  )
+
+  it.live("isn't the work where it names none", () =>
+    Effect.gen(function* () {
+      expect(yield* asked(plain, work)).toMatchObject({ left: { reason: "no-open-access" } })
+    })
+  )
+
+  it.live("isn't read where it is about another work", () =>
+    Effect.gen(function* () {
+      const other = Buffer.from(
+        about.toString().replace("<meta", '<meta name="citation_doi" content="10.5555/other.1"><meta')
+      )
+      expect(yield* asked(other, work)).toMatchObject({ left: { reason: "wrong-page" } })
+    })
+  )
+
+  it.live("is what is wanted where pages are, or where nothing else is known", () =>
+    Effect.gen(function* () {
+      expect(yield* asked(about, work, { kinds: ["pdf", "html"] })).toMatchObject(stored)
+      expect(yield* asked(about, {})).toMatchObject(stored)
+      expect(yield* asked(about, { title: "A work" })).toMatchObject(stored)
+      expect(yield* asked(about, { ...work, size: about.length })).toMatchObject(stored)
+      const sha256 = createHash("sha256").update(about).digest("hex")
+      expect(yield* asked(about, { ...work, sha256 })).toMatchObject(stored)
+    })
+  )
+
+  it.live("is a page instead of the PDF where the URL is that of one", () =>
+    Effect.gen(function* () {
+      expect(yield* asked(about, work, { path: "/1.pdf" })).toMatchObject({
+        left: { reason: "html-instead-of-pdf" }
+      })
+    })
+  )
+
+  it.live("is one by its bytes", () =>
+    Effect.gen(function* () {
+      const end = yield* asked(gzipSync("a table"), work, { type: "" })
+      expect(end).toMatchObject({ right: { _tag: "Stored", receipt: { content_type: "application/gzip" } } })
+    })
   )
 })

@@ -71,6 +71,35 @@ const steps = ({ notes }: Recorded) => notes.map((note) => [note.step, note.targ
 const pathOf = (url: string | null) => (url === null ? "" : new URL(url).pathname)
 
 describe("a landing page", () => {
+  it.live(
+    "that the list itself names beside a DOI is read, and without files of use the resolvers are asked",
+    () =>
+      world(
+        {
+          "journal.test": Behaviour.routes({
+            "/article/1": html('<meta name="citation_pdf_url" content="/files/1.pdf">'),
+            "/article/2": html("", "<p>Nothing</p>"),
+            "/files/1.pdf": Behaviour.files()
+          })
+        },
+        (lease, origin) => {
+          const at = (path: string) => ({
+            wanted: { id: "paper", doi: "10.1234/paper", urls: [origin.url("journal.test", path)] }
+          })
+          return Effect.gen(function* () {
+            const named = yield* lease(at("/article/1"))
+            expect(named.end).toMatchObject({
+              _tag: "Done",
+              result: { resolver: "landing_page", content_type: "application/pdf" }
+            })
+            const none = yield* lease(at("/article/2"))
+            expect(none.notes[0]).toMatchObject({ step: "fetch", reason: "no-open-access" })
+            expect(none.notes.map(({ step }) => step)).toContain("resolve")
+          })
+        }
+      )
+  )
+
   it.live("is read in its host's lane, and the file it names is taken", () =>
     world(
       {
