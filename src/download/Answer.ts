@@ -15,6 +15,7 @@ import { isCheck, mayBeCheck } from "./HumanCheck.ts"
 import { isPage, mayBeAbout, readPage } from "./LandingPage.ts"
 import type { Receipt } from "./Manifest.ts"
 import type { Parts } from "./Parts.ts"
+import { watch } from "./Rate.ts"
 import { identityOf, rest, wholeInRange } from "./Range.ts"
 import { askedUrl } from "./Route.ts"
 import { HEAD_BYTES, HTML, PDF, sniff } from "./Sniff.ts"
@@ -137,6 +138,7 @@ export const reading = (
 ): Read => {
   const { max_retry_after_seconds, min_bytes_per_second, min_rate_window_seconds } = settings.http
   const { max_bytes } = settings.download
+  const rate = { minBytesPerSecond: min_bytes_per_second, rateWindowMs: min_rate_window_seconds * 1000 }
   const waiting = Waiting.make(settings, now)
   /** Files whose server failed when it was last asked for the rest. */
   const failedForRest = new Set<string>()
@@ -166,8 +168,7 @@ export const reading = (
     const expected = expectation(artifact, candidate, urls, response.header("content-type"))
     const body = new Watched(response, {
       maxBytes: max_bytes,
-      minBytesPerSecond: min_bytes_per_second,
-      rateWindowMs: min_rate_window_seconds * 1000,
+      ...rate,
       expected,
       finalUrl: url,
       now,
@@ -253,7 +254,7 @@ export const reading = (
   /** What is called a page may be the file itself. */
   const page = Effect.fnUntraced(function* (target: Target, parts: Parts, url: string, called: Response) {
     const { artifact, candidate } = target
-    const { head, response } = yield* Effect.mapError(peek(called, HEAD_BYTES), fromHttp)
+    const { head, response } = yield* Effect.mapError(peek(watch(called, rate, now), HEAD_BYTES), fromHttp)
     const type = sniff(head)
     // A candidate that nobody has called a page is one only by its bytes.
     if (type === PDF || (candidate.kind !== "landing" && type !== HTML)) {
@@ -270,8 +271,8 @@ export const reading = (
       wholeInRange(response) === undefined
         ? meaning(response, answeredAt, max_retry_after_seconds)
         : { _tag: "Body" }
+    if (said._tag !== "Wait") waiting.answered(url)
     const whole = (): ReturnType<Read> => {
-      if (said._tag !== "Wait") waiting.answered(url)
       if (said._tag !== "Body") return refusal(target, url, response, said)
       return isPage(response) && mayBeAbout(target, url, settings.download.kinds)
         ? page(target, parts, url, response)

@@ -6,6 +6,7 @@ import type { Bandwidth, Turn } from "./Bandwidth.ts"
 import type { Response } from "../http/Http.ts"
 import * as Telemetry from "../Telemetry.ts"
 import { FetchFailure, fromHttp } from "./FetchFailure.ts"
+import * as Rate from "./Rate.ts"
 import { HEAD_BYTES, PDF_TAIL } from "./Sniff.ts"
 import type { Source } from "./Storage.ts"
 import { type Expected, hopeless, type Refusal, refusePage } from "./Verify.ts"
@@ -23,12 +24,8 @@ const joined = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
 /** How much of a page is read to know which page it is. */
 const PAGE_BYTES = 64 * 1024
 
-export interface Rules {
+export interface Rules extends Rate.Rules {
   readonly maxBytes: number
-  /** 0: as slow as it likes. */
-  readonly minBytesPerSecond: number
-  /** The time over which the rate is taken. */
-  readonly rateWindowMs: number
   readonly expected: Expected
   readonly finalUrl: string
   /** Milliseconds. */
@@ -65,9 +62,7 @@ export class Watched implements Source<FetchFailure>, AsyncIterableIterator<Uint
   #headBytes = 0
   #verdict: "open" | "page" | "settled" = "open"
   #tail: Uint8Array = NOTHING
-  /** The rate while waiting for the server alone: time the disk takes isn't the server's. */
-  #windowMs = 0
-  #windowBytes = 0
+  readonly #rate: Rate.Rate
   #turn: Turn | undefined
 
   constructor(response: Response, rules: Rules) {
@@ -75,6 +70,7 @@ export class Watched implements Source<FetchFailure>, AsyncIterableIterator<Uint
     this.#rules = rules
     this.#incoming = response.body[Symbol.asyncIterator]()
     this.#before = rules.before?.bytes ?? 0
+    this.#rate = new Rate.Rate(rules)
   }
 
   // -------------------------------------------------------------------------------------------------------------
@@ -123,7 +119,7 @@ export class Watched implements Source<FetchFailure>, AsyncIterableIterator<Uint
     const bytes = this.#before + this.#bytes
     if (bytes > maxBytes) throw tooLarge(bytes, maxBytes)
     this.#remember(chunk)
-    this.#pace(now() - asked, chunk.length)
+    this.#rate.came(chunk.length, now() - asked)
     // Not read on before its turn: the wait goes back to the server through the connection's window.
     this.#turn = bandwidth?.(chunk.length)
     if (this.#turn !== undefined) await this.#turn.come
@@ -166,23 +162,5 @@ export class Watched implements Source<FetchFailure>, AsyncIterableIterator<Uint
     if (this.#verdict === "page" && this.#headBytes >= PAGE_BYTES) {
       throw refused(refusePage(this.head(), finalUrl, expected))
     }
-  }
-
-  #pace(waitedMs: number, chunkBytes: number): void {
-    const { minBytesPerSecond, rateWindowMs } = this.#rules
-    if (minBytesPerSecond === 0) return
-    this.#windowMs += waitedMs
-    this.#windowBytes += chunkBytes
-    if (this.#windowMs < rateWindowMs) return
-    const rate = (this.#windowBytes * 1000) / this.#windowMs
-    if (rate < minBytesPerSecond) {
-      throw new FetchFailure({
-        class: "retry",
-        reason: "too-slow",
-        message: `it sends ${Math.round(rate)} bytes a second, at least ${minBytesPerSecond} are asked for`
-      })
-    }
-    this.#windowMs = 0
-    this.#windowBytes = 0
   }
 }

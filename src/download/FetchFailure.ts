@@ -38,6 +38,7 @@ const CLASSES: Readonly<Record<HttpError["reason"], "retry" | "try-next">> = {
   truncated: "retry",
   "first-byte-timeout": "retry",
   "idle-timeout": "retry",
+  "too-slow": "retry",
   protocol: "try-next",
   coding: "try-next",
   proxy: "retry",

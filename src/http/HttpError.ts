@@ -10,7 +10,7 @@ import { CODING_REFUSED } from "./Coding.ts"
  * - `dns`: the name couldn't be looked up now; `host-not-found`: there is no such name.
  * - `connect`: no connection; `tls`: a connection, but not one to trust.
  * - `reset`: the connection was cut; `truncated`: it was closed before the end of the answer.
- * - `first-byte-timeout`, `idle-timeout`: nothing came for too long.
+ * - `first-byte-timeout`, `idle-timeout`: nothing came for too long; `too-slow`: less than is asked for.
  * - `protocol`: the answer isn't HTTP; `coding`: its content can't be decoded.
  * - `proxy`: the proxy fails, or can't reach the host; `proxy-refused`: it doesn't want to.
  * - `address-refused`: the host's address is one that may not be asked.
@@ -26,6 +26,7 @@ export class HttpError extends Data.TaggedError("HttpError")<{
     | "truncated"
     | "first-byte-timeout"
     | "idle-timeout"
+    | "too-slow"
     | "protocol"
     | "coding"
     | "proxy"
@@ -117,6 +118,7 @@ const codeOf = (cause: unknown): string => {
  * closed before it is a reset, one closed after it cut the answer short.
  */
 export const fromCause = (cause: unknown, host: string, inBody: boolean): HttpError => {
+  if (cause instanceof HttpError) return cause
   if (cause instanceof ProxyError) {
     return new HttpError({ reason: cause.reason, message: `${host}: ${cause.message}`, cause })
   }

@@ -37,6 +37,22 @@ describe("a page", () => {
   )
 })
 
+describe("a page that only trickles", () => {
+  it.live.each([{ kind: "landing" }, {}] as const)("is given up (%j)", (candidate) => {
+    const body = Buffer.from(page() + " ".repeat(100_000))
+    const answer = Behaviour.respond({ headers: { "content-type": "text/html" }, body })
+    return world(
+      { "a.test": Behaviour.dripped({ bytes: 10, everyMs: 20 }, answer) },
+      ({ fetch, origin }) =>
+        Effect.gen(function* () {
+          const asked = fetch(origin.url("a.test", "/page"), { artifact: { doi: "10.5555/x" }, candidate })
+          expect(yield* Effect.flip(asked)).toMatchObject({ class: "retry", reason: "too-slow" })
+        }),
+      { http: { min_bytes_per_second: 10_000, min_rate_window_seconds: 0.2 } }
+    )
+  })
+})
+
 describe("a page about another DOI", () => {
   it.live.each(["publisher", "repository"] as const)(
     "is one of a copy, if it is at a repository (%s)",

@@ -1,9 +1,13 @@
 /** How long a host waits that asks for it, and when a file is set aside for it. */
 import { describe, expect, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Random from "effect/Random"
+import * as TestClock from "effect/TestClock"
+import * as Behaviour from "../../src/demo/Behaviour.ts"
 import * as Waiting from "../../src/download/Waiting.ts"
+import { world } from "./Fetching.ts"
 
 const HOUR = 3_600_000
 
@@ -109,5 +113,29 @@ describe("a file that is refused again and again", () => {
         [2000, "try-next"]
       ])
     }
+  })
+})
+
+describe("a host that has nothing new", () => {
+  it.effect("has answered: what it refuses later is its first refusal", () => {
+    const refusing = Behaviour.status(429, { "retry-after": "1" })
+    const both = (rest: Behaviour.Behaviour) =>
+      Behaviour.tries(1, refusing, Behaviour.tries(1, Behaviour.files(), rest))
+    return world({ "a.test": Behaviour.tries(1, Behaviour.files(), both(both(both(refusing)))) }, (at) =>
+      Effect.gen(function* () {
+        const url = at.origin.url("a.test", "/paper.pdf")
+        const first = yield* at.fetch(url)
+        if (first._tag !== "Stored") return yield* Effect.dieMessage(first._tag)
+        const again = at.fetch(url, { token: 2, previous: first.receipt })
+        for (let n = 0; n < 3; n++) {
+          const held = yield* again
+          if (held._tag !== "Held") return yield* Effect.dieMessage(held._tag)
+          const now = yield* Clock.currentTimeMillis
+          expect(held.waits.until - now).toBeLessThanOrEqual(1100)
+          yield* TestClock.setTime(held.waits.until)
+          expect(yield* again).toMatchObject({ _tag: "Unmodified" })
+        }
+      })
+    )
   })
 })
