@@ -109,6 +109,8 @@ interface Reading {
   readonly share: number
   /** Whether the first page has the title as it is. */
   readonly isTitled: boolean
+  /** Whether a line of the first page begins with the title: a subtitle may follow. */
+  readonly begins: boolean
   /** Whether the first page has DOIs that can't be the wanted one. */
   readonly hasOthers: boolean
 }
@@ -135,6 +137,7 @@ const readingOf = ({ arxiv, doi, title }: Wanted, said: Words): Reading => {
     metaTitle: said.title,
     share: long !== undefined && isTelling ? Titles.coverage(long, first) : Number(isTitled),
     isTitled,
+    begins: long !== undefined && Titles.stands(first, letters, /^/),
     hasOthers: Mentions.dois(first).some(
       (other) =>
         (doi === undefined || !Mentions.mayBeDoi(first, other, doi)) &&
@@ -144,12 +147,12 @@ const readingOf = ({ arxiv, doi, title }: Wanted, said: Words): Reading => {
 }
 
 /** Whether a text names the wanted DOI as its own: without the title to go by, before any other. */
-const hasOwnDoi = ({ doi, hasOthers, share, title }: Reading, text: string): boolean => {
+const hasOwnDoi = ({ begins, doi, hasOthers, share, title }: Reading, text: string): boolean => {
   const [mention] = doi === undefined ? [] : Mentions.ofDoi(text, doi)
   if (mention === undefined || isOfAnother(text, mention.start)) return false
   if (share >= 0.5) return true
   // A work that names the wanted one on its first page has a DOI of its own there, and another title.
-  const isCited = title !== undefined && hasOthers
+  const isCited = title !== undefined && hasOthers && !begins
   if (isCited) return false
   return (
     isCopied(text, mention.start) ||

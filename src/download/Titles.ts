@@ -37,8 +37,11 @@ export const unmarked = (title: string): string =>
     .replaceAll(/&(?:amp|lt|gt|quot|apos|nbsp|#\w{1,7});/gi, " ")
     .replaceAll(/\\[a-z]+/gi, " ")
 
-/** Whether a title stands in lines of its own, whose last may have the mark of a note behind it. */
-export const stands = (text: string, wanted: string): boolean => {
+/**
+ * Whether a title stands in lines of its own, whose last may have the mark of a note behind it. `rest`: what else may stand
+ * there, in letters and digits.
+ */
+export const stands = (text: string, wanted: string, rest = /^\d{0,2}$/): boolean => {
   const lines = text
     .split("\n")
     .map(bare)
@@ -49,7 +52,7 @@ export const stands = (text: string, wanted: string): boolean => {
       joined += lines[next]
       next += 1
     }
-    return joined.startsWith(wanted) && /^\d{0,2}$/.test(joined.slice(wanted.length))
+    return joined.startsWith(wanted) && rest.test(joined.slice(wanted.length))
   })
 }
 
@@ -61,18 +64,18 @@ export const coverage = (title: string, text: string): number => {
   return Array.from(wanted).filter((word) => there.has(word)).length / wanted.size
 }
 
-/** A number by itself, and the word before it. */
-const NUMBERED = /([\p{L}\p{N}]+)[^\p{L}\p{N}]+(\d{1,4}|[ivx]{1,5})(?![\p{L}\p{N}])/giu
+/** A number by itself, and the word before it. Of a number with signs in it the last part is one, after those before. */
+const NUMBERED = /([\p{L}\p{N}]+)[^\p{L}\p{N}]+(\d{1,4}|[ivx]{1,5})(?![\p{L}\p{N}]|[.,]\d)/giu
+
+/** What typesetting may put between two letters, or leave out: brackets, blanks beside what is set high or low, line ends. */
+const GAP = "[^\\p{L}\\p{N}]*"
 
 /** Whether a text has each number of a title as it is there: parts of one work differ in nothing else. */
 export const hasNumbers = (text: string, title: string): boolean => {
   const plain = text.normalize("NFKD")
   return Array.from(title.normalize("NFKD").matchAll(NUMBERED)).every(([, before = "", number = ""]) => {
-    // What is set high or low may stand at the word, whose beginning may stand in the line before.
-    const behind = /\d/.test(number)
-      ? `[^\\p{L}\\p{N}]*${number}(?!\\d)`
-      : `[^\\p{L}\\p{N}]+${number}(?!\\p{L})`
-    return new RegExp(`${before.slice(-3)}${behind}`, "iu").test(plain)
+    const end = /\d/.test(number) ? "\\d" : "\\p{L}"
+    return new RegExp([...Array.from(before).slice(-3), `${number}(?!${end})`].join(GAP), "iu").test(plain)
   })
 }
 

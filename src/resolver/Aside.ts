@@ -1,10 +1,11 @@
 /**
  * What stands beside a work, told by its words: supplements, covers, licences, previews, exports of the citation. A whole
- * word counts, not a part of one: recovery is no cover, and landslides are no slides.
+ * word counts, not a part of one: recovery is no cover, and landslides are no slides. Nor are what diets are supplemented
+ * with, and what covers the land.
  */
 
 const ASIDE =
-  /supplement|(?<![a-z])(?:supp(?:l(?!y|ie)[a-z]*|info)?|appendi(?:x|ces)|guidelines?|instructions?|(?:front|back)?cover(?:page|sheet|image|letter)?|toc|contents|licen[cs]es?|copyright|citations?|bibtex|endnote|ris|export|templates?|posters?|previews?|slides|readme)(?![a-z])/i
+  /supplement(?!ation|ed|ing)|(?<![a-z])(?:supp(?:l(?!y|ie|ement)[a-z]*|info)?|appendi(?:x|ces)|guidelines?|instructions?|(?<!(?:land|snow|cloud|ice|tree|forest|canopy|vegetation|plant|ground)[^a-z]{1,3})(?:front|back)?cover(?:page|sheet|image|letter)?(?![^a-z]{1,3}crop)|toc|contents|licen[cs]es?|copyright|citations?|bibtex|endnote|ris|export|templates?|posters?|previews?|slides|readme)(?![a-z])/i
 
 /** Whether a file's name, or a link with its words, tells of something beside the work. */
 export const isAside = (words: string): boolean => ASIDE.test(words)

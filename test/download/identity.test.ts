@@ -333,7 +333,13 @@ describe("a document", () => {
     [`${TITLE}. I. A Survey`, `${TITLE}. II. A Survey`, false],
     [`${TITLE}: Part II`, `${TITLE}:\nPart II1`, true],
     [`${TITLE}: Part I`, `${TITLE} (Part I)\nIntroduction`, true],
-    [`${TITLE} of CO2 at 13 TeV`, `${TITLE} of CO₂ at 13\nTeV`, true]
+    [`${TITLE} of CO2 at 13 TeV`, `${TITLE} of CO₂ at 13\nTeV`, true],
+    [`${TITLE} of YBa<sub>2</sub>Cu<sub>3</sub>O<sub>7-x</sub>`, `${TITLE} of YBa 2 Cu 3 O 7−x`, true],
+    [`${TITLE} of Mg3(PO4)2`, `${TITLE} of Mg 3 (PO 4 ) 2`, true],
+    [`${TITLE} of Fe(III) in water`, `${TITLE} of FeIII in water`, true],
+    [`${TITLE} of 1,000 genomes`, `${TITLE} of 1000 genomes`, true],
+    [`${TITLE} of 2,000 genomes`, `${TITLE} of 1,000 genomes`, false],
+    [`${TITLE}, release 2.5`, `${TITLE}, release 2.6`, false]
   ]
   it.each(numbered)(
     "with the title %j wanted and %j printed is told by its numbers",
@@ -434,6 +440,14 @@ describe("a document", () => {
       identity: "confirmed",
       by: "doi"
     })
+  })
+
+  it("whose title goes on is known by its DOI before others, and not by one that it cites", () => {
+    const wanted = { doi: "10.5555/wanted.1", title: "Machine Learning" }
+    const own = said(`doi:10.5555/wanted.1\nMachine Learn-\ning: a Survey\n${BODY}\nData: doi:10.5555/data.2`)
+    expect(identify(wanted, own)).toMatchObject({ identity: "confirmed", by: "doi" })
+    const citing = said(`Limits of machine learning\nas in doi:10.5555/wanted.1\n${BODY}\ndoi:10.5555/own.2`)
+    expect(identify(wanted, citing).identity).not.toBe("confirmed")
   })
 
   it("is another one where its metadata have another DOI", () => {

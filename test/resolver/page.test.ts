@@ -58,7 +58,13 @@ describe("a link", () => {
     "/cartilage-repair.pdf",
     "/rental-markets.pdf",
     "/registered-report.pdf",
-    "/appendicitis.pdf"
+    "/appendicitis.pdf",
+    "/vitamin-D-supplementation.pdf",
+    "/supplemented-diets.pdf",
+    "/land_cover_change.pdf",
+    "/snow-cover.pdf",
+    "/cover%20crops.pdf",
+    "/cover-crops.pdf"
   ])("to %s may be the work", (href) => {
     expect(urls(`<a href="${href}">PDF</a>`)).toEqual([`https://repo.test${href}`])
   })
