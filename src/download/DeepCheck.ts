@@ -68,7 +68,7 @@ export const make = (
         if (receipt.path.endsWith(PDF.extension) && type !== PDF) {
           return Option.some({ reason: "not-a-pdf", message: `it is ${type.mediaType}`, refused: true })
         }
-        const cut = type === PDF ? cutOff(head, bytes) : undefined
+        const cut = type === PDF ? cutOff({ bytes, head, tail }) : undefined
         if (cut !== undefined) return Option.some({ reason: "damaged-pdf", message: cut, refused: true })
         // An expected hash that is met leaves nothing to ask.
         if (artifact.sha256 === receipt.sha256) return Option.none()

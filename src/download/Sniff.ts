@@ -114,6 +114,17 @@ export const isBlank = (bytes: Uint8Array): boolean =>
   bytes.every((byte) => byte === 0 || byte === 0x20 || (byte >= 0x09 && byte <= 0x0d))
 
 /**
+ * Whether a PDF ends with the place of its table of objects, as the last of its parts does. Where the first page comes
+ * first, the end of that names none.
+ */
+export const hasPdfTable = (tail: Uint8Array): boolean => {
+  const [, place] =
+    Array.from(latin1(tail.subarray(-PDF_TAIL)).matchAll(/startxref\s{1,9}(\d{1,15})\s{1,9}%%EOF/g)).at(-1) ??
+    []
+  return Number(place ?? 0) > 0
+}
+
+/**
  * How long a PDF is by what stands before its first object, where its first page comes first (ISO 32000, annex F). The
  * end of that page looks like the end of a file.
  */

@@ -12,6 +12,7 @@ import {
   BINARY,
   type ContentType,
   hasPdfEnd,
+  hasPdfTable,
   HTML,
   isBlank,
   linearizedLength,
@@ -150,10 +151,17 @@ const refuseOther = (kind: FileKind, type: ContentType): Refusal =>
     `what came instead of the ${NAMES[kind]} ${type === BINARY ? "is of no known type" : `is ${type.mediaType}`}`
   )
 
-/** What a PDF says that was cut off behind its first page. `head`: its first bytes. */
-export const cutOff = (head: Uint8Array, bytes: number): string | undefined => {
+/**
+ * What a PDF says that was cut off behind its first page. One that has been written anew, or lost the blanks at its end,
+ * may have its old length in it, and is whole.
+ */
+export const cutOff = ({
+  bytes,
+  head,
+  tail
+}: Pick<Content, "bytes" | "head" | "tail">): string | undefined => {
   const length = linearizedLength(head)
-  return length !== undefined && bytes < length
+  return length !== undefined && bytes < length && !hasPdfTable(tail)
     ? `the PDF is cut off: it has ${bytes} bytes, and says that it has ${length}`
     : undefined
 }
@@ -172,7 +180,7 @@ export const verify = (expected: Expected, content: Content): ContentType | Refu
   if (kind === "pdf" && type === PDF && !content.lengthKnown && !hasPdfEnd(tail) && !isBlank(tail)) {
     return truncated("the PDF has no end, and the answer didn't say how long it is")
   }
-  const cut = type === PDF ? cutOff(head, bytes) : undefined
+  const cut = type === PDF ? cutOff(content) : undefined
   if (cut !== undefined) return content.lengthKnown ? refuse("damaged-pdf", cut) : truncated(cut)
   if (expected.size !== undefined && bytes !== expected.size) {
     const message = `${bytes} bytes came, ${expected.size} were expected`

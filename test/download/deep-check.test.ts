@@ -59,7 +59,8 @@ it.live("a document that was cut off behind its first page is refused", () =>
   Effect.gen(function* () {
     const cut = Buffer.concat([
       Buffer.from("%PDF-1.7\n9 0 obj\n<< /Linearized 1 /L 99999 >>\nendobj\n"),
-      right
+      right,
+      Buffer.from("startxref\n0\n%%EOF\n7 0 obj")
     ])
     expect(yield* doubt("off", cut)).toEqual({ reason: "damaged-pdf", refused: true })
   })
