@@ -66,11 +66,12 @@ const over = (robots: Robots.Robots, anyMayBeNamed: boolean): Permitted => {
       return Effect.fail(new FetchFailure({ class: "try-next", reason: "robots-disallowed", message }))
     }
     if (verdict._tag === "Unreachable") {
-      const { named, until } = verdict
+      const { until, waits } = verdict
       const reason = "robots-unreachable"
-      const failed = new FetchFailure({ class: "retry", reason, message, notBefore: until })
+      const how = waits ? "wait" : "retry"
+      const failed = new FetchFailure({ class: how, reason, message, notBefore: until })
       // Who was told tells the lane, and so all processes.
-      return Effect.fail(fresh && named ? new HostWaits({ reason, message, until, over: failed }) : failed)
+      return Effect.fail(fresh && waits ? new HostWaits({ reason, message, until, over: failed }) : failed)
     }
     const next = startsAt.get(lane) ?? 0
     const { crawlDelayMs } = verdict

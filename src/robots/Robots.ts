@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import type { NamedBy } from "../http/Addresses.ts"
 import type { HttpService } from "../http/Http.ts"
 import * as HttpCache from "../http/HttpCache.ts"
+import { refusedAgain, type Row } from "../http/Refusals.ts"
 import { fetchFile, type File, FRESH_MS, type Permit } from "./RobotsFile.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -33,12 +34,12 @@ export interface RobotsSettings {
 export type Verdict =
   | { readonly _tag: "Allowed"; readonly crawlDelayMs: number; readonly message: string }
   | { readonly _tag: "Disallowed"; readonly message: string }
-  /** `named`: the server itself asked to be left alone so long. */
+  /** `waits`: the server itself asks to be left alone. */
   | {
       readonly _tag: "Unreachable"
       readonly message: string
       readonly until: number
-      readonly named: boolean
+      readonly waits: boolean
     }
 
 /** What is known of an origin; `fresh`: it was asked for just now, by who hears this. */
@@ -64,6 +65,16 @@ const MOST_REMEMBERED = 16 * 1024 * 1024
 interface Entry {
   readonly file: File
   readonly until: number
+  /** How often it was refused in a row. */
+  readonly refused?: Row
+}
+
+/** What was fetched just now. Who refuses again is asked less often. */
+const entryFor = (file: File, ageMs: number, now: number, before: Row | undefined): Entry => {
+  if ("rules" in file) return { file, until: now + FRESH_MS - ageMs }
+  if (!file.waits) return { file, until: now + UNREACHABLE_MS }
+  const refused = refusedAgain(before, now, UNREACHABLE_MS, file.notBefore)
+  return { file, until: refused.until, refused }
 }
 
 const lengthOf = (entry: Entry | undefined): number =>
@@ -132,9 +143,7 @@ export const make = (
   const fetchEntry = Effect.fnUntraced(function* (key: string, origin: string, namedBy: NamedBy) {
     const { ageMs, asked, file } = yield* fetchFile(http, { agent, cache, permit }, origin, namedBy)
     const now = yield* Clock.currentTimeMillis
-    const until =
-      "rules" in file ? now + FRESH_MS - ageMs : Math.max(now + UNREACHABLE_MS, file.notBefore ?? 0)
-    const entry: Entry = { file, until }
+    const entry = entryFor(file, ageMs, now, known.get(key)?.refused)
     known.set(key, entry)
     return { entry, asked }
   })
@@ -178,7 +187,7 @@ export const make = (
 
   const judge = (file: File, url: string, until: number): Verdict => {
     if ("unreachable" in file) {
-      return { _tag: "Unreachable", message: file.unreachable, until, named: file.notBefore !== undefined }
+      return { _tag: "Unreachable", message: file.unreachable, until, waits: file.waits }
     }
     const { crawlDelaySeconds, refuses } = file.rules
     const line = refuses(url)

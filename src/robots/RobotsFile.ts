@@ -21,10 +21,10 @@ import { type Rules, rulesOf } from "./Rules.ts"
 /** Sends under the permit of the URL's host. */
 export type Permit = (url: string) => <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-/** What an origin says, or why it can't be had. `length`: of its text. */
+/** What an origin says, or why it can't be had. `length`: of its text; `waits`: it asks to be left alone, maybe for so long. */
 export type File =
   | { readonly rules: Rules; readonly length: number }
-  | { readonly unreachable: string; readonly notBefore?: number }
+  | { readonly unreachable: string; readonly waits: boolean; readonly notBefore?: number }
 
 /** What was found for an origin, how old it is, and whether somebody was asked for it just now. */
 export interface Fetched {
@@ -74,6 +74,7 @@ const meaning = Effect.fnUntraced(function* (
   const notBefore = RetryAfter.hint(header, now, FRESH_MS / 1000)
   return {
     unreachable: `its robots.txt answers HTTP ${status}`,
+    waits: status === 429 || Option.isSome(notBefore),
     ...(Option.isSome(notBefore) ? { notBefore: notBefore.value } : {})
   } satisfies File
 })
@@ -148,7 +149,7 @@ export const fetchFile = (
       Effect.succeed<Fetched>({
         file: TELLS_ITSELF.has(error.reason)
           ? EVERYTHING
-          : { unreachable: `its robots.txt can't be had: ${error.message}` },
+          : { unreachable: `its robots.txt can't be had: ${error.message}`, waits: false },
         ageMs: 0,
         asked: true
       })

@@ -1,5 +1,6 @@
 /** Who fetches a robots.txt, for how long, and what is kept of it: over requests that answer when the test says so. */
 import { describe, expect, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -189,7 +190,7 @@ describe("a robots.txt in the cache", () => {
       const headers = { "cache-control": "max-age=8640000" }
       const { http, seen } = recording(() => Effect.succeed(answer(200, RULES, headers)))
       yield* started(http)
-      yield* TestClock.adjust(25 * HOUR)
+      yield* TestClock.adjust(90_000_000)
       expect(yield* started(http)).toMatchObject({ fresh: true })
       expect(seen).toHaveLength(2)
     }).pipe(Effect.provide(CacheStore.layerMemory()))
@@ -208,6 +209,25 @@ describe("a robots.txt in the cache", () => {
       yield* ask
       expect(failing.seen).toHaveLength(2)
     }).pipe(Effect.provide(CacheStore.layerMemory()))
+  )
+})
+
+describe("the robots.txt of a host that refuses it for the rate", () => {
+  it.effect("is asked for less often each time, until it comes; of one that fails, each minute", () =>
+    Effect.gen(function* () {
+      const statuses = [429, 429, 429, 200, 503, 503]
+      const { http } = recording(() => Effect.sync(() => answer(statuses.shift() ?? 429, "")))
+      const ask = Robots.make(http, enabled, options)
+      const waits: Array<number | string> = []
+      for (let n = 0; n < 7; n++) {
+        const { verdict } = yield* ask("http://b.test/x", "list")
+        const ms =
+          verdict._tag === "Unreachable" ? verdict.until - (yield* Clock.currentTimeMillis) : 90_000_000
+        waits.push(verdict._tag === "Unreachable" ? ms / 60_000 : verdict._tag)
+        yield* TestClock.adjust(ms)
+      }
+      expect(waits).toEqual([1, 2, 4, "Allowed", 1, 1, 1])
+    })
   )
 })
 

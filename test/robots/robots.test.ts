@@ -115,25 +115,34 @@ describe("a file", () => {
     )
   )
 
-  it.live("has its lane wait where robots.txt is answered with a time, and is tried later itself", () =>
-    world(
-      { "a.test": host(Behaviour.status(503, { "retry-after": "7200" })) },
-      ({ fetch, origin }) =>
-        Effect.gen(function* () {
-          const url = origin.url("a.test", "/x.pdf")
-          const soonest = Date.now() + 7_190_000
-          const first = yield* fetch(url)
-          expect(first).toMatchObject({
-            _tag: "Held",
-            waits: { reason: "robots-unreachable", over: { class: "retry", reason: "robots-unreachable" } }
-          })
-          expect(first._tag === "Held" && first.waits.until).toBeGreaterThan(soonest)
-          // The others of this process have other candidates, maybe.
-          expect(yield* Effect.flip(fetch(url))).toMatchObject({ reason: "robots-unreachable" })
-          expect(yield* origin.stats).toMatchObject({ "a.test": { requests: 1 } })
-        }),
-      on
-    )
+  it.live.each([
+    [503, { "retry-after": "7200" }, 7200],
+    [429, { "retry-after": "7200" }, 7200],
+    [429, {}, 60]
+  ] as const)(
+    "waits with its lane where robots.txt asks for it (%s, %j), no try is counted",
+    ([status, headers, seconds]) =>
+      world(
+        { "a.test": host(Behaviour.status(status, headers)) },
+        ({ fetch, origin }) =>
+          Effect.gen(function* () {
+            const url = origin.url("a.test", "/x.pdf")
+            const soonest = Date.now() + (seconds - 10) * 1000
+            const first = yield* fetch(url)
+            expect(first).toMatchObject({
+              _tag: "Held",
+              waits: { reason: "robots-unreachable", over: { class: "wait", reason: "robots-unreachable" } }
+            })
+            expect(first._tag === "Held" && first.waits.until).toBeGreaterThan(soonest)
+            // The others of this process have other candidates, maybe.
+            expect(yield* Effect.flip(fetch(url))).toMatchObject({
+              class: "wait",
+              reason: "robots-unreachable"
+            })
+            expect(yield* origin.stats).toMatchObject({ "a.test": { requests: 1 } })
+          }),
+        on
+      )
   )
 
   it.live("of a host whose robots.txt can't be had is tried later", () =>
