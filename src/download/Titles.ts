@@ -30,12 +30,16 @@ export const TELLING_TITLE = 40
 export const lengthOf = (bared: string): number =>
   bared.length + 2 * (bared.match(/[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}]/gu)?.length ?? 0)
 
-/** A title without what marks its letters in HTML, MathML and TeX. */
+/** Characters of a title that are compared: what is longer is no title, and would take long. */
+const MOST_COMPARED = 2000
+
+/** The beginning of a title without what marks its letters in HTML, MathML and TeX. */
 export const unmarked = (title: string): string =>
   title
     .replaceAll(/<\/?[a-z][^<>]{0,200}>/gi, "")
     .replaceAll(/&(?:amp|lt|gt|quot|apos|nbsp|#\w{1,7});/gi, " ")
     .replaceAll(/\\[a-z]+/gi, " ")
+    .slice(0, MOST_COMPARED)
 
 /**
  * Whether a title stands in lines of its own, whose last may have the mark of a note behind it. `rest`: what else may stand

@@ -404,6 +404,12 @@ describe("a document", () => {
     expect(identity).not.toBe("confirmed")
   })
 
+  it("is compared with the beginning of a title that is as long as a book", () => {
+    const book = `${TITLE} ${"a".repeat(400_000)}`
+    expect(identify({ title: book }, said(BODY)).identity).not.toBe("confirmed")
+    expect(identify({ title: book }, said(book)).identity).toBe("confirmed")
+  })
+
   it("is not known by what it cites, comments on or corrects", () => {
     const cites = said(
       `Growing Tomatoes in the Dark\n${BODY}\nReferences\n[1] ${TITLE}. doi:10.5555/wanted.1`
