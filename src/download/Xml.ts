@@ -2,9 +2,9 @@
  * Whether XML is well-formed, and a document: read piece by piece, in memory that doesn't grow with it.
  */
 import { createReadStream } from "node:fs"
-import { TextDecoder } from "node:util"
+import type { TextDecoder } from "node:util"
 import { SaxesParser } from "saxes"
-import { decoderOf, utf16 } from "./Encoding.ts"
+import { decoderOf } from "./Encoding.ts"
 
 /**
  * Elements of XML that may be open at once, and attributes of one: the parser holds all of them, and only XML made to
@@ -55,7 +55,7 @@ export const faultOfXml = async (path: string): Promise<string | undefined> => {
   let decoder: TextDecoder | undefined
   const chunks: AsyncIterable<Uint8Array> = createReadStream(path)
   for await (const chunk of chunks) {
-    decoder ??= new TextDecoder(utf16(chunk))
+    decoder ??= decoderOf(chunk)
     const text = decoder.decode(chunk, { stream: true })
     parse(() => parser.write(text))
     if (fault !== undefined) return fault

@@ -158,6 +158,23 @@ describe("XML", () => {
     })
   )
 
+  it.live.each([
+    // Its first letter has the byte of a bracket, behind a sign that XML can't have.
+    ["iso-2022-jp", "\u001b$B<RKfJ8\u001b(B"],
+    ["iso-8859-1", "<\u00e9l\u00e9ment/>"],
+    ["no-such-encoding", "text"]
+  ])("in %s is read as it says", ([encoding, text]) =>
+    Effect.gen(function* () {
+      const xml = article(`<p>${text}</p></article>`).replace("?>", ` encoding="${encoding}"?>`)
+      const { end } = yield* fetched(
+        serve(Buffer.from(xml, "latin1"), "application/xml"),
+        strict,
+        "/article.xml"
+      )
+      expect(end).toMatchObject({ right: { _tag: "Stored" } })
+    })
+  )
+
   it.live("with names as long as it likes is refused in a line that is not", () =>
     Effect.gen(function* () {
       const { end } = yield* fetchedXml(`<?xml version="1.0"?><a></${"b\n\u0007".repeat(200_000)}>`)
