@@ -71,7 +71,12 @@ const isCopied = (text: string, at: number): boolean =>
 /** Whether the title of the wanted work stands here as that of another work: in a comment, a correction, a reply. */
 const isAboutAnother = (first: string, wanted: string): boolean => {
   const at = first.indexOf(wanted)
-  return at > 0 && ABOUT_ANOTHER.test(first.slice(Math.max(0, at - 40), at))
+  const before = first.slice(Math.max(0, at - 40), Math.max(0, at))
+  const [label] = ABOUT_ANOTHER.exec(before) ?? []
+  if (label === undefined) return false
+  // A notice's title begins with what kind it is, and that stands above it, too.
+  const kind = wanted.slice(0, wanted.indexOf(label) + label.length)
+  return !wanted.includes(label) || !before.endsWith(kind)
 }
 
 // ---------------------------------------------------------------------------------------------------------------

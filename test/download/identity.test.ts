@@ -363,6 +363,17 @@ describe("a document", () => {
     expect(identify({ title: notice }, said(`CORRECTION\n${TITLE}\n${BODY}`)).identity).toBe("confirmed")
   })
 
+  it.each(["Corrigendum to", "Author Correction:", "Reply to", "Retraction Note:"])(
+    "whose title begins with %j may have what kind of notice it is above that, too",
+    (kind) => {
+      const notice = `${kind} “${TITLE}”`
+      const label = kind.replace(/ to$|:$/, "")
+      expect(identify({ title: notice }, said(`${label}\n${notice}\n${BODY}`)).identity).toBe("confirmed")
+      expect(identify({ title: notice }, said(`Comment on ${notice}\n${BODY}`)).identity).toBe("mismatch")
+      expect(identify({ title: TITLE }, said(`${label}\n${notice}\n${BODY}`)).identity).toBe("mismatch")
+    }
+  )
+
   it("with another DOI is not known by the words of the title alone", () => {
     const document = said(
       `Automata in Büchi: on the Flow of Difficult Coefficients\ndoi:10.5555/own.2\n${BODY}`
