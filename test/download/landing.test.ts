@@ -48,7 +48,7 @@ describe("a page that only trickles", () => {
           const asked = fetch(origin.url("a.test", "/page"), { artifact: { doi: "10.5555/x" }, candidate })
           expect(yield* Effect.flip(asked)).toMatchObject({ class: "retry", reason: "too-slow" })
         }),
-      { http: { min_bytes_per_second: 10_000, min_rate_window_seconds: 0.2 } }
+      { http: { min_bytes_per_second: 10_000, min_rate_window_seconds: 0.2, idle_timeout_seconds: 10 } }
     )
   })
 })
