@@ -3,7 +3,7 @@
  *
  * | class     | transition                                                                                  |
  * |-----------|---------------------------------------------------------------------------------------------|
- * | Retry     | `failAndRetry`: the try counts, the job waits with exponential backoff; `error` at the last   |
+ * | Retry     | `failAndRetry`: the try counts, the job waits with exponential backoff; `atLast`, or `error`   |
  * | WaitLane  | the job's lane starts nothing before `until`; the job is released, no try is counted          |
  * | Later     | the job itself isn't due before `until`, others of its lane are; no try is counted            |
  * | Skip      | `ack` as `skipped`                                                                            |
@@ -22,6 +22,8 @@ export class Retry extends Data.TaggedError("Retry")<{
   readonly notBefore?: number
   /** What the next try gets as its plan. Left out: the plan stays as it is. */
   readonly plan?: unknown
+  /** What else there is to wait for when no try is left. Left out: nothing, and the job ends in `error`. */
+  readonly atLast?: Later
 }> {}
 
 /** The lane has to wait, whatever the job: a 429, a Retry-After, an open breaker. */

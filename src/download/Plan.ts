@@ -235,9 +235,15 @@ export const again = (plan: Plan): Plan => {
 /** Said where a file was to be looked at again and nothing came of it. */
 const FILE_KEPT = "; the file it had before stays in the manifest"
 
+/** Without those that failed in a way that may pass: they have had their tries. */
+const givenUp = (plan: Plan): Plan => ({
+  ...plan,
+  tried: plan.tried.map((tried) => (tried.class === "retry" ? { ...tried, class: "try-next" } : tried))
+})
+
 /**
  * What becomes of a job whose plan is exhausted. If anything may pass, the job is tried again, with that alone, and no
- * try is counted if that is only somebody who wants to be left alone;
+ * try is counted if that is only somebody who wants to be left alone, who is waited for also when no try is left;
  * if all its candidates were skipped, so is the job; else there is no use. A file the job had before stays its own.
  */
 export const verdict = (plan: Plan): Retry | Later | Skip | Permanent => {
@@ -247,6 +253,15 @@ export const verdict = (plan: Plan): Retry | Later | Skip | Permanent => {
   const [waiting] = plan.tried
     .filter((tried) => tried.class === "wait")
     .toSorted((a, b) => (a.not_before ?? 0) - (b.not_before ?? 0))
+  const later =
+    waiting === undefined
+      ? undefined
+      : new Later({
+          reason: waiting.reason,
+          message,
+          until: waiting.not_before ?? 0,
+          plan: again(givenUp(plan))
+        })
   const [transient] = passing
   if (transient !== undefined) {
     const times = passing.flatMap(({ not_before }) => (not_before === undefined ? [] : [not_before]))
@@ -254,17 +269,11 @@ export const verdict = (plan: Plan): Retry | Later | Skip | Permanent => {
       reason: transient.reason,
       message,
       plan: again(plan),
-      ...(times.length === 0 ? {} : { notBefore: Math.max(...times) })
+      ...(times.length === 0 ? {} : { notBefore: Math.max(...times) }),
+      ...(later === undefined ? {} : { atLast: later })
     })
   }
-  if (waiting !== undefined) {
-    return new Later({
-      reason: waiting.reason,
-      message,
-      until: waiting.not_before ?? 0,
-      plan: again(plan)
-    })
-  }
+  if (later !== undefined) return later
   // The receipt stays the job's result: the file is there, whatever its servers say by now.
   const result = { ...previous, tried: plan.tried }
   const candidates = plan.tried.filter(({ url }) => url !== null)

@@ -102,7 +102,9 @@ const failed = (
 ): Effect.Effect<Decision> => {
   switch (error._tag) {
     case "Retry":
-      return retry(costs, lease, error, history)
+      return error.atLast !== undefined && lease.attempts + 1 >= costs.maxAttempts
+        ? failed(costs, lease, error.atLast, history)
+        : retry(costs, lease, error, history)
     case "WaitLane": {
       const { gapMs, message, plan, reason, until } = error
       return Effect.map(Clock.currentTimeMillis, (now) => {

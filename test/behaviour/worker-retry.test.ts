@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as TestClock from "effect/TestClock"
-import { Retry } from "../../src/Failure.ts"
+import { Later, Retry } from "../../src/Failure.ts"
 import type { HandlerService } from "../../src/Handler.ts"
 import * as Worker from "../../src/Worker.ts"
 import * as Crew from "./Crew.ts"
@@ -90,6 +90,20 @@ describe("A job whose tries fail", () => {
       }),
     { fastCheck: { numRuns: 50 } }
   )
+
+  it.scoped("waits for what else there is when no try is left, and ends by what comes of that", () => {
+    let runs = 0
+    const handle = () => {
+      runs += 1
+      const atLast = new Later({ reason: "away", message: "m", until: 500_000, plan: "rest" })
+      return new Retry(runs <= 3 ? { ...why, plan: "all", atLast } : why)
+    }
+    return Effect.gen(function* () {
+      const { job, waits } = yield* tryOn(handle, { maxAttempts: 2, backoff: 0 })
+      expect(waits.map((wait) => wait > 0)).toEqual([false, true, false])
+      expect(job).toMatchObject({ state: "error", reason: why.reason, attempts: 2, plan: "rest" })
+    })
+  })
 
   it.scoped("gets three tries unless told otherwise", () =>
     Effect.gen(function* () {

@@ -123,6 +123,9 @@ describe("a plan", () => {
     // What else may pass is tried again before, and isn't held up.
     const failing = Plan.verdict(Plan.unresolved(plan, "four", { ...lesson("retry"), not_before: 5 }))
     expect(failing).toMatchObject({ _tag: "Retry", notBefore: 5, plan: { asked: ["two"] } })
+    // Where it has had all its tries, the others still are waited for, without it.
+    const left = { candidates: [], asked: ["two", "four"] }
+    expect(failing).toMatchObject({ atLast: { _tag: "Later", until: 8_000, plan: left } })
   })
 
   it("tries nobody again who asked to be left alone before those who didn't", () => {
