@@ -227,10 +227,11 @@ export const pageKind = (page: Uint8Array, finalUrl: string): PageKind =>
 export const obstacle = (page: Uint8Array, finalUrl: string, whole: boolean): Obstacle => {
   const text = decode(page)
   const url = new URL(finalUrl)
-  const byTitle = wholeTitle(TITLE.exec(text.slice(0, SIGN_CHARACTERS))?.[1])
-  if (byTitle !== undefined) return byTitle
   // Programs may be long, and what they say isn't shown.
   const markup = without(text, "script|style|template")
+  // A drawing, such as the sign of a button, has a title of its own.
+  const byTitle = wholeTitle(TITLE.exec(without(markup.slice(0, SIGN_CHARACTERS), "svg"))?.[1])
+  if (byTitle !== undefined) return byTitle
   // The beginning of most documents is enough.
   if (textOf(markup.slice(0, SIGN_CHARACTERS)).length >= DOCUMENT_TEXT) return "page"
   const shown = textOf(markup)

@@ -162,8 +162,19 @@ describe("a page", () => {
     })
   )
 
-  /** Pages that came for a bare URL, or where a page was asked for: nothing but what they are tells them from one. */
   const other = "Orbits, tides and how they are measured, in twelve chapters. ".repeat(80)
+
+  it.live.each([
+    "<body><button><svg><title>Sign in</title></svg></button>",
+    "<!-- <title>404 Not Found</title> --><title>Orbits</title>",
+    `<script>page = "<title>Log in</title>"</script><title>Orbits</title>`
+  ])("is no page to log in for a title that isn't its own: %s", (head) =>
+    Effect.gen(function* () {
+      expect((yield* fetched(page(head, other), "text/html", "/paper")).reason).toBe("Stored")
+    })
+  )
+
+  /** Pages that came for a bare URL, or where a page was asked for: nothing but what they are tells them from one. */
   const login = page("<title>Journal</title>", '<form><input type="password"></form>')
   const obstacles: ReadonlyArray<readonly [what: string, body: string | Uint8Array, reason: string]> = [
     ["in UTF-16", wide(login, "\uFEFF"), "login-page"],
