@@ -193,7 +193,7 @@ const sections = Schema.Struct({
       allow_private_hosts: key(
         flag,
         false,
-        "Let your own list name hosts of a private network, or this machine. What servers name never leads there."
+        "Let your own list name hosts of a private network, or this machine. What servers name leads to no others there."
       )
     }),
     "How servers are spoken to."

@@ -8,6 +8,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
+import type { Artifact } from "../Artifact.ts"
 import type { Fatal, Retry } from "../Failure.ts"
 import type { NamedBy } from "../http/Addresses.ts"
 import { Http, type Response } from "../http/Http.ts"
@@ -15,7 +16,6 @@ import { HttpError } from "../http/HttpError.ts"
 import { begin as measuring } from "../http/Measured.ts"
 import { KeyedLimiter } from "../KeyedLimiter.ts"
 import { hostLane } from "../Lane.ts"
-import { type Candidate, DIRECT } from "../resolver/Candidate.ts"
 import { type Answer, conditions, type Content, type Known, reading } from "./Answer.ts"
 import * as Bandwidth from "./Bandwidth.ts"
 import * as Breaker from "./Breaker.ts"
@@ -63,9 +63,12 @@ const headersFor = ({ beginning, cookie, previous }: Known): Readonly<Record<str
 const toFetchFailure = <E>(error: E | HttpError): E | FetchFailure =>
   error instanceof HttpError ? fromHttp(error) : error
 
-/** The list's own are its URLs, and wherever their own hosts lead on themselves. */
-const whoNamed = ({ resolver, url: own }: Candidate, url: string): NamedBy =>
-  resolver === DIRECT && (own === url || new URL(own).hostname === new URL(url).hostname) ? "list" : "server"
+/** The list's own are its URLs, and all that is at the hosts that it names for the artifact, whatever leads there. */
+const whoNamed = ({ urls }: Artifact, url: string): NamedBy => {
+  const isNamed = (own: string) =>
+    own === url || (URL.canParse(own) && new URL(own).hostname === new URL(url).hostname)
+  return urls.some(isNamed) ? "list" : "server"
+}
 
 // ---------------------------------------------------------------------------------------------------------------
 // Constructor
@@ -132,7 +135,7 @@ export const make = (
           const lane = hostLane(url)
           const slowed = pace.start(lane, now())
           if (slowed !== undefined) return Effect.fail(slowed)
-          const namedBy = whoNamed(target.candidate, url)
+          const namedBy = whoNamed(target.artifact, url)
           return breaker.guard(lane)(
             Effect.flatMap(
               Effect.zipRight(permitted(url, namedBy), once(target, parts, url, lane, known, namedBy)),

@@ -94,7 +94,7 @@ const CODES: Readonly<Record<string, readonly [HttpError["reason"], string]>> = 
   ERR_ASSERTION: ["protocol", "its answer isn't HTTP"],
   [ADDRESS_REFUSED]: [
     "address-refused",
-    "its address is not a public one (http.allow_private_hosts allows those that your own list names)"
+    "its address is not a public one (http.allow_private_hosts allows the hosts that your own list names, http.resolve any)"
   ],
   EMFILE: ["files", "this process has too many files open"],
   ENFILE: ["files", "this machine has too many files open"]

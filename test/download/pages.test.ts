@@ -70,34 +70,56 @@ const toPage = Behaviour.redirect("http://journal.test:{port}/article/1")
 const steps = ({ notes }: Recorded) => notes.map((note) => [note.step, note.target, note.class, note.reason])
 const pathOf = (url: string | null) => (url === null ? "" : new URL(url).pathname)
 
+/** An artifact that names a URL beside its DOI. */
+const naming = (origin: Origin.OriginService, host: string) => (path: string) => ({
+  wanted: { id: "paper", doi: "10.1234/paper", urls: [origin.url(host, path)] }
+})
+
 describe("a landing page", () => {
-  it.live(
-    "that the list itself names beside a DOI is read, and without files of use the resolvers are asked",
-    () =>
-      world(
-        {
-          "journal.test": Behaviour.routes({
-            "/article/1": html('<meta name="citation_pdf_url" content="/files/1.pdf">'),
-            "/article/2": html("", "<p>Nothing</p>"),
-            "/files/1.pdf": Behaviour.files()
+  it.live("beside a DOI in the list is read; without files of use the resolvers are asked", () =>
+    world(
+      {
+        "journal.test": Behaviour.routes({
+          "/article/1": html('<meta name="citation_pdf_url" content="/files/1.pdf">'),
+          "/article/2": html("", "<p>Nothing</p>"),
+          "/files/1.pdf": Behaviour.files()
+        })
+      },
+      (lease, origin) => {
+        const at = naming(origin, "journal.test")
+        return Effect.gen(function* () {
+          const named = yield* lease(at("/article/1"))
+          expect(named.end).toMatchObject({
+            _tag: "Done",
+            result: { resolver: "landing_page", content_type: "application/pdf" }
           })
-        },
-        (lease, origin) => {
-          const at = (path: string) => ({
-            wanted: { id: "paper", doi: "10.1234/paper", urls: [origin.url("journal.test", path)] }
-          })
-          return Effect.gen(function* () {
-            const named = yield* lease(at("/article/1"))
-            expect(named.end).toMatchObject({
-              _tag: "Done",
-              result: { resolver: "landing_page", content_type: "application/pdf" }
-            })
-            const none = yield* lease(at("/article/2"))
-            expect(none.notes[0]).toMatchObject({ step: "fetch", reason: "no-open-access" })
-            expect(none.notes.map(({ step }) => step)).toContain("resolve")
-          })
-        }
-      )
+          const none = yield* lease(at("/article/2"))
+          expect(none.notes[0]).toMatchObject({ step: "fetch", reason: "no-open-access" })
+          expect(none.notes.map(({ step }) => step)).toContain("resolve")
+        })
+      }
+    )
+  )
+
+  it.live("at a private address of the list's leads to files there, and to no other private address", () =>
+    world(
+      {
+        "127.0.0.1": Behaviour.routes({
+          "/article/1": html('<meta name="citation_pdf_url" content="/files/1.pdf">'),
+          "/article/2": html('<meta name="citation_pdf_url" content="http://127.0.0.2/files/1.pdf">'),
+          "/files/1.pdf": Behaviour.files()
+        })
+      },
+      (lease, origin) => {
+        const at = naming(origin, "127.0.0.1")
+        return Effect.gen(function* () {
+          const own = yield* lease(at("/article/1"))
+          expect(own.end).toMatchObject({ _tag: "Done", result: { content_type: "application/pdf" } })
+          const other = yield* lease(at("/article/2"))
+          expect(other.notes.map(({ reason }) => reason)).toContain("address-refused")
+        })
+      }
+    )
   )
 
   it.live("is read in its host's lane, and the file it names is taken", () =>
