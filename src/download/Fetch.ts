@@ -14,26 +14,23 @@ import type { Fatal, Retry } from "../Failure.ts"
 import type { KeyedLimiter } from "../KeyedLimiter.ts"
 import { hostLane } from "../Lane.ts"
 import type { Candidate } from "../resolver/Candidate.ts"
-import { PdfReader, type PdfReaderService } from "../pdf/PdfReader.ts"
+import { PdfReader } from "../pdf/PdfReader.ts"
 import type { Preferences } from "../resolver/Ranking.ts"
 import type { RobotsSettings } from "../robots/Robots.ts"
-import * as Telemetry from "../Telemetry.ts"
-import type { Content, Known } from "./Answer.ts"
+import type { Known } from "./Answer.ts"
 import type { BreakerSettings } from "./Breaker.ts"
 import * as Cookies from "../http/Cookies.ts"
 import { FetchFailure, type HostWaits } from "./FetchFailure.ts"
-import type { Evidence } from "./Identity.ts"
-import { inspect, type InspectSettings } from "./Inspect.ts"
+import type { InspectSettings } from "./Inspect.ts"
 import type { Http, HttpSettings } from "../http/Http.ts"
 import type { CacheSettings } from "../http/HttpCache.ts"
+import { keep } from "./Keeping.ts"
 import type { Receipt } from "./Manifest.ts"
 import * as Parts from "./Parts.ts"
 import type { Hop } from "./Plan.ts"
 import * as Request from "./Request.ts"
 import { askedUrl } from "./Route.ts"
-import { BINARY, type ContentType } from "./Sniff.ts"
 import { type Owner, Storage } from "./Storage.ts"
-import { isRefusal, verify } from "./Verify.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -97,90 +94,10 @@ export type Fetch = <E>(
 ) => Effect.Effect<Fetched, E | FetchFailure | Fatal | Retry>
 
 /** Where the candidate stands. */
-interface Position {
+export interface Position {
   readonly url: string
   readonly hop: Hop | undefined
 }
-
-// ---------------------------------------------------------------------------------------------------------------
-// Receipts
-// ---------------------------------------------------------------------------------------------------------------
-
-/** The media type of a header, without its parameters; nothing else that a server may have put there. */
-const mediaType = (header: string | undefined): string | undefined => {
-  const type = header?.split(";", 1)[0]?.trim().toLowerCase() ?? ""
-  return /^[a-z0-9][\w!#$&^.+-]{0,99}\/[\w!#$&^.+-]{1,100}$/.test(type) ? type : undefined
-}
-
-const toReceipt = (
-  { candidate }: Target,
-  position: Position,
-  answer: Content,
-  type: ContentType,
-  path: string,
-  evidence: Evidence | undefined
-): Receipt => {
-  const { part, response } = answer
-  const etag = response.header("etag")
-  const lastModified = response.header("last-modified")
-  return {
-    url: candidate.url,
-    final_url: position.url,
-    path,
-    sha256: part.sha256,
-    bytes: part.bytes,
-    content_type:
-      type === BINARY ? (mediaType(response.header("content-type")) ?? type.mediaType) : type.mediaType,
-    resolver: candidate.resolver,
-    redirects: position.hop?.count ?? 0,
-    ...(etag === undefined ? {} : { etag }),
-    ...(lastModified === undefined ? {} : { last_modified: lastModified }),
-    ...(candidate.license === undefined ? {} : { license: candidate.license }),
-    ...(candidate.version === undefined ? {} : { version: candidate.version }),
-    ...(evidence === undefined ? {} : { evidence })
-  }
-}
-
-const BY_HASH: Evidence = { identity: "confirmed", by: "sha256", confidence: 1 }
-
-/** Checks what came. */
-const check = (
-  target: Target,
-  position: Position,
-  answer: Content,
-  reader: PdfReaderService,
-  settings: InspectSettings
-): Effect.Effect<
-  { readonly type: ContentType; readonly evidence: Evidence | undefined },
-  FetchFailure | Fatal | Retry
-> => {
-  const { expected, head, part, response, tail } = answer
-  const { bytes, md5, sha256 } = part
-  const finalUrl = position.url
-  const lengthKnown = response.packed || response.contentLength !== undefined
-  const type = verify(expected, { head, tail, bytes, sha256, md5, lengthKnown, finalUrl })
-  if (isRefusal(type)) return Effect.fail(new FetchFailure({ ...type }))
-  // An expected hash that is met leaves nothing to ask.
-  if (expected.sha256 !== undefined) return Effect.succeed({ type, evidence: BY_HASH })
-  const document = { type, bytes, tail, finalUrl, inspect: part.inspect }
-  return Effect.map(inspect(reader, settings, target.artifact, document), (evidence) => ({ type, evidence }))
-}
-
-/** Checks what came and gives it its place. */
-const keep = (
-  target: Target,
-  position: Position,
-  answer: Content,
-  reader: PdfReaderService,
-  settings: InspectSettings
-) =>
-  Effect.flatMap(
-    Telemetry.step("verify")(Effect.suspend(() => check(target, position, answer, reader, settings))),
-    ({ evidence, type }) =>
-      Effect.map(Telemetry.step("store")(answer.part.keep(type.extension)), (path) =>
-        Fetched.Stored({ receipt: toReceipt(target, position, answer, type, path, evidence) })
-      )
-  )
 
 // ---------------------------------------------------------------------------------------------------------------
 // Constructor
