@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto"
 import { dirname } from "node:path"
 import type { DiskService, OpenFile } from "./Disk.ts"
-import { codeOf } from "./StorageError.ts"
+import { codeOf, isUnreadable } from "./StorageError.ts"
 
 /** A directory can't be opened or synced everywhere; there its entries are as durable as they get. */
 const NO_DIRECTORY_SYNC = new Set(["EISDIR", "EPERM", "EACCES", "EINVAL", "ENOTSUP", "EBADF"])
@@ -130,7 +130,7 @@ export const compare = async (
     return (await hashFile(disk, path)) === sha256 ? "same" : "other"
   } catch (cause) {
     if (codeOf(cause) === "ENOENT") return "free"
-    if (codeOf(cause) === "EIO") return "other"
+    if (isUnreadable(cause)) return "other"
     throw cause
   }
 }

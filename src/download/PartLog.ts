@@ -15,7 +15,7 @@ import * as Schema from "effect/Schema"
 import type { DiskService, OpenFile } from "./Disk.ts"
 import { logPath, removePart, writeAll } from "./Files.ts"
 import type { Proven } from "./PartFile.ts"
-import { codeOf } from "./StorageError.ts"
+import { codeOf, isUnreadable } from "./StorageError.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Models
@@ -97,16 +97,13 @@ export class PartLog {
 // Reading
 // ---------------------------------------------------------------------------------------------------------------
 
-/** What isn't there, or what the disk can't read any more. */
-const UNREADABLE = new Set(["ENOENT", "EIO"])
-
 /** Reads a log as far as it is one; `undefined` when it can't be read or says nothing. */
 export const readLog = async (disk: DiskService, part: string): Promise<Log | undefined> => {
   let text: string
   try {
     text = await disk.readFile(logPath(part), "utf8")
   } catch (cause) {
-    if (UNREADABLE.has(codeOf(cause))) return undefined
+    if (codeOf(cause) === "ENOENT" || isUnreadable(cause)) return undefined
     throw cause
   }
   const [first = "", ...rest] = text.split("\n")
@@ -152,7 +149,7 @@ const readRange = async (file: OpenFile, from: number, to: number): Promise<Uint
 
 /** What the disk can't read any more is no part of anything. */
 const asNothing = (cause: unknown): Uint8Array => {
-  if (codeOf(cause) !== "EIO") throw cause
+  if (!isUnreadable(cause)) throw cause
   return new Uint8Array()
 }
 

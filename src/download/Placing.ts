@@ -10,7 +10,7 @@ import { dirname, join } from "node:path"
 import { reach } from "../FailPoint.ts"
 import type { DiskService } from "./Disk.ts"
 import { compare, hashFile, linkPath, makeFolder, removePart, renameDurably, syncFolder } from "./Files.ts"
-import { codeOf, partRemoved } from "./StorageError.ts"
+import { codeOf, isUnreadable, partRemoved } from "./StorageError.ts"
 import { objectName } from "./StoredName.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ export const removeUnplaced = async (disk: DiskService, root: string, part: stri
     }
   } catch (cause) {
     // It was no object yet, or another process that has just started does the same, or nobody can read it any more.
-    if (codeOf(cause) !== "ENOENT" && codeOf(cause) !== "EIO") throw cause
+    if (codeOf(cause) !== "ENOENT" && !isUnreadable(cause)) throw cause
   }
   await removePart(disk, part)
 }

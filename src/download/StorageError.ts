@@ -34,10 +34,14 @@ export const partRemoved = (part: string): Error =>
 /** The code for a link below the output folder, or a path, that leads out of it. */
 export const LEADS_OUTSIDE = "LEADS_OUTSIDE"
 
+/** The system's code of what was thrown; empty if it has none. */
 export const codeOf = (cause: unknown): string =>
   typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
     ? cause.code
     : ""
+
+/** Whether the disk has lost what was to be read: no use to anybody, but no reason to end a run. */
+export const isUnreadable = (cause: unknown): boolean => codeOf(cause) === "EIO"
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 

@@ -58,7 +58,7 @@ export const interrupted = (lease: Lease, history: ReadonlyArray<Attempt>): Deci
   ending: { end: "released", reason: "interrupted", message: null }
 })
 
-/** A failed try: to be had again later, or the end. */
+/** A failed try: to be had again later, or the last, after which there may be something else to wait for. */
 const retry = Effect.fnUntraced(function* (
   costs: Costs,
   lease: Lease,
@@ -66,12 +66,16 @@ const retry = Effect.fnUntraced(function* (
   history: ReadonlyArray<Attempt>
 ) {
   const tries = lease.attempts + 1
-  const { message, plan, reason } = failure
+  const { atLast, message, plan, reason } = failure
   const to = (retryAt: number | null, ending: Ending): Decision => ({
     transition: { kind: "failAndRetry", lease, history, failed: { reason, message, retryAt, plan } },
     ending
   })
-  if (tries >= costs.maxAttempts) return to(null, { end: "error", reason, message, exhausted: true })
+  if (tries >= costs.maxAttempts) {
+    return atLast === undefined
+      ? to(null, { end: "error", reason, message, exhausted: true })
+      : yield* failed(costs, lease, atLast, history)
+  }
   const now = yield* Clock.currentTimeMillis
   const delay = yield* retryDelay(tries, costs.backoffMs, costs.maxBackoffMs)
   const retryAt = Math.max(now + delay, failure.notBefore ?? 0)
@@ -102,9 +106,7 @@ const failed = (
 ): Effect.Effect<Decision> => {
   switch (error._tag) {
     case "Retry":
-      return error.atLast !== undefined && lease.attempts + 1 >= costs.maxAttempts
-        ? failed(costs, lease, error.atLast, history)
-        : retry(costs, lease, error, history)
+      return retry(costs, lease, error, history)
     case "WaitLane": {
       const { gapMs, message, plan, reason, until } = error
       return Effect.map(Clock.currentTimeMillis, (now) => {
